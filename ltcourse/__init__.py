@@ -1,0 +1,1 @@
+"""ltcourse: a course on network pruning, the lottery ticket hypothesis and supermasks."""

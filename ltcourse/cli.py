@@ -1,0 +1,109 @@
+"""The command line: `ltcourse lab`, `data`, `doctor`, `record`, `runs`."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+FIRST_LESSON = Path(__file__).resolve().parent.parent / "notebooks" / "00_start_here.ipynb"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit status: 0 if all is well, 1 with one sentence if not."""
+    from ltcourse.data import DataError
+    from ltcourse.runs import RunError
+
+    options, rest = _parser().parse_known_args(arguments)
+    if rest and options.run is not lab:
+        _parser().error(f"unknown argument {rest[0]!r}")
+    options.rest = rest
+    try:
+        return options.run(options)
+    except (DataError, RunError, ValueError) as problem:
+        print(f"ltcourse: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nltcourse: stopped", file=sys.stderr)
+        return 130
+
+
+def lab(options: argparse.Namespace) -> int:
+    """Open JupyterLab on the first lesson; without a browser its address is printed. Loopback only, with a token."""
+    if not FIRST_LESSON.exists():
+        print(f"ltcourse: {FIRST_LESSON} is missing: run this from a clone of the course", file=sys.stderr)
+        return 1
+    root = FIRST_LESSON.parent.parent
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", "--ServerApp.ip=127.0.0.1"]
+    # the address opens the first lesson, with or without a browser on this machine
+    opening = f"--LabApp.default_url=/lab/tree/{FIRST_LESSON.relative_to(root).as_posix()}"
+    return subprocess.call([*command, opening, *options.rest])
+
+
+def data(options: argparse.Namespace) -> int:
+    """Fetch data sets, or verify the embedded ones where none is named."""
+    from ltcourse.data import obtain, verify
+
+    for name in options.names:
+        obtain(name)
+        print(f"{name}: here, and verified")
+    if options.names:
+        return 0
+    found = verify()
+    for file in found:
+        print(("✔ " if file.ok else "✘ ") + file.sentence)
+    return 0 if all(file.ok for file in found) else 1
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Examine this machine."""
+    from ltcourse.doctor import report
+
+    well = True
+    for ok, line in report():
+        print(("✔ " if ok else "✘ ") + line, flush=True)
+        well = well and ok
+    return 0 if well else 1
+
+
+def record(options: argparse.Namespace) -> int:
+    """Run an experiment and write its record."""
+    from ltcourse import runs
+
+    print(runs.record(options.name, options.budget, restart=options.restart, echo=True))
+    return 0
+
+
+def list_runs(options: argparse.Namespace) -> int:
+    """List what is recorded: by which machine, when, how long."""
+    from ltcourse import runs
+
+    for file in runs.recorded():
+        name, at = file.name.split(".")[:2]
+        print(f"{name}: {runs.load(name, at)}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ltcourse", description="A course on pruning, lottery tickets and supermasks."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("lab", help="open JupyterLab on the first lesson; further arguments go to JupyterLab")
+    command.set_defaults(run=lab)
+    command = commands.add_parser("data", help="fetch data sets, or verify the embedded ones")
+    command.add_argument("names", nargs="*", metavar="NAME", help="mnist, fashion-mnist, cifar-10; none: verify")
+    command.set_defaults(run=data)
+    command = commands.add_parser("doctor", help="versions, device, data, speed, expected minutes a lesson")
+    command.set_defaults(run=doctor)
+    command = commands.add_parser("record", help="run an experiment and write its record; a stopped run goes on")
+    command.add_argument("name", help="the experiment")
+    command.add_argument("--budget", help="smoke, class, desk or paper (default: LTCOURSE_BUDGET, else class)")
+    command.add_argument("--restart", action="store_true", help="forget the trials of a stopped run")
+    command.set_defaults(run=record)
+    command = commands.add_parser("runs", help="list the recorded runs")
+    command.set_defaults(run=list_runs)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

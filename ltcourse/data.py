@@ -1,0 +1,172 @@
+"""The course's data sets as tensors: load("mnist") gives normalized training, validation and test examples."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import sources
+from .formats import Bytes
+from .sources import Check, DataError, verify
+
+__all__ = ["NAMES", "Check", "DataError", "Dataset", "Split", "load", "obtain", "verify"]
+
+NAMES: tuple[str, ...] = ("mnist", "fashion-mnist", "cifar-10", "fashion-mnist-mini", "cifar-10-mini")
+VALIDATION = 5_000  # training examples held out; Frankle & Carbin 2019, Sec. 2
+VALIDATION_SEED = 1803  # never changes: records made with another split cannot be compared
+
+Indices = NDArray[np.int64]
+
+DIGITS = tuple("0123456789")
+CLOTHES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the loader knows of a set besides its files: its classes, and the numbers that normalize it."""
+
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+# std and mean of pixel/255 over the full training set, for the mini sets too, so that a network fits both.
+# One channel: the mean is NOT subtracted, so that black stays exactly 0 and an input pixel that is always
+# black sends no gradient to its weights. Pruning then shows the image's border as bands (Han et al. 2015,
+# Fig. 4; lesson 01).
+_CLOTHES = Form(CLOTHES, (0.0,), (0.35302424,))
+_THINGS = Form(THINGS, (0.49139968, 0.48215841, 0.44653091), (0.24703223, 0.24348513, 0.26158784))
+FORMS = {
+    "mnist": Form(DIGITS, (0.0,), (0.30810780,)),
+    "fashion-mnist": _CLOTHES,
+    "cifar-10": _THINGS,
+    "fashion-mnist-mini": _CLOTHES,
+    "cifar-10-mini": _THINGS,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Examples and their labels.
+
+    x: (n, c, h, w) float32, normalized; y: (n,) int64, the index of the class.
+
+    Lesson 00, "The data".
+    """
+
+    x: Tensor
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set in memory, on one device.
+
+    classes: a name for each label; mean, std: one number a channel, what `load` normalized with; sha256: one
+    digest over the verified content of all files of the set, which records carry.
+
+    Lesson 00, "The data".
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    sha256: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape (c, h, w) of one example."""
+        c, h, w = self.train.x.shape[1:]
+        return c, h, w
+
+    def to(self, device: str | torch.device) -> Dataset:
+        """Return the same data on another device; what is there already is not copied."""
+        train, validation, test = (
+            Split(part.x.to(device), part.y.to(device)) for part in (self.train, self.validation, self.test)
+        )
+        return replace(self, train=train, validation=validation, test=test)
+
+    def pixels(self, x: Tensor) -> Tensor:
+        """Undo the normalization for display: (…, c, h, w) as `load` gave them → the same shape in [0, 1]."""
+        return (x * _per_channel(self.std, x) + _per_channel(self.mean, x)).clamp(0, 1)
+
+
+def _per_channel(numbers: tuple[float, ...], x: Tensor) -> Tensor:
+    return torch.tensor(numbers, dtype=x.dtype, device=x.device).view(-1, 1, 1)
+
+
+def _known(name: str) -> str:
+    if name in NAMES:
+        return name
+    close = difflib.get_close_matches(str(name).lower(), NAMES, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    raise DataError(f"unknown data set {name!r}: choose one of {', '.join(NAMES)}{hint}")
+
+
+def obtain(name: str, folder: Path | None = None) -> None:
+    """Make sure that the files of a set are on this machine and are the right ones; download them if need be.
+
+    Raises DataError where that cannot be done.
+
+    Lesson 00, "The data".
+    """
+    sources.contents(_known(name), folder)
+
+
+def load(
+    name: str, *, device: str | torch.device = "cpu", folder: Path | None = None, download: bool = True
+) -> Dataset:
+    """Load a data set as tensors on a device: training, validation and test examples.
+
+    x: (n, c, h, w) float32. One-channel sets: pixel/255/std, so that black is exactly 0. CIFAR-10:
+    (pixel/255 - mean)/std for each channel. Validation: 5,000 training examples held out by a fixed seed (of
+    a mini set, a tenth), in the order of the files, as the rest. folder: where files are looked for first and
+    downloads are kept; by default that of the environment variable LTCOURSE_DATA, else the repository's
+    data/. download: whether missing files may be fetched. Every file is verified before it is used. Raises
+    DataError for an unknown name, and where the files cannot be had. Source: data/README.md.
+
+    Lesson 00, "The data".
+    """
+    form = FORMS[_known(name)]
+    (x, y), (x_test, y_test) = sources.arrays(name, sources.contents(name, folder, download))
+    kept, held_out = split(len(y), min(VALIDATION, len(y) // 10))
+
+    def part(images: Bytes, labels: Bytes) -> Split:
+        pixels = torch.tensor(images, device=device).float()
+        pixels = pixels.view(len(images), len(form.std), *images.shape[-2:])
+        pixels.mul_(1 / (255 * _per_channel(form.std, pixels)))
+        if any(form.mean):
+            pixels.sub_(_per_channel(form.mean, pixels) / _per_channel(form.std, pixels))
+        return Split(pixels, torch.tensor(labels, device=device).long())
+
+    digest = hashlib.sha256("".join(file.sha256 for file in sources.FILES[name]).encode()).hexdigest()
+    train, validation, test = part(x[kept], y[kept]), part(x[held_out], y[held_out]), part(x_test, y_test)
+    return Dataset(name, form.classes, train, validation, test, form.mean, form.std, digest)
+
+
+def split(n: int, held_out: int) -> tuple[Indices, Indices]:
+    """Divide the indices 0 … n-1 into those to train on and those held out, by a fixed seed; both ascend.
+
+    Source: Frankle & Carbin 2019, Sec. 2, hold out 5,000 training examples for validation.
+
+    Lesson 00, "The data".
+    """
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(VALIDATION_SEED)).numpy()
+    return np.sort(order[held_out:]), np.sort(order[:held_out])

@@ -1,0 +1,79 @@
+"""How the weights of a network are drawn: Xavier, Kaiming, signed constant (slide S12)."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+Initializer = Callable[[Tensor, torch.Generator], Tensor]
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return (fan_in, fan_out) of a weight: how many inputs one output sums, and the other way round.
+
+    shape: (out, in) of a dense layer or (out, in, height, width) of a convolution, whose kernel area counts in both.
+    Raises ValueError for a shape of fewer than two dimensions.
+    Source: Glorot & Bengio 2010; He et al. 2015, Sec. 2.2.
+    Lesson 01, "A network with random weights".
+    """
+    if len(shape) < 2:
+        raise ValueError(f"a weight of shape {tuple(shape)} has no fans: only weights of 2 or more dimensions do")
+    area = math.prod(shape[2:])
+    return shape[1] * area, shape[0] * area
+
+
+def xavier_normal(weight: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw a tensor like `weight` from N(0, 2 / (fan_in + fan_out)), the Gaussian Glorot initialization.
+
+    Source: Glorot & Bengio 2010, Eq. 12 (its variance, with a normal distribution); Frankle & Carbin 2019, Fig. 2.
+    Lesson 01, "A network with random weights".
+    """
+    return _normal(weight, math.sqrt(2 / sum(fans(tuple(weight.shape)))), generator)
+
+
+def kaiming_normal(weight: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw a tensor like `weight` from N(0, 2 / fan_in), which keeps the variance through ReLU layers.
+
+    Source: He et al. 2015, Eq. 10.
+    Lesson 01, "A network with random weights".
+    """
+    return _normal(weight, _kaiming_std(weight), generator)
+
+
+def signed_constant(weight: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw a tensor like `weight` of the two values ±sqrt(2 / fan_in), each sign with probability 1/2.
+
+    Source: Ramanujan et al. 2020, Sec. 4.1 (signed Kaiming constant).
+    Lesson 01, "A network with random weights".
+    """
+    signs = torch.randint(0, 2, weight.shape, generator=generator) * 2 - 1
+    return (signs * _kaiming_std(weight)).to(weight)
+
+
+def initialize(network: nn.Module, initializer: Initializer, seed: int) -> nn.Module:
+    """Fill every weight of `network` in place: weights by `initializer`, biases with 0, norm layers as PyTorch does.
+
+    All draws come in the order of the layers from one generator on the CPU, so that a seed means the same
+    weights on every device.
+    Lesson 01, "A network with random weights".
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for module in network.modules():
+            weight = getattr(module, "weight", None)
+            if isinstance(weight, Tensor) and weight.dim() >= 2:
+                weight.copy_(initializer(torch.empty(weight.shape), generator))
+                if isinstance(bias := getattr(module, "bias", None), Tensor):
+                    bias.zero_()
+            elif isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.reset_parameters()
+    return network
+
+
+def _kaiming_std(weight: Tensor) -> float:
+    return math.sqrt(2 / fans(tuple(weight.shape))[0])
+
+
+def _normal(weight: Tensor, std: float, generator: torch.Generator) -> Tensor:
+    return (torch.randn(weight.shape, generator=generator) * std).to(weight)

@@ -1,0 +1,130 @@
+"""The networks of the slides: LeNet-300-100, LeNet-5, Conv-2/4/6/8."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ltcourse.initializers import Initializer, initialize, xavier_normal
+from ltcourse.names import choose
+
+Shape = tuple[int, int, int]
+
+
+def create(
+    name: str,
+    *,
+    shape: Shape | None = None,
+    classes: int = 10,
+    initializer: Initializer = xavier_normal,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> nn.Sequential:
+    """Build a network of the slides with freshly drawn weights.
+
+    name: one of `NAMES`. shape: (channels, height, width) of its images; by default those of the data set that the
+    papers used it on, (1, 28, 28) for the LeNets and (3, 32, 32) for Conv-2/4/6/8. classes: outputs.
+    The network maps images (n, channels, height, width) to logits (n, classes).
+    On device "meta" it has shapes and no weights, for counting. Raises ValueError for an unknown name or a shape
+    that is too small for the network.
+    Source: Han et al. 2015, Tables 2, 3 (LeNet-5 is Caffe's); Frankle & Carbin 2019, Fig. 2; Ramanujan et al. 2020.
+    Lesson 01, "A network with random weights".
+    """
+    build, usual = _NETWORKS[choose("network", name, NAMES)]
+    with torch.device("meta"):
+        network = build(shape or usual, classes)
+    if str(device) == "meta":
+        return network
+    return initialize(network.to_empty(device=device), initializer, seed)  # type: ignore[return-value]
+
+
+def weight_count(network: nn.Module) -> int:
+    """Count the weights of a network: all that pruning may remove, so no biases and no norm layers.
+
+    Lesson 01, "A network with random weights".
+    """
+    return sum(p.numel() for p in network.parameters() if p.dim() >= 2)
+
+
+def snapshot(network: nn.Module) -> dict[str, Tensor]:
+    """Copy the parameters and buffers of a network, name to tensor, so that later training cannot change the copy.
+
+    Lesson 01, "Remove".
+    """
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def _lenet_300_100(shape: Shape, classes: int) -> nn.Sequential:
+    channels, height, width = shape
+    return _named(
+        flatten=nn.Flatten(),
+        fc1=nn.Linear(channels * height * width, 300),
+        relu1=nn.ReLU(),
+        fc2=nn.Linear(300, 100),
+        relu2=nn.ReLU(),
+        fc3=nn.Linear(100, classes),
+    )
+
+
+def _lenet_5(shape: Shape, classes: int) -> nn.Sequential:
+    channels, height, width = shape
+    rows, columns = (((side - 4) // 2 - 4) // 2 for side in (height, width))
+    if min(rows, columns) < 1:
+        raise ValueError(f"lenet-5 needs images of at least 16 × 16 pixels, not {height} × {width}")
+    return _named(
+        conv1=nn.Conv2d(channels, 20, 5),
+        pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(20, 50, 5),
+        pool2=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
+        fc1=nn.Linear(50 * rows * columns, 500),
+        relu=nn.ReLU(),
+        fc2=nn.Linear(500, classes),
+    )
+
+
+def _conv(*widths: int) -> Callable[[Shape, int], nn.Sequential]:
+    """Two 3×3 convolutions and a pooling per width, then dense layers of 256, 256 and the classes."""
+
+    def build(shape: Shape, classes: int) -> nn.Sequential:
+        channels, height, width = shape
+        if min(height, width) < 2 ** len(widths):
+            smallest = 2 ** len(widths)
+            raise ValueError(
+                f"conv-{2 * len(widths)} needs images of at least {smallest} × {smallest} pixels, "
+                f"not {height} × {width}"
+            )
+        layers: dict[str, nn.Module] = {}
+        for block, out in enumerate(widths):
+            for i in (2 * block + 1, 2 * block + 2):
+                layers |= {f"conv{i}": nn.Conv2d(channels, out, 3, padding=1), f"relu{i}": nn.ReLU()}
+                channels = out
+            layers[f"pool{block + 1}"] = nn.MaxPool2d(2)
+            height, width = height // 2, width // 2
+        return _named(
+            **layers,
+            flatten=nn.Flatten(),
+            fc1=nn.Linear(channels * height * width, 256),
+            relu_fc1=nn.ReLU(),
+            fc2=nn.Linear(256, 256),
+            relu_fc2=nn.ReLU(),
+            fc3=nn.Linear(256, classes),
+        )
+
+    return build
+
+
+def _named(**layers: nn.Module) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(layers))
+
+
+_NETWORKS: dict[str, tuple[Callable[[Shape, int], nn.Sequential], Shape]] = {
+    "lenet-300-100": (_lenet_300_100, (1, 28, 28)),
+    "lenet-5": (_lenet_5, (1, 28, 28)),
+    "conv-2": (_conv(64), (3, 32, 32)),
+    "conv-4": (_conv(64, 128), (3, 32, 32)),
+    "conv-6": (_conv(64, 128, 256), (3, 32, 32)),
+    "conv-8": (_conv(64, 128, 256, 512), (3, 32, 32)),
+}
+NAMES = tuple(_NETWORKS)

@@ -1,0 +1,120 @@
+"""The pruning loop: train, prune, restart, repeat (slides S2 and S7).
+
+Han's pruning and the lottery ticket are one loop that differs in one argument, `restart`: Han goes on from the trained
+weights (`keep`), the lottery ticket returns the survivors to their first values (`to_init`).
+"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ltcourse import masks
+from ltcourse.data import Dataset, Split
+from ltcourse.masks import Criterion, Mask, Rate, magnitude
+from ltcourse.models import snapshot
+from ltcourse.restarts import Restart, State, to_init
+from ltcourse.training import History, Recipe, evaluate, train
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of the loop: a mask, and the network as it was after training under that mask.
+
+    number: 0 is the dense network. mask: name to booleans. state: all parameters and buffers after training.
+    history: what the training recorded.
+    Lesson 01, "Repeat".
+    """
+
+    number: int
+    mask: Mask
+    state: State
+    history: History
+
+    @property
+    def density(self) -> float:
+        """P_m, the share of weights kept, 0 to 1."""
+        return masks.density(self.mask)
+
+    def __str__(self) -> str:
+        return f"round {self.number} · P_m {self.density:.1%} · {self.history}"
+
+
+def prune_iteratively(
+    network: nn.Module,
+    data: Dataset,
+    recipe: Recipe,
+    *,
+    rate: Rate = 0.2,
+    rounds: int = 12,
+    criterion: Criterion = magnitude,
+    scope: str = "layer",
+    restart: Restart = to_init,
+    retrain: Recipe | None = None,
+    seed: int = 0,
+    after: Round | None = None,
+) -> Iterator[Round]:
+    """Train, prune, restart, repeat: yield the dense network as round 0, then `rounds` rounds, each as it finishes.
+
+    network: with its initial weights θ₀; it is trained in place. rate: share of the remaining weights to prune a round,
+    0 to 1, one for all layers or one a layer (`masks.layer_rates`). criterion, scope: which weights go (`masks`).
+    restart: where the next round begins (`restarts`). retrain: the recipe of rounds 1 and later where it
+    differs. seed: of the order of the examples, the same in every round, so that rounds differ in the mask alone.
+    after: a round that was yielded before; the loop goes on behind it, to the same result as an unbroken run.
+    Raises ValueError for bad rates, names or masks.
+    Source: Han et al. 2015, Sec. 3 (`keep`); Frankle & Carbin 2019, Sec. 1 and App. B, Strategy 1 (`to_init`).
+    Lesson 01, "Repeat".
+    """
+    θ0 = snapshot(network)
+
+    def at(iteration: int) -> State:
+        return θ0 if iteration == 0 else _weights_at(iteration, network, θ0, data, recipe, seed)
+
+    if after is None:
+        history = train(network, data, recipe, seed=seed)  # 1, 2: train the dense network
+        after = Round(0, masks.dense(network), snapshot(network), history)
+        yield after
+    mask = after.mask
+    network.load_state_dict(after.state)
+    for number in range(after.number + 1, rounds + 1):
+        weights = {name: p.detach() for name, p in masks.prunable(network).items()}
+        mask = criterion(weights, mask, rate, scope)  # 3: prune
+        state, begin = restart(network, at, number)  # 4: return the survivors to where the next round begins
+        network.load_state_dict(state)
+        history = train(network, data, retrain or recipe, mask=mask, seed=seed, begin=begin)  # 2: train again
+        yield Round(number, mask, snapshot(network), history)
+
+
+def sensitivity(
+    network: nn.Module, split: Split, shares: list[float], criterion: Criterion = magnitude
+) -> dict[str, list[float]]:
+    """Prune one layer at a time, without retraining, and return the accuracy (0 to 1) at each share kept, by layer.
+
+    split: examples to judge by; the validation set, since what is chosen by the scan may not be chosen on the test set.
+    shares: of the layer's weights kept, 0 to 1. The network is left as it was.
+    Source: Han et al. 2015, Sec. 4 and Fig. 6.
+    Lesson 01, "Which layer can spare most?".
+    """
+    whole = masks.dense(network)
+    weights = {name: p.detach().clone() for name, p in masks.prunable(network).items()}
+    accuracies: dict[str, list[float]] = {}
+    for layer, parameter in masks.prunable(network).items():
+        accuracies[layer] = []
+        for share in shares:
+            only = criterion({layer: weights[layer]}, {layer: whole[layer]}, 1 - masks.check_share(share), "layer")
+            with torch.no_grad():
+                parameter.copy_(weights[layer] * only[layer])
+            accuracies[layer].append(evaluate(network, split)[1])
+            with torch.no_grad():
+                parameter.copy_(weights[layer])
+    return accuracies
+
+
+def _weights_at(iteration: int, network: nn.Module, θ0: State, data: Dataset, recipe: Recipe, seed: int) -> State:
+    """Return the weights at an early iteration of the dense training, by running that part of it again."""
+    early = copy.deepcopy(network)
+    early.load_state_dict(θ0)
+    train(early, data, recipe, seed=seed, end=iteration)  # the schedule stays that of the whole run
+    return snapshot(early)

@@ -1,0 +1,62 @@
+"""Where the next round of the pruning loop begins: keep, reset, rewind, draw anew.
+
+A restart is a function of the trained network, of `at` (the weights that the dense network had at an early iteration)
+and of the round's number. It returns the weights that the round begins with, and the iteration that they count as.
+"""
+
+import copy
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from ltcourse.initializers import Initializer, initialize, xavier_normal
+from ltcourse.models import snapshot
+
+State = dict[str, Tensor]
+At = Callable[[int], State]
+Restart = Callable[[nn.Module, At, int], tuple[State, int]]
+
+
+def keep(network: nn.Module, at: At, number: int) -> tuple[State, int]:
+    """Go on from the trained weights: fine-tuning.
+
+    Source: Han et al. 2015, Sec. 3.3.
+    Lesson 01, "Fine-tune".
+    """
+    return snapshot(network), 0
+
+
+def to_init(network: nn.Module, at: At, number: int) -> tuple[State, int]:
+    """Return to the initial weights θ₀: the lottery ticket.
+
+    Source: Frankle & Carbin 2019, Sec. 1, step 4.
+    Lesson 03.
+    """
+    return at(0), 0
+
+
+def to_step(iteration: int) -> Restart:
+    """Return to the weights that the dense network had at an early iteration: rewinding.
+
+    Training goes on from that iteration, with the order of examples and the learning rates that follow it.
+    Raises ValueError for a negative iteration.
+    Source: Frankle et al. 2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", Sec. 3.
+    Lesson 04.
+    """
+    if iteration < 0:
+        raise ValueError(f"iteration {iteration} is negative: rewind to 0 or later")
+    return lambda network, at, number: (at(iteration), iteration)
+
+
+def redraw(seed: int, initializer: Initializer = xavier_normal) -> Restart:
+    """Draw new initial weights every round: the re-initialized control.
+
+    Source: Frankle & Carbin 2019, Sec. 2.
+    Lesson 03.
+    """
+
+    def drawn_anew(network: nn.Module, at: At, number: int) -> tuple[State, int]:
+        fresh = copy.deepcopy(network)
+        return snapshot(initialize(fresh, initializer, seed + number)), 0
+
+    return drawn_anew

@@ -1,0 +1,259 @@
+"""The training loop: a recipe, what it recorded, and the loop itself, fast on a CPU and on a GPU."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ltcourse import masks
+from ltcourse.data import Dataset, Split
+from ltcourse.masks import Mask
+from ltcourse.names import choose
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine")
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The hyper-parameters of one training run.
+
+    iterations: steps of the optimizer. batch: examples a step. lr: learning rate. momentum: SGD's. weight_decay: L2 for
+    "adam" and "sgd" (added to the gradient), decoupled for "adamw"; weights and biases alike. l1: strength of an L1
+    penalty on the weights. schedule: "constant" or "cosine" (to 0 at the last iteration). warmup: iterations over which
+    the rate first rises from 0. evaluate_every: iterations between two evaluations on the validation set. precision:
+    "float32", or "bfloat16" for mixed-precision products where the device gains from it; evaluation is in float32.
+    Raises ValueError, with what to write instead, for settings that no run can have.
+    Source of the defaults: Frankle & Carbin 2019, Fig. 2 (LeNet), with fewer iterations.
+    Lesson 00, "A first network".
+    """
+
+    iterations: int = 1500
+    batch: int = 60
+    optimizer: str = "adam"
+    lr: float = 1.2e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    l1: float = 0.0
+    schedule: str = "constant"
+    warmup: int = 0
+    evaluate_every: int = 100
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        choose("optimizer", self.optimizer, OPTIMIZERS)
+        choose("schedule", self.schedule, SCHEDULES)
+        choose("precision", self.precision, PRECISIONS)
+        for name in ("iterations", "batch", "evaluate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        for name in ("lr", "momentum", "weight_decay", "l1", "warmup"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must not be negative")
+
+    def but(self, **changes: Any) -> "Recipe":
+        """Return this recipe with some settings changed: `recipe.but(lr=1e-4)`.
+
+        Raises ValueError for a setting that a recipe does not have.
+        Lesson 01, "Fine-tune".
+        """
+        for name in changes:
+            choose("setting", name, [f.name for f in fields(self)])
+        return replace(self, **changes)
+
+    def lr_at(self, iteration: int) -> float:
+        """Return the learning rate of an iteration, counted from 1.
+
+        Lesson 01, "Fine-tune".
+        """
+        rise = min(1.0, iteration / self.warmup) if self.warmup else 1.0
+        if self.schedule == "constant":
+            return self.lr * rise
+        return self.lr * rise * (1 + math.cos(math.pi * (iteration - 1) / self.iterations)) / 2
+
+
+@dataclass
+class History:
+    """What a training run recorded: one entry an evaluation, and the test set once, at the end.
+
+    iterations: when. train_loss: mean over the examples since the last evaluation. validation_loss, validation_accuracy
+    (0 to 1): on the whole validation set. test_loss, test_accuracy: after the last iteration; None in a run that was
+    stopped early.
+    Lesson 00, "A first network".
+    """
+
+    iterations: list[int] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+
+    @property
+    def early_stop(self) -> int:
+        """The iteration of the smallest validation loss: where early stopping would have stopped.
+
+        Raises ValueError if nothing was evaluated yet.
+        Source: Frankle & Carbin 2019, Sec. 2.
+        Lesson 00, "A first network".
+        """
+        if not self.iterations:
+            raise ValueError("this history is empty: train for at least one evaluation first")
+        return self.iterations[min(range(len(self.iterations)), key=self.validation_loss.__getitem__)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and numbers, for a record in JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        if not self.iterations:
+            return "nothing evaluated yet"
+        text = f"iteration {self.iterations[-1]:,} · validation accuracy {self.validation_accuracy[-1]:.2%}"
+        return text if self.test_accuracy is None else f"{text} · test accuracy {self.test_accuracy:.2%}"
+
+
+def train(
+    network: nn.Module,
+    data: Dataset,
+    recipe: Recipe,
+    *,
+    mask: Mask | None = None,
+    seed: int = 0,
+    begin: int = 0,
+    end: int | None = None,
+) -> History:
+    """Train `network` in place and return what was recorded.
+
+    mask: weights that it leaves out are exactly 0 before the first step and after every step. seed: of the order of the
+    examples. begin: iterations that are taken as done already; the order of the examples and the schedule go on from
+    there. end: where to break off, by default at the recipe's last iteration; the schedule stays that of the whole run.
+    Runs on the device of the network. Raises ValueError for a mask of another network or a span outside the run, and
+    FloatingPointError when the loss is no longer a number.
+    Lesson 00, "A first network".
+    """
+    history = History()
+    for history in evaluations(network, data, recipe, mask=mask, seed=seed, begin=begin, end=end):  # noqa: B007
+        pass
+    return history
+
+
+def evaluations(
+    network: nn.Module,
+    data: Dataset,
+    recipe: Recipe,
+    *,
+    mask: Mask | None = None,
+    seed: int = 0,
+    begin: int = 0,
+    end: int | None = None,
+) -> Iterator[History]:
+    """Train as `train` does, and yield the growing history after every evaluation, so that it can be watched.
+
+    Lesson 00, "A first network".
+    """
+    end = recipe.iterations if end is None else end
+    if not 0 <= begin <= end <= recipe.iterations:
+        raise ValueError(f"iterations {begin} to {end} are not within the run of {recipe.iterations:,}")
+    device = next(network.parameters()).device
+    data = data.to(device)
+    network.to(memory_format=torch.channels_last)  # convolutions: twice as fast on a CPU
+    weights = masks.prunable(network)
+    kept: list[Tensor] = []
+    if mask is not None:
+        masks.apply(network, mask)
+        # as floats in the layout of the weights: several times as fast to multiply by as booleans
+        kept = [torch.empty_like(p).copy_(mask[name]) for name, p in weights.items()]
+    pruned: list[Tensor] = list(weights.values())
+    optimizer = _optimizer(network, recipe)
+    batches = _batches(len(data.train), recipe.batch, seed, device, skip=begin)
+    network.train()
+
+    history = History()
+    total = torch.zeros((), device=device)  # the loss is added up on the device: reading it would wait for the device
+    since = begin
+    for iteration in range(begin + 1, end + 1):
+        index = next(batches)
+        optimizer.param_groups[0]["lr"] = recipe.lr_at(iteration)
+        optimizer.zero_grad()
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            logits = network(data.train.x.index_select(0, index))
+        loss = cross_entropy(logits.float(), data.train.y.index_select(0, index))
+        loss.backward()
+        with torch.no_grad():
+            if recipe.l1:
+                signs = torch._foreach_sign(pruned)
+                torch._foreach_add_([p.grad for p in pruned if p.grad is not None], signs, alpha=recipe.l1)
+            optimizer.step()
+            if kept:  # here, and not on the gradient: momentum and weight decay cannot bring a weight back
+                torch._foreach_mul_(pruned, kept)
+            total += loss.detach()
+        if iteration % recipe.evaluate_every == 0 or iteration == recipe.iterations:
+            mean = float(total) / (iteration - since)
+            if not math.isfinite(mean):
+                raise FloatingPointError(
+                    f"the training loss is {mean} by iteration {iteration}: training diverged, lower the learning rate "
+                    f"(it is {recipe.lr})"
+                )
+            _record(history, network, data, iteration, mean, last=iteration == recipe.iterations)
+            total.zero_()
+            since = iteration
+            yield history
+
+
+def evaluate(network: nn.Module, split: Split, *, chunk: int = 1000) -> tuple[float, float]:
+    """Return (loss, accuracy) of `network` on a split: the mean cross-entropy in nats, and the share right, 0 to 1.
+
+    chunk: examples at a time, which bounds the memory and changes nothing else.
+    Lesson 00, "A first network".
+    """
+    was_training = network.training
+    network.eval()
+    loss, right = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
+    loss, right = loss.to(split.x.device), right.to(split.x.device)
+    with torch.inference_mode():
+        for x, y in zip(split.x.split(chunk), split.y.split(chunk), strict=True):
+            logits = network(x)
+            loss += cross_entropy(logits, y, reduction="sum")  # sums: a last, smaller chunk weighs no more
+            right += (logits.argmax(1) == y).sum()
+    network.train(was_training)
+    return float(loss) / len(split), int(right) / len(split)
+
+
+def _record(history: History, network: nn.Module, data: Dataset, iteration: int, train_loss: float, last: bool) -> None:
+    loss, accuracy = evaluate(network, data.validation)
+    history.iterations.append(iteration)
+    history.train_loss.append(train_loss)
+    history.validation_loss.append(loss)
+    history.validation_accuracy.append(accuracy)
+    if last:
+        history.test_loss, history.test_accuracy = evaluate(network, data.test)
+
+
+def _batches(n: int, batch: int, seed: int, device: torch.device, skip: int = 0) -> Iterator[Tensor]:
+    """Yield indices of `batch` examples for ever: a new order each epoch, an incomplete last batch left out."""
+    generator = torch.Generator().manual_seed(seed)  # on the CPU: a seed means the same order on every device
+    batch = min(batch, n)
+    while True:
+        order = torch.randperm(n, generator=generator).to(device)
+        for index in order[: n // batch * batch].split(batch):
+            if skip:
+                skip -= 1
+            else:
+                yield index
+
+
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    make: dict[str, Callable[..., torch.optim.Optimizer]] = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "sgd": torch.optim.SGD,
+    }
+    extra = {"momentum": recipe.momentum} if recipe.optimizer == "sgd" else {}
+    return make[recipe.optimizer](
+        network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True, **extra
+    )
