@@ -4,6 +4,7 @@ A trial is one seed of one experiment: a plain function of its settings and the 
 their results do not depend on where.
 """
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from ltcourse.initializers import kaiming_normal
 from ltcourse.names import choose
 from ltcourse.pruning import Round, prune_iteratively
 from ltcourse.restarts import keep
-from ltcourse.training import Recipe
+from ltcourse.training import Recipe, evaluate, train
 
 BUDGETS = ("smoke", "class", "desk", "paper")
 Row = dict[str, Any]
@@ -32,7 +33,9 @@ class Settings:
     """All that decides the result of an experiment, but the seed of the trial.
 
     network, data: their names. recipe: of the dense network. retrain: of the rounds after it. rounds: how often to
-    prune and retrain. shares: the share of each layer's weights that is kept in the end, 0 to 1. seeds: one a trial.
+    prune and retrain. shares: the share of each layer's weights that is kept in the end, 0 to 1. densities: shares
+    kept in one shot, each from the dense network. penalties: (name of a recipe's setting, strength) pairs. seeds: one
+    a trial.
     Lesson 00, "Four budgets".
     """
 
@@ -42,6 +45,8 @@ class Settings:
     retrain: Recipe
     rounds: int
     shares: Mapping[str, float] = field(default_factory=dict)
+    densities: tuple[float, ...] = ()
+    penalties: tuple[tuple[str, float], ...] = ()
     seeds: tuple[int, ...] = (0,)
 
     def rates(self, rounds: int | None = None) -> dict[str, float]:
@@ -53,7 +58,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
-        return asdict(self) | {"seeds": list(self.seeds), "shares": dict(self.shares)}
+        return json.loads(json.dumps(asdict(self)))
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,14 @@ def settings(name: str, at: str | None = None) -> Settings:
     Lesson 00, "Four budgets".
     """
     return get(name).budgets[budget(at)]
+
+
+def live(iterations: int) -> int:
+    """Return how many iterations a lesson's own training cell runs: `iterations`, or a twentieth at the smoke budget.
+
+    Lesson 00, "A first network".
+    """
+    return max(10, iterations // 20) if budget() == "smoke" else iterations
 
 
 def default_device() -> str:
@@ -187,6 +200,31 @@ def _prune_as_han(chosen: Settings, seed: int, device: str) -> Iterator[Row]:
             yield _row(method, done)
 
 
+def _prune_under_penalties(chosen: Settings, seed: int, device: str) -> Iterator[Row]:
+    """Train under each penalty, prune to each density in one shot, and judge before and after retraining under it."""
+    dataset = load(chosen.data, device=device)
+    for penalty, strength in chosen.penalties:
+        network = models.create(
+            chosen.network, shape=dataset.shape, initializer=kaiming_normal, seed=seed, device=device
+        )
+        change = {penalty: strength}
+        history = train(network, dataset, chosen.recipe.but(**change), seed=seed)
+        first = Round(0, masks.dense(network), models.snapshot(network), history)
+        yield _row(method := f"{penalty} {strength:g}", first)
+        for number, density in enumerate(chosen.densities, 1):
+            network.load_state_dict(first.state)
+            mask = masks.magnitude(
+                {name: p.detach() for name, p in masks.prunable(network).items()},
+                first.mask,
+                masks.layer_rates(first.mask, 1 - density),
+            )
+            masks.apply(network, mask)
+            before = {part: 1 - evaluate(network, getattr(dataset, part))[1] for part in ("validation", "test")}
+            history = train(network, dataset, chosen.retrain.but(**change), mask=mask, seed=seed)
+            row = _row(method, Round(number, mask, first.state, history))
+            yield row | {f"{part}_error_before": error for part, error in before.items()}
+
+
 def _row(method: str, done: Round) -> Row:
     history = done.history
     assert history.test_accuracy is not None
@@ -215,6 +253,8 @@ _SGD = Recipe(
     iterations=10_000, batch=64, optimizer="sgd", lr=0.01, weight_decay=5e-4, schedule="cosine", evaluate_every=1_000
 )
 
+_PLAIN = Recipe(batch=64, optimizer="sgd", lr=0.05, schedule="cosine")
+
 
 def _pair(recipe: Recipe, retrain_lr: float, iterations: int, retrain: int, evaluations: int) -> tuple[Recipe, Recipe]:
     """Return the recipes of a dense network and of the rounds after it."""
@@ -240,7 +280,7 @@ def _han(network: str, shares: dict[str, float], at: dict[str, tuple[tuple[Recip
                 retrain,
                 rounds,
                 shares,
-                tuple(range(seeds)),
+                seeds=tuple(range(seeds)),
             )
             for name, ((recipe, retrain), rounds, seeds) in at.items()
         },
@@ -248,9 +288,36 @@ def _han(network: str, shares: dict[str, float], at: dict[str, tuple[tuple[Recip
     )
 
 
+_STRENGTHS = (
+    ("weight_decay", 0.0),
+    *(("weight_decay", s) for s in (5e-4, 1e-3, 2e-3, 4e-3)),
+    *(("l1", s) for s in (5e-5, 1e-4, 2e-4, 4e-4)),
+)
+_DENSITIES = (0.3, 0.2, 0.1, 0.05, 0.03)
+
+
+def _penalties(
+    name: str, recipes: tuple[Recipe, Recipe], strengths: tuple[tuple[str, float], ...], seeds: int
+) -> Settings:
+    data = "fashion-mnist-mini" if name == "smoke" else "mnist"
+    return Settings("lenet-300-100", data, *recipes, 1, {}, _DENSITIES, strengths, tuple(range(seeds)))
+
+
 EXPERIMENTS: dict[str, Experiment] = {
     e.name: e
     for e in (
+        Experiment(
+            name="penalties-lenet-300-100",
+            question="Which penalty on the weights leaves a network that can be pruned furthest, L1 or L2?",
+            lesson="01_pruning_lenet",
+            budgets={
+                "smoke": _penalties("smoke", _pair(_PLAIN, 0.01, 20, 5, 1), _STRENGTHS[::4], 1),
+                "class": _penalties("class", _pair(_PLAIN, 0.01, 1_000, 250, 1), (_STRENGTHS[0], *_STRENGTHS[3::4]), 2),
+                "desk": _penalties("desk", _pair(_PLAIN, 0.01, 8_590, 2_577, 2), _STRENGTHS, 3),
+                "paper": _penalties("paper", (_SGD, _SGD.but(lr=0.001)), _STRENGTHS, 5),
+            },
+            trial=_prune_under_penalties,
+        ),
         _han(
             "lenet-300-100",
             _LENET_300_100,

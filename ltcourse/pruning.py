@@ -5,18 +5,18 @@ weights (`keep`), the lottery ticket returns the survivors to their first values
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from ltcourse import masks
-from ltcourse.data import Dataset, Split
+from ltcourse.data import Dataset
 from ltcourse.masks import Criterion, Mask, Rate, magnitude
 from ltcourse.models import snapshot
 from ltcourse.restarts import Restart, State, to_init
-from ltcourse.training import History, Recipe, evaluate, train
+from ltcourse.training import History, Recipe, train
 
 
 @dataclass(frozen=True)
@@ -76,40 +76,43 @@ def prune_iteratively(
         history = train(network, data, recipe, seed=seed)  # 1, 2: train the dense network
         after = Round(0, masks.dense(network), snapshot(network), history)
         yield after
-    mask = after.mask
-    network.load_state_dict(after.state)
     for number in range(after.number + 1, rounds + 1):
+        network.load_state_dict(after.state)  # whatever was done with the network since
         weights = {name: p.detach() for name, p in masks.prunable(network).items()}
-        mask = criterion(weights, mask, rate, scope)  # 3: prune
+        mask = criterion(weights, after.mask, rate, scope)  # 3: prune
         state, begin = restart(network, at, number)  # 4: return the survivors to where the next round begins
         network.load_state_dict(state)
         history = train(network, data, retrain or recipe, mask=mask, seed=seed, begin=begin)  # 2: train again
-        yield Round(number, mask, snapshot(network), history)
+        after = Round(number, mask, snapshot(network), history)
+        yield after
 
 
 def sensitivity(
-    network: nn.Module, split: Split, shares: list[float], criterion: Criterion = magnitude
+    network: nn.Module,
+    shares: Sequence[float],
+    accuracy: Callable[[nn.Module], float],
+    criterion: Criterion = magnitude,
 ) -> dict[str, list[float]]:
-    """Prune one layer at a time, without retraining, and return the accuracy (0 to 1) at each share kept, by layer.
+    """Prune one layer at a time, without retraining, and return the accuracy at each share kept, by layer.
 
-    split: examples to judge by; the validation set, since what is chosen by the scan may not be chosen on the test set.
-    shares: of the layer's weights kept, 0 to 1. The network is left as it was.
+    shares: of the layer's weights kept, 0 to 1. accuracy: what to judge a network by, on the validation set, since what
+    the scan decides may not be decided on the test set. The network is left as it was.
     Source: Han et al. 2015, Sec. 4 and Fig. 6.
     Lesson 01, "Which layer can spare most?".
     """
-    whole = masks.dense(network)
-    weights = {name: p.detach().clone() for name, p in masks.prunable(network).items()}
-    accuracies: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = {}
     for layer, parameter in masks.prunable(network).items():
-        accuracies[layer] = []
+        weights = parameter.detach().clone()
+        found[layer] = []
         for share in shares:
-            only = criterion({layer: weights[layer]}, {layer: whole[layer]}, 1 - masks.check_share(share), "layer")
+            whole = {layer: torch.ones_like(weights, dtype=torch.bool)}
+            mask = criterion({layer: weights}, whole, 1 - masks.check_share(share), "layer")
             with torch.no_grad():
-                parameter.copy_(weights[layer] * only[layer])
-            accuracies[layer].append(evaluate(network, split)[1])
-            with torch.no_grad():
-                parameter.copy_(weights[layer])
-    return accuracies
+                parameter.copy_(weights * mask[layer])
+            found[layer].append(accuracy(network))
+        with torch.no_grad():
+            parameter.copy_(weights)
+    return found
 
 
 def _weights_at(iteration: int, network: nn.Module, θ0: State, data: Dataset, recipe: Recipe, seed: int) -> State:

@@ -4,8 +4,7 @@ import json
 import os
 import platform
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 
 from ltcourse import data, experiments
+from ltcourse.sources import write
 
 FORMAT = 1
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "runs"
@@ -53,15 +53,34 @@ class Record:
                     yield t["seed"], row
 
     def values(self, method: str, number: int, key: str) -> list[float]:
-        """Return one value of every trial: `key` of a method at a round; the dense network is round 0 of every method.
+        """Return one value of every trial: `key` of a method at a round.
+
+        Where a method shares its dense network with the others, round 0 is recorded once, under the first.
 
         Raises RunError if the record has none.
         Lesson 01, "The slides' two rows".
         """
-        found = [row[key] for _, row in self.rows("magnitude" if number == 0 else method) if row["round"] == number]
+        first = self.trials[0]["rows"][0]["method"]
+        methods = (method, first) if number == 0 else (method,)
+        found = [row[key] for m in methods for _, row in self.rows(m) if row["round"] == number]
+        found = found[: len(self.trials)]
         if not found:
             raise RunError(f"the record of {self.experiment!r} has no round {number} of {method!r}")
         return found
+
+    def density(self, method: str, number: int) -> float:
+        """Return P_m of a method at a round, the same in every trial.
+
+        Lesson 01, "The slides' two rows".
+        """
+        return float(self.values(method, number, "density")[0])
+
+    def best(self, methods: Sequence[str], number: int, key: str) -> str:
+        """Return the method whose mean of `key` over the trials is smallest at a round.
+
+        Lesson 01, "L1 against L2".
+        """
+        return min(methods, key=lambda method: sum(self.values(method, number, key)))
 
     def __str__(self) -> str:
         p = self.provenance
@@ -115,21 +134,17 @@ def record(name: str, at: str | None = None, *, restart: bool = False, echo: boo
     """Run an experiment and write its record; a run that was stopped goes on with the trials that it lacks.
 
     restart: forget the trials of a stopped run. echo: print each row as it comes.
-    Raises RunError if a stopped run of other settings is in the way, or the folder cannot be written.
+    Raises RunError if a stopped run of other settings is in the way, and DataError if the folder cannot be written.
     """
     at = experiments.budget(at)
     file = path(name, at)
     partial = file.with_suffix(".partial.json")
-    try:
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        if restart:
-            partial.unlink(missing_ok=True)
-    except OSError as problem:
-        raise RunError(f"cannot write in {FOLDER}: {problem.strerror}; free it or choose another clone") from problem
+    if restart:
+        partial.unlink(missing_ok=True)
     done = []
     if partial.exists():
         before = _read(partial)
-        if before.settings != _settings(name, at):
+        if before.settings != experiments.settings(name, at).to_dict():
             raise RunError(f"{partial.name} is of other settings: add --restart to begin anew")
         done = before.trials
     finished = _run(name, at, done=done, save=lambda r: _write(partial, r), echo=echo)
@@ -144,7 +159,7 @@ def _run(name: str, at: str, done: list[dict[str, Any]], save: Callable[[Record]
     trials = list(done)
     device = experiments.default_device()
     provenance = _provenance(chosen.data, device)
-    result = Record(name, at, _settings(name, at), trials, provenance)
+    result = Record(name, at, experiments.settings(name, at).to_dict(), trials, provenance)
     if missing:
         for trial in experiments.run(name, at, seeds=missing, device=device, echo=echo):
             trials.append(trial)
@@ -152,10 +167,6 @@ def _run(name: str, at: str, done: list[dict[str, Any]], save: Callable[[Record]
             provenance["finished"] = _now()
             save(result)
     return result
-
-
-def _settings(name: str, at: str) -> dict[str, Any]:
-    return json.loads(json.dumps(experiments.settings(name, at).to_dict()))
 
 
 def _provenance(dataset: str, device: str) -> dict[str, Any]:
@@ -209,21 +220,4 @@ def _read(file: Path) -> Record:
 
 
 def _write(file: Path, content: Record) -> None:
-    """Write a record whole or not at all."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                json.dump(asdict(content), out, indent=1)
-                out.write("\n")
-                out.flush()
-                os.fsync(out.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(file)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as problem:
-        raise RunError(
-            f"cannot write {file} ({problem.strerror}): make room or give write access, and try again"
-        ) from problem
+    write(file, (json.dumps(asdict(content), indent=1) + "\n").encode())

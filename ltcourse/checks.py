@@ -1,0 +1,281 @@
+"""Checks of the exercises: each tries the reader's function on small cases, the smallest first, and shows the evidence.
+
+Behavior is checked, not text: any way to the right result is accepted. A function that returns None is not done yet.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ltcourse import masks
+from ltcourse.masks import Mask
+from ltcourse.models import snapshot
+from ltcourse.pruning import sensitivity
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One case that was tried: what came out, what should have, and what is wrong if they differ."""
+
+    case: str
+    yours: str
+    expected: str
+    wrong: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found; shown in a notebook as a short report.
+
+    passed: None where the exercise is not done yet.
+    Lesson 01, "Exercises".
+    """
+
+    exercise: str
+    passed: bool | None
+    findings: tuple[Finding, ...] = ()
+
+    def __str__(self) -> str:
+        if self.passed is None:
+            return f"… {self.exercise}: not done yet"
+        if self.passed:
+            return "\n".join([f"✔ {self.exercise}: right, in {len(self.findings)} cases", *map(_line, self.findings)])
+        last = self.findings[-1]
+        passed = len(self.findings) - 1
+        return (
+            f"✘ {self.exercise}: not yet ({passed} cases right before this one)\n"
+            f"  smallest case that fails: {last.case}\n  yours:    {last.yours}\n  expected: {last.expected}\n"
+            f"  what is wrong: {last.wrong}"
+        )
+
+    __repr__ = __str__
+
+
+class _NotDone(Exception):
+    """The reader's function is still a stub."""
+
+
+def exact_pruning(function: Callable[[Tensor, int], Tensor]) -> Verdict:
+    """Check exercise 1 of lesson 01: (weights, count) → a mask that keeps exactly the `count` largest magnitudes."""
+    generator = torch.Generator().manual_seed(1)
+    cases = [
+        (torch.tensor([2.0, -3.0]), 1),
+        (torch.tensor([1.0, 2.0]), 0),
+        (torch.tensor([1.0, 2.0]), 2),
+        (torch.tensor([0.5, -0.5, 0.5]), 2),
+        (torch.tensor([0.0, 0.0, 1.0, 0.0]), 2),
+        (torch.tensor([[0.1, -0.9, 0.4], [-0.2, 0.3, 0.8]]), 3),
+        *((torch.randn(30, 20, generator=generator), count) for count in (1, 59, 300, 599)),
+        ((torch.randn(30, 20, generator=generator) * 3).round(), 211),
+    ]
+
+    def findings() -> Iterator[Finding]:
+        for weights, count in cases:
+            given = weights.clone()
+            yours = _done(function(given, count))
+            case = f"keep {count} of {_show(weights)}"
+            expected = masks.keep_largest(weights.abs(), count)
+            yield Finding(case, _show(yours), _show(expected), _wrong_mask(yours, weights, count, given))
+
+    return _judge("exercise 1, exact pruning", findings())
+
+
+def masked_step(function: Callable[[nn.Module, torch.optim.Optimizer, Mask, Tensor, Tensor], float]) -> Verdict:
+    """Check exercise 2 of lesson 01: one training step in place, after which every pruned weight is exactly 0."""
+    optimizers: dict[str, Callable[..., torch.optim.Optimizer]] = {
+        "SGD": lambda p: torch.optim.SGD(p, lr=0.1),
+        "SGD with momentum and weight decay": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01),
+        "Adam": lambda p: torch.optim.Adam(p, lr=0.01),
+        "AdamW": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1),
+    }
+
+    def findings() -> Iterator[Finding]:
+        for name, optimizer in optimizers.items():
+            yours, your_optimizer, mask, x, y = _half_trained(optimizer)
+            right, right_optimizer, _, _, _ = _half_trained(optimizer)
+            for step in (1, 2, 3):
+                _done(function(yours, your_optimizer, mask, x, y))
+                _step(right, right_optimizer, mask, x, y)
+                yield _compare_networks(f"{name}, step {step}", yours, right, mask)
+
+    return _judge("exercise 2, a step under a mask", findings())
+
+
+def sensitivity_scan(
+    function: Callable[[nn.Module, Sequence[float], Callable[[nn.Module], float]], dict[str, list[float]]],
+) -> Verdict:
+    """Check exercise 3 of lesson 01: (network, shares, accuracy) → the accuracy at each share kept, by layer."""
+
+    def findings() -> Iterator[Finding]:
+        for sizes, shares in (((2, 3), [1.0, 0.5]), ((4, 6, 3), [1.0, 0.5, 0.25]), ((5, 8, 6, 4), [0.9, 0.3, 0.0])):
+            network = _small_network(sizes, seed=3)
+            before = snapshot(network)
+            x = torch.randn(7, sizes[0], generator=torch.Generator().manual_seed(4))
+
+            def accuracy(network: nn.Module, x: Tensor = x) -> float:
+                return float(network(x).detach().abs().mean())  # any number that every single weight moves
+
+            expected = sensitivity(network, shares, accuracy)
+            yours = _done(function(network, shares, accuracy))
+            moved = max(float((network.state_dict()[name] - w).abs().max()) for name, w in before.items())
+            case = f"a network of {' → '.join(map(str, sizes))} neurons, shares {shares}"
+            yield Finding(case, _show_scan(yours), _show_scan(expected), _wrong_scan(yours, expected, moved))
+
+    return _judge("exercise 3, the sensitivity scan", findings())
+
+
+def rate_for(function: Callable[[float, int], float]) -> Verdict:
+    """Check exercise 4 of lesson 01: (density, rounds) → the rate that leads to the density in so many rounds."""
+
+    def findings() -> Iterator[Finding]:
+        for share, rounds in ((1.0, 3), (0.5, 1), (0.25, 2), (0.512, 3), (0.08, 5), (0.036, 15)):
+            yours = _done(function(share, rounds))
+            expected = 1 - share ** (1 / rounds)
+            wrong = ""
+            if not isinstance(yours, (int, float)) or isinstance(yours, bool):
+                wrong = f"a rate is a number, and this is {type(yours).__name__}"
+            elif not abs(yours - expected) <= 1e-6:
+                reached = (1 - yours) ** rounds if 0 <= yours <= 1 else float("nan")
+                wrong = (
+                    f"{rounds} rounds at your rate keep {reached:.4f}, not {share}; off by {abs(yours - expected):.2g}"
+                )
+            yield Finding(f"keep {share} after {rounds} rounds", f"{yours}", f"{expected:.6f}", wrong)
+
+    return _judge("exercise 4, the schedule", findings())
+
+
+def _judge(exercise: str, findings: Iterator[Finding]) -> Verdict:
+    """Gather findings up to the first that is wrong; an error in the reader's function is a finding, too."""
+    seen: list[Finding] = []
+    try:
+        for finding in findings:
+            seen.append(finding)
+            if finding.wrong:
+                return Verdict(exercise, False, tuple(seen))
+    except _NotDone:
+        return Verdict(exercise, None)
+    except Exception as error:  # whatever the reader's code raises is shown, not thrown
+        raised = f"{type(error).__name__}: {error}"
+        seen.append(Finding(f"case {len(seen) + 1}", raised, "a result", "your function stopped with this error"))
+        return Verdict(exercise, False, tuple(seen))
+    return Verdict(exercise, True, tuple(seen))
+
+
+def _done(result: Any) -> Any:
+    if result is None:
+        raise _NotDone
+    return result
+
+
+def _line(finding: Finding) -> str:
+    return f"  {finding.case}: {finding.yours}"
+
+
+def _show(tensor: Any) -> str:
+    """Return a small tensor in full, a large one by its shape, anything else by its type."""
+    if not isinstance(tensor, Tensor):
+        return f"{type(tensor).__name__} {tensor!r}"[:80]
+    if tensor.numel() > 8:
+        kept = f", {int(tensor.sum())} kept" if tensor.dtype == torch.bool else ""
+        return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}{kept}"
+    return str([[round(v, 3) for v in row] if isinstance(row, list) else _round(row) for row in tensor.tolist()])
+
+
+def _round(value: float | bool) -> float | bool:
+    return value if isinstance(value, bool) else round(value, 3)
+
+
+def _wrong_mask(yours: Any, weights: Tensor, count: int, given: Tensor) -> str:
+    if not isinstance(yours, Tensor):
+        return f"a mask is a tensor, and this is {type(yours).__name__}"
+    if not torch.equal(given, weights):
+        return "your function changed the weights that it was given: work on a copy"
+    if yours.shape != weights.shape:
+        return f"the mask has shape {tuple(yours.shape)}, the weights have {tuple(weights.shape)}"
+    if yours.dtype != torch.bool:
+        return f"a mask is boolean, and this is {yours.dtype}"
+    if (kept := int(yours.sum())) != count:
+        return f"it keeps {kept} weights, {abs(kept - count)} {'more' if kept > count else 'fewer'} than {count}"
+    magnitude = weights.abs()
+    if 0 < count < weights.numel() and (gap := float(magnitude[~yours].max() - magnitude[yours].min())) > 0:
+        return f"it prunes a weight whose magnitude is {gap:.3g} larger than one that it keeps"
+    return ""
+
+
+def _small_network(sizes: Sequence[int], seed: int) -> nn.Sequential:
+    generator = torch.Generator().manual_seed(seed)
+    layers: list[nn.Module] = []
+    for into, out in pairwise(sizes):
+        layer = nn.utils.skip_init(nn.Linear, into, out)
+        for p in layer.parameters():
+            p.data = torch.randn(p.shape, generator=generator)
+        layers += [layer, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _half_trained(
+    optimizer: Callable[..., torch.optim.Optimizer],
+) -> tuple[nn.Module, torch.optim.Optimizer, Mask, Tensor, Tensor]:
+    """Return a network under a new mask whose optimizer still pulls at every weight, as in the middle of pruning."""
+    generator = torch.Generator().manual_seed(2)
+    network = _small_network((4, 6, 3), seed=2)
+    x, y = torch.randn(8, 4, generator=generator), torch.randint(0, 3, (8,), generator=generator)
+    using = optimizer(network.parameters())
+    everything = masks.dense(network)
+    for _ in range(3):
+        _step(network, using, everything, x, y)
+    using.zero_grad()
+    mask = masks.magnitude(dict(network.named_parameters()), everything, 0.5)
+    masks.apply(network, mask)
+    return network, using, mask, x, y
+
+
+def _step(network: nn.Module, optimizer: torch.optim.Optimizer, mask: Mask, x: Tensor, y: Tensor) -> None:
+    optimizer.zero_grad()
+    cross_entropy(network(x), y).backward()
+    optimizer.step()
+    masks.apply(network, copy.copy(mask))
+
+
+def _compare_networks(case: str, yours: nn.Module, right: nn.Module, mask: Mask) -> Finding:
+    """Compare parameter by parameter: pruned weights with 0, the others with the right step."""
+    expected = dict(right.named_parameters())
+    furthest, where = 0.0, ""
+    for name, p in yours.named_parameters():
+        if name in mask and (back := p.detach()[~mask[name]].abs().max()) > 0:
+            return Finding(
+                case, f"a pruned weight of {name} is {float(back):.3g}", "0", "pruned weights came back to life"
+            )
+        if (far := float((p.detach() - expected[name]).abs().max())) > furthest:
+            furthest, where = far, name
+    wrong = f"{where} is not where one step of the optimizer on this batch leads" if furthest > 1e-5 else ""
+    return Finding(
+        case, f"pruned weights 0, largest difference of the others {furthest:.1g}", "0, and below 1e-05", wrong
+    )
+
+
+def _show_scan(scan: Any) -> str:
+    if not isinstance(scan, dict):
+        return f"{type(scan).__name__}"
+    return ", ".join(f"{name}: {[round(float(v), 3) for v in values]}" for name, values in scan.items())
+
+
+def _wrong_scan(yours: Any, expected: dict[str, list[float]], moved: float) -> str:
+    if not isinstance(yours, dict):
+        return f"the result is a dict, layer → accuracies, and this is {type(yours).__name__}"
+    if yours.keys() != expected.keys():
+        return f"the layers are {sorted(yours)}, and should be {sorted(expected)}"
+    for name, values in expected.items():
+        if len(yours[name]) != len(values):
+            return f"{name} has {len(yours[name])} accuracies for {len(values)} shares"
+    far = {name: max(abs(a - b) for a, b in zip(yours[name], values, strict=True)) for name, values in expected.items()}
+    worst = max(far, key=far.__getitem__)
+    if far[worst] > 1e-5:
+        return f"largest difference {far[worst]:.3g}, in {worst}"
+    return f"the network was left changed, by up to {moved:.3g}: put the weights back" if moved else ""

@@ -1,0 +1,271 @@
+"""The figures of the course: data in, Axes out. One color per method everywhere, letters that the back row can read."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+from torch import Tensor
+
+from ltcourse.data import Dataset, Split
+from ltcourse.masks import Mask, density
+from ltcourse.training import History
+
+# Okabe & Ito's colors, told apart by color-blind eyes and on a bad projector. One a method, in the whole course.
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GRAY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#7F7F7F",
+)  # fmt: skip
+COLORS = {
+    "dense": GRAY,
+    "dense, trained on": GRAY,
+    "magnitude": BLUE,
+    "ticket": BLUE,
+    "re-initialized": ORANGE,
+    "random": RED,
+    "L2": GREEN,
+    "L1": PURPLE,
+}
+LAYERS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
+_MARKERS = "os^Dvp"
+
+
+def use_style() -> None:
+    """Set the fonts, sizes and lines of the course for all figures that follow.
+
+    Lesson 00, "The data".
+    """
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (9, 4.5),
+            "figure.dpi": 80,
+            "savefig.dpi": 80,
+            "figure.constrained_layout.use": True,
+            "font.size": 15,
+            "axes.titlesize": 16,
+            "axes.labelsize": 15,
+            "legend.fontsize": 13,
+            "xtick.labelsize": 13,
+            "ytick.labelsize": 13,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.3,
+            "lines.linewidth": 2.5,
+            "lines.markersize": 7,
+            "legend.frameon": False,
+        }
+    )
+
+
+def examples(data: Dataset, split: Split, columns: int = 12) -> Figure:
+    """Show the first examples of each class, a row a class.
+
+    Lesson 00, "The data".
+    """
+    rows = []
+    for label in range(len(data.classes)):
+        x = data.pixels(split.x[split.y == label][:columns])
+        tiles = torch.nn.functional.pad(x, (1, 1, 1, 1), value=1.0)
+        rows.append(torch.cat(list(tiles), dim=2))
+    picture = torch.cat(rows, dim=1).permute(1, 2, 0).squeeze(2).cpu().numpy()
+    figure, ax = plt.subplots(figsize=(7.5, 6.2))
+    ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    height = picture.shape[0] / len(data.classes)
+    ax.set_yticks([height * (i + 0.5) for i in range(len(data.classes))], data.classes)
+    ax.set_xticks([])
+    ax.grid(False)
+    sizes = [len(part) for part in (data.train, data.validation, data.test)]
+    ax.set_title("{}: {:,} to train, {:,} to validate, {:,} to test".format(data.name, *sizes))
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return figure
+
+
+def learning_curves(history: History) -> Figure:
+    """Draw losses and validation accuracy against iterations, with the early stop marked.
+
+    Lesson 00, "A first network".
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
+    left.plot(history.iterations, history.train_loss, color=GRAY, marker="o", label="training")
+    left.plot(history.iterations, history.validation_loss, color=BLUE, marker="s", label="validation")
+    left.axvline(history.early_stop, color=ORANGE, linestyle="--", label="early stop")
+    left.set(xlabel="iteration", ylabel="loss (nats)", ylim=(0, None))
+    left.legend()
+    right.plot(history.iterations, history.validation_accuracy, color=BLUE, marker="s")
+    right.set(xlabel="iteration", ylabel="validation accuracy")
+    right.yaxis.set_major_formatter(
+        PercentFormatter(1, decimals=1 if np.ptp(history.validation_accuracy) > 0.01 else 2)
+    )
+    for ax in (left, right):
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    return figure
+
+
+def network_graph(layers: Sequence[Tensor], ax: Axes, title: str = "") -> Axes:
+    """Draw a small dense network: a dot a neuron, a line a weight that is kept; neurons with no way through are faint.
+
+    layers: boolean masks (out, in), first layer first.
+    Lesson 01, "Two pictures of one network".
+    """
+    sizes = [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
+    place = [np.linspace(-1, 1, n) * (n - 1) / (max(sizes) - 1) for n in sizes]
+    alive = _alive(layers)
+    for i, layer in enumerate(layers):
+        for out, into in layer.nonzero().tolist():
+            used = bool(alive[i][into] and alive[i + 1][out])
+            ax.plot(
+                [i, i + 1],
+                [place[i][into], place[i + 1][out]],
+                color=BLUE if used else GRAY,
+                alpha=0.75 if used else 0.3,
+                linewidth=1.4,
+                zorder=1,
+            )
+    for i, living in enumerate(alive):
+        colors = [BLUE if a else "white" for a in living]
+        edges = [BLUE if a else "#BBBBBB" for a in living]
+        ax.scatter([i] * sizes[i], place[i], s=190, c=colors, edgecolors=edges, linewidths=1.6, zorder=2)
+    ax.set_title(title)
+    ax.set_axis_off()
+    return ax
+
+
+def _alive(layers: Sequence[Tensor]) -> list[list[bool]]:
+    """Say of each neuron whether any path from the inputs to the outputs goes through it."""
+    reached = [torch.ones(layers[0].shape[1], dtype=torch.bool)]
+    for layer in layers:
+        reached.append((layer & reached[-1]).any(1))
+    needed = [torch.ones(layers[-1].shape[0], dtype=torch.bool)]
+    for layer in reversed(layers):
+        needed.append((layer & needed[-1][:, None]).any(0))
+    return [(r & n).tolist() for r, n in zip(reached, reversed(needed), strict=True)]
+
+
+def weight_histogram(
+    weights: Tensor, ax: Axes, *, cut: float = 0.0, limit: float | None = None, title: str = ""
+) -> Axes:
+    """Draw how the non-zero weights are spread, those smaller than `cut` in magnitude in another color.
+
+    weights: any shape. cut: a threshold, in the units of the weights. limit: half of the width shown.
+    Lesson 01, "Look at the weights".
+    """
+    values = weights.detach().flatten().cpu().numpy()
+    values = values[values != 0]
+    if not values.size:
+        ax.text(0.5, 0.5, "no weight is left", ha="center", transform=ax.transAxes)
+        return ax
+    limit = limit or float(np.quantile(np.abs(values), 0.999))
+    bins = np.linspace(-limit, limit, 121).tolist()
+    ax.hist(values[np.abs(values) >= cut], bins=bins, color=BLUE, label="kept")
+    if cut > 0:
+        ax.hist(values[np.abs(values) < cut], bins=bins, color=ORANGE, label="pruned")
+        for x in (-cut, cut):
+            ax.axvline(x, color="black", linestyle="--", linewidth=1.5)
+        ax.legend(loc="upper right")
+    ax.set(xlabel="weight", ylabel="weights", title=title, xlim=(-limit, limit))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    return ax
+
+
+def mask_image(mask: Tensor, ax: Axes, title: str = "") -> Axes:
+    """Draw a layer's mask as the paper does: a row a neuron, a column an input, dark where a weight is kept.
+
+    mask: (out, in).
+    Source: Han et al. 2015, Fig. 4.
+    Lesson 01, "Which pixels does it still look at?".
+    """
+    ax.imshow(
+        mask.cpu().numpy(), cmap=ListedColormap(["white", BLUE]), vmin=0, vmax=1, aspect="auto", interpolation="nearest"
+    )
+    ax.set(xlabel="input pixel, row by row", ylabel="neuron of the first layer", title=title)
+    ax.grid(False)
+    return ax
+
+
+def inputs_kept(mask: Tensor, shape: tuple[int, int], ax: Axes, title: str = "") -> Axes:
+    """Draw, at each input pixel, how many weights of the first layer still read it.
+
+    mask: (out, height · width).
+    Source: Han et al. 2015, Fig. 4, folded back into the image.
+    Lesson 01, "Which pixels does it still look at?".
+    """
+    counts = mask.sum(0).view(shape).cpu().numpy()
+    picture = ax.imshow(counts, cmap="viridis", vmin=0)
+    ax.set(title=title, xticks=[], yticks=[])
+    ax.grid(False)
+    bar = ax.figure.colorbar(picture, ax=ax, shrink=0.85)
+    bar.set_label("weights kept")
+    return ax
+
+
+def against_density(
+    curves: Mapping[str, Mapping[float, Sequence[float]]], ax: Axes, *, ylabel: str, reference: Sequence[float] = ()
+) -> Axes:
+    """Draw a share (accuracy or error) against P_m, a line a method: the mean of the trials, their range as a band.
+
+    curves: method → P_m → the trials' values, all from 0 to 1. reference: the dense network's values, a dashed line.
+    Lesson 01, "The slides' two rows".
+    """
+    for i, (method, points) in enumerate(curves.items()):
+        x = sorted(points, reverse=True)
+        mean = [float(np.mean(points[p])) for p in x]
+        color = COLORS.get(method, LAYERS[i % len(LAYERS)])
+        ax.plot(x, mean, color=color, marker=_MARKERS[i % len(_MARKERS)], label=method)
+        ax.fill_between(
+            x, [min(points[p]) for p in x], [max(points[p]) for p in x], color=color, alpha=0.2, linewidth=0
+        )
+    if reference:
+        ax.axhline(float(np.mean(reference)), color=GRAY, linestyle="--", label="dense reference")
+    _density_axis(ax, [p for points in curves.values() for p in points])
+    ax.set(ylabel=ylabel)
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend()
+    return ax
+
+
+def _density_axis(ax: Axes, values: Sequence[float]) -> None:
+    """A logarithmic axis of P_m that goes from dense to sparse, with plain percentages."""
+    ax.set_xscale("log")
+    ax.invert_xaxis()
+    low = min(values)
+    ticks = [t for t in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01) if t >= low * 0.8]
+    ax.set_xticks(ticks, [f"{100 * t:g} %" for t in ticks])
+    ax.minorticks_off()
+    ax.set(xlabel="weights kept, $P_m$ (logarithmic)")
+
+
+def sensitivity(scan: Mapping[str, Sequence[float]], shares: Sequence[float], ax: Axes, title: str = "") -> Axes:
+    """Draw accuracy against the share kept of one layer at a time.
+
+    scan: layer → accuracies, one a share. shares: 0 to 1.
+    Source: Han et al. 2015, Fig. 6.
+    Lesson 01, "Which layer can spare most?".
+    """
+    for i, (layer, accuracies) in enumerate(scan.items()):
+        ax.plot(shares, accuracies, color=LAYERS[i], marker=_MARKERS[i], label=layer.removesuffix(".weight"))
+    ax.invert_xaxis()
+    ax.set(xlabel="weights kept of this layer alone", ylabel="validation accuracy", title=title)
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend(loc="lower left")
+    return ax
+
+
+def densities(mask: Mask, ax: Axes, title: str = "") -> Axes:
+    """Draw the share kept of each layer as bars.
+
+    Lesson 01, "Repeat".
+    """
+    names = [name.removesuffix(".weight") for name in mask]
+    shares = [density({name: m}) for name, m in mask.items()]
+    bars = ax.bar(names, shares, color=BLUE)
+    ax.bar_label(bars, [f"{100 * s:.1f} %" for s in shares])
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.set(ylabel="weights kept", title=title, ylim=(0, max(shares) * 1.15))
+    return ax

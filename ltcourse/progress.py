@@ -1,0 +1,163 @@
+"""Showing long work while it runs: one live line or plot in a notebook, a bar in a terminal, a polite end at Ctrl-C."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+T = TypeVar("T")
+INTERVAL = 0.2  # seconds between two redraws: what an eye can follow
+
+
+class Live(Generic[T]):
+    """Iterate over work and show how it goes, in place; Ctrl-C inside the block ends it and keeps what was computed.
+
+    work: anything to iterate over whose items describe themselves with str(). total: how many items there will be, for
+    the time left. draw: maps the items so far to a figure, shown below the line. The saved notebook keeps the last
+    figure and the last line, without times.
+
+        with Live(prune_iteratively(…), "pruning", total=6) as live:
+            for round in live:
+                …
+        live.items, live.last
+
+    Lesson 00, "A first network".
+    """
+
+    def __init__(
+        self,
+        work: Iterable[T],
+        title: str,
+        *,
+        total: int | None = None,
+        draw: Callable[[list[T]], Figure] | None = None,
+    ) -> None:
+        self.items: list[T] = []
+        self.interrupted = False
+        self._work, self._title, self._total, self._draw = work, title, total, draw
+        self._screen: _Notebook | _Terminal = _Notebook() if in_notebook() else _Terminal(title, total)
+
+    @property
+    def last(self) -> T:
+        """The last item; raises ValueError if the work was stopped before its first one."""
+        if not self.items:
+            raise ValueError(f"{self._title} was stopped before its first result: run the cell again")
+        return self.items[-1]
+
+    def __enter__(self) -> Self:
+        self._begun = self._shown = time.monotonic()
+        self._screen.line(f"{self._title} …")
+        return self
+
+    def __iter__(self) -> Iterator[T]:
+        for item in self._work:
+            self.items.append(item)
+            if (now := time.monotonic()) - self._shown >= INTERVAL:
+                self._shown = now
+                self._show(f"{self._title} · {item}{self._left(now)}", drawn=True)
+            self._screen.advance()
+            yield item
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        self.interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        if self.interrupted:
+            of = f" of {self._total}" if self._total else ""
+            text = f"{self._title} · stopped after {len(self.items)}{of}: what was computed is kept"
+            self._show(text, drawn=bool(self.items))
+        elif kind is None and self.items:
+            self._show(f"{self._title} · {self.items[-1]}", drawn=True)
+        self._screen.close()
+        return self.interrupted
+
+    def _show(self, line: str, drawn: bool) -> None:
+        if drawn and self._draw:
+            self._screen.figure(self._draw(self.items))
+        self._screen.line(line)
+
+    def _left(self, now: float) -> str:
+        if not self._total:
+            return ""
+        seconds = (now - self._begun) / len(self.items) * (self._total - len(self.items))
+        return f" · about {seconds:.0f} s left" if seconds >= 1 else ""
+
+
+def watch(
+    work: Iterable[T], title: str, *, total: int | None = None, draw: Callable[[list[T]], Figure] | None = None
+) -> Live[T]:
+    """Do all of the work under `Live`, and return it: its `items` and its `last` hold what was computed.
+
+    Lesson 00, "A first network".
+    """
+    with Live(work, title, total=total, draw=draw) as live:
+        for _ in live:
+            pass
+    return live
+
+
+def in_notebook() -> bool:
+    """Whether this runs in a Jupyter kernel, where output can be shown and changed in place."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return type(get_ipython()).__name__ == "ZMQInteractiveShell"
+
+
+class _Notebook:
+    """A line and, below it, a figure, each changed in place."""
+
+    def __init__(self) -> None:
+        self._line: Any = None
+        self._figure: Any = None
+
+    def line(self, text: str) -> None:
+        from IPython.display import display
+
+        content = {"text/plain": text}
+        if self._line is None:
+            self._line = display(content, raw=True, display_id=True)
+        else:
+            self._line.update(content, raw=True)
+
+    def figure(self, figure: Figure) -> None:
+        from IPython.display import display
+        from matplotlib import pyplot
+
+        if self._figure is None:
+            self._figure = display(figure, display_id=True)
+        else:
+            self._figure.update(figure)
+        pyplot.close(figure)
+
+    def advance(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class _Terminal:
+    """One tqdm bar."""
+
+    def __init__(self, title: str, total: int | None) -> None:
+        self._bar = tqdm(total=total, desc=title, leave=True)
+
+    def line(self, text: str) -> None:
+        self._bar.set_postfix_str(text.partition(" · ")[2])
+
+    def figure(self, figure: Figure) -> None:
+        from matplotlib import pyplot
+
+        pyplot.close(figure)
+
+    def advance(self) -> None:
+        self._bar.update()
+
+    def close(self) -> None:
+        self._bar.close()

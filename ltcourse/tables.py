@@ -1,0 +1,49 @@
+"""Tables that a notebook shows as a table and a terminal as aligned text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a header, the first column aligned left and the others right.
+
+    Raises ValueError if a row is not as long as the header.
+    Lesson 00, "The data".
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.header):
+                raise ValueError(f"a row of {len(row)} cells under a header of {len(self.header)}: {row}")
+
+    def _repr_markdown_(self) -> str:
+        lines = [self.header, [":--", *["--:"] * (len(self.header) - 1)], *self.rows]
+        return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+    def __repr__(self) -> str:
+        lines = [[str(cell) for cell in line] for line in (self.header, *self.rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.header))]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) if i == 0 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share as text: 0.0818 → "8.2 %"."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """Return shares as mean and range: "1.65 % (1.60 to 1.71)"; one value alone has no range."""
+    mean = percent(sum(values) / len(values), digits)
+    if len(values) == 1:
+        return mean
+    return f"{mean} ({100 * min(values):.{digits}f} to {100 * max(values):.{digits}f})"

@@ -1,0 +1,91 @@
+"""Sliders: a thin `interact` over a plain function that draws, with a picture for readers without a kernel."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets
+from IPython.display import display
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from torch import nn
+
+from ltcourse import masks, plots
+from ltcourse.data import Split
+from ltcourse.tables import percent
+from ltcourse.training import evaluate
+
+Draw = Callable[..., Figure]
+
+
+def explore(draw: Draw, **choices: Sequence[Any] | Mapping[str, Any]) -> None:
+    """Show a slider for each argument of `draw`, and the figure that it returns; keyboard arrows move a slider, too.
+
+    choices: argument → the values that its slider goes through; the middle one is shown first. A notebook that is being
+    built keeps the first figure alone, as a picture that needs no kernel.
+    Lesson 01, "Move the threshold".
+    """
+    first = {name: list(values)[len(values) // 2] for name, values in choices.items()}
+    if os.environ.get("LTCOURSE_BUILD"):
+        figure = draw(**first)
+        display(figure)
+        plt.close(figure)
+        return
+
+    def show(**values: Any) -> None:
+        figure = draw(**values)
+        display(figure)
+        plt.close(figure)
+
+    sliders = {
+        name: ipywidgets.SelectionSlider(
+            options=values if isinstance(values, Mapping) else list(values),
+            value=first[name],
+            description=name.replace("_", " "),
+            continuous_update=True,
+            style={"description_width": "initial"},
+            layout={"width": "95%"},
+        )
+        for name, values in choices.items()
+    }
+    ipywidgets.interact(show, **sliders)
+
+
+class ThresholdExplorer:
+    """What a network would lose to a threshold, without retraining: a layer's histogram beside the accuracy.
+
+    network: trained. split: examples to judge by. shares: of weights pruned, 0 to 1; the accuracies are computed once,
+    here, so that a slider answers at once.
+    Lesson 01, "Move the threshold".
+    """
+
+    def __init__(self, network: nn.Module, split: Split, shares: Sequence[float]) -> None:
+        self.shares = tuple(shares)
+        self.weights = {name: p.detach().clone() for name, p in masks.prunable(network).items()}
+        whole = masks.dense(network)
+        self.accuracies = []
+        for share in self.shares:
+            masks.apply(network, masks.magnitude(self.weights, whole, share))
+            self.accuracies.append(evaluate(network, split)[1])
+            for name, p in masks.prunable(network).items():
+                p.data.copy_(self.weights[name])
+
+    def draw(self, pruned: float, layer: str) -> Figure:
+        """Draw the layer's weights with the threshold that prunes this share, beside accuracy against the share."""
+        weights = self.weights[f"{layer}.weight"]
+        figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6))
+        quality = masks.quality_for(weights, 1 - pruned)
+        cut = quality * float(weights.std())
+        plots.weight_histogram(weights, left, cut=cut, title=f"{layer}: threshold {quality:.2f} × std = {cut:.3f}")
+        right.plot(self.shares, self.accuracies, color=plots.GRAY)
+        here = self.accuracies[self.shares.index(pruned)]
+        right.plot([pruned], [here], color=plots.ORANGE, marker="o", markersize=14)
+        right.set(
+            xlabel="pruned in every layer",
+            ylabel="validation accuracy",
+            ylim=(0, 1.03),
+            title=f"{percent(pruned, 0)} pruned, not retrained: {percent(here)}",
+        )
+        for axis in (right.xaxis, right.yaxis):
+            axis.set_major_formatter(plots.PercentFormatter(1))
+        return figure
