@@ -97,7 +97,8 @@ for ax, (name, w) in zip(axes, weights.items(), strict=True):
     plots.weight_histogram(w, ax, title=f"{name}: std {w.std():.3f}")
 
 # %% [markdown]
-# One heap around 0 in each layer, and wider where a layer has fewer inputs. There is no gap that would separate the
+# One heap around 0 in each layer, and wider where a layer has fewer inputs. (The spike at 0 in fc1 will have its own
+# section below.) There is no gap that would separate the
 # weights that matter from those that do not; where to cut is a choice. The natural unit for it is the layer's own
 # **standard deviation** (std).
 #
@@ -147,7 +148,7 @@ for share in shares:
         network.load_state_dict(trained)
         masks.apply(network, criterion({n: w.detach() for n, w in weights.items()}, everything, 1 - share))
         curves[method][share] = [evaluate(network, mnist.validation)[1]]
-network.load_state_dict(trained)
+_ = network.load_state_dict(trained)
 
 # %%
 figure, ax = plt.subplots()
@@ -282,7 +283,7 @@ print(f"weights kept: {masks.kept(one_shot.mask):,} and {masks.kept(rounds[-1].m
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.2), sharex=True)
 plots.weight_histogram(trained["fc1.weight"], axes[0], title="fc1, dense", limit=0.3)
 pruned = rounds[-1].state["fc1.weight"]
-plots.weight_histogram(pruned, axes[1], title="fc1, pruned and retrained", limit=0.3)
+_ = plots.weight_histogram(pruned, axes[1], title="fc1, pruned and retrained", limit=0.3)
 
 # %% [markdown]
 # The one heap has become two, with a gap at 0 (the zeros themselves are not drawn). **The paper reports** the same
@@ -326,7 +327,7 @@ for ax, net, title in ((axes[0], network, "LeNet-300-100"), (axes[1], lenet_5, "
 first_layer = rounds[-1].mask["fc1.weight"]
 figure, axes = plt.subplots(1, 2, figsize=(14, 4.4), width_ratios=(2, 1))
 plots.mask_image(first_layer, axes[0], "The mask of fc1")
-plots.inputs_kept(first_layer, (28, 28), axes[1], "The same, by pixel")
+_ = plots.inputs_kept(first_layer, (28, 28), axes[1], "The same, by pixel")
 
 # %% [markdown]
 # Left, **the paper's** bands (Fig. 4): 28 stripes, one a row of the image, empty where the image's border is. Right, the
@@ -425,19 +426,25 @@ rounds_5 = watch(
 # %%
 recorded = {name: runs.load_or_run(f"han-{name}", "desk") for name in ("lenet-300-100", "lenet-5")}
 for name, record in recorded.items():
+    recipe = record.settings["recipe"]
     print(f"{name}: {record}")
+    print(
+        f"  {recipe['iterations']:,} iterations of {recipe['batch']} by {recipe['optimizer']}, rate {recipe['lr']}, ",
+        end="",
+    )
+    print(
+        f"L2 {recipe['weight_decay']}; {record.settings['rounds']} rounds of {record.settings['retrain']['iterations']:,}"
+    )
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(13, 5))
 for ax, (name, record) in zip(axes, recorded.items(), strict=True):
-    last_round = record.settings["rounds"]
-    curves = {}
-    for method in ("magnitude", "random"):
-        numbers = range(last_round + 1)
-        curves[method] = {record.density(method, i): record.values(method, i, "test_error") for i in numbers}
-    plots.against_density(curves, ax, ylabel="test error", reference=record.values("dense", last_round, "test_error"))
-    ax.get_lines()[-1].set_label("dense, trained on")
-    ax.legend()
+    plots.against_density(
+        {method: record.curve(method, "test_error") for method in ("magnitude", "random")},
+        ax,
+        ylabel="test error",
+        reference={"dense, trained on": record.values("dense", record.settings["rounds"], "test_error")},
+    )
     _ = ax.set_title(f"{papers.HAN_TABLE_1[name].network}, {len(record.trials)} seeds")
 
 # %% [markdown]

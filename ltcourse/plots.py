@@ -205,11 +205,16 @@ def inputs_kept(mask: Tensor, shape: tuple[int, int], ax: Axes, title: str = "")
 
 
 def against_density(
-    curves: Mapping[str, Mapping[float, Sequence[float]]], ax: Axes, *, ylabel: str, reference: Sequence[float] = ()
+    curves: Mapping[str, Mapping[float, Sequence[float]]],
+    ax: Axes,
+    *,
+    ylabel: str,
+    reference: Mapping[str, Sequence[float]] | None = None,
 ) -> Axes:
     """Draw a share (accuracy or error) against P_m, a line a method: the mean of the trials, their range as a band.
 
-    curves: method → P_m → the trials' values, all from 0 to 1. reference: the dense network's values, a dashed line.
+    curves: method → P_m → the trials' values, all from 0 to 1. reference: name → values of networks that are not
+    pruned, each a dashed line.
     Lesson 01, "The slides' two rows".
     """
     for i, (method, points) in enumerate(curves.items()):
@@ -220,8 +225,8 @@ def against_density(
         ax.fill_between(
             x, [min(points[p]) for p in x], [max(points[p]) for p in x], color=color, alpha=0.2, linewidth=0
         )
-    if reference:
-        ax.axhline(float(np.mean(reference)), color=GRAY, linestyle="--", label="dense reference")
+    for name, values in (reference or {}).items():
+        ax.axhline(float(np.mean(values)), color=COLORS.get(name, GRAY), linestyle="--", label=name)
     _density_axis(ax, [p for points in curves.values() for p in points])
     ax.set(ylabel=ylabel)
     ax.yaxis.set_major_formatter(PercentFormatter(1))

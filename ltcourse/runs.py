@@ -68,12 +68,13 @@ class Record:
             raise RunError(f"the record of {self.experiment!r} has no round {number} of {method!r}")
         return found
 
-    def density(self, method: str, number: int) -> float:
-        """Return P_m of a method at a round, the same in every trial.
+    def curve(self, method: str, key: str) -> dict[float, list[float]]:
+        """Return `key` of every trial by P_m, over all rounds of a method.
 
         Lesson 01, "The slides' two rows".
         """
-        return float(self.values(method, number, "density")[0])
+        rounds = range(self.settings["rounds"] + 1)
+        return {self.values(method, i, "density")[0]: self.values(method, i, key) for i in rounds}
 
     def best(self, methods: Sequence[str], number: int, key: str) -> str:
         """Return the method whose mean of `key` over the trials is smallest at a round.
@@ -120,14 +121,13 @@ def load(name: str, at: str) -> Record:
 
 
 def load_or_run(name: str, at: str | None = None, *, live: bool = False) -> Record:
-    """Return the recorded run if there is one, else run it here; `live=True` runs it here in any case.
+    """Return the recorded run, or with `live=True` run it here and now, which writes no record.
 
+    Raises RunError if it is not recorded and `live` was not asked for: a run can take hours.
     Lesson 01, "The slides' two rows".
     """
     at = experiments.budget(at)
-    if not live and path(name, at).exists():
-        return load(name, at)
-    return _run(name, at, done=[], save=lambda record: None)
+    return _run(name, at, done=[], save=lambda record: None) if live else load(name, at)
 
 
 def record(name: str, at: str | None = None, *, restart: bool = False, echo: bool = False) -> Path:
