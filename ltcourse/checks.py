@@ -3,7 +3,7 @@
 Behavior is checked, not text: any way to the right result is accepted. A function that returns None is not done yet.
 """
 
-import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -61,6 +61,10 @@ class _NotDone(Exception):
     """The reader's function is still a stub."""
 
 
+class _Raised(Exception):
+    """The reader's function raised an error."""
+
+
 def exact_pruning(function: Callable[[Tensor, int], Tensor]) -> Verdict:
     """Check exercise 1 of lesson 01: (weights, count) → a mask that keeps exactly the `count` largest magnitudes."""
     generator = torch.Generator().manual_seed(1)
@@ -78,7 +82,7 @@ def exact_pruning(function: Callable[[Tensor, int], Tensor]) -> Verdict:
     def findings() -> Iterator[Finding]:
         for weights, count in cases:
             given = weights.clone()
-            yours = _done(function(given, count))
+            yours = _ask(function, given, count)
             case = f"keep {count} of {_show(weights)}"
             expected = masks.keep_largest(weights.abs(), count)
             yield Finding(case, _show(yours), _show(expected), _wrong_mask(yours, weights, count, given))
@@ -100,9 +104,10 @@ def masked_step(function: Callable[[nn.Module, torch.optim.Optimizer, Mask, Tens
             yours, your_optimizer, mask, x, y = _half_trained(optimizer)
             right, right_optimizer, _, _, _ = _half_trained(optimizer)
             for step in (1, 2, 3):
-                _done(function(yours, your_optimizer, mask, x, y))
-                _step(right, right_optimizer, mask, x, y)
+                loss = _ask(function, yours, your_optimizer, mask, x, y)
+                expected = _step(right, right_optimizer, mask, x, y)
                 yield _compare_networks(f"{name}, step {step}", yours, right, mask)
+                yield _compare_loss(f"{name}, loss of step {step}", loss, expected)
 
     return _judge("exercise 2, a step under a mask", findings())
 
@@ -113,7 +118,8 @@ def sensitivity_scan(
     """Check exercise 3 of lesson 01: (network, shares, accuracy) → the accuracy at each share kept, by layer."""
 
     def findings() -> Iterator[Finding]:
-        for sizes, shares in (((2, 3), [1.0, 0.5]), ((4, 6, 3), [1.0, 0.5, 0.25]), ((5, 8, 6, 4), [0.9, 0.3, 0.0])):
+        # up and down, so that what an earlier share left shows; no count of weights is a half
+        for sizes, shares in (((2, 3), [1.0, 0.5]), ((4, 6, 4), [0.25, 1.0, 0.5]), ((5, 8, 6, 4), [0.9, 0.3, 0.0])):
             network = _small_network(sizes, seed=3)
             before = snapshot(network)
             x = torch.randn(7, sizes[0], generator=torch.Generator().manual_seed(4))
@@ -122,7 +128,7 @@ def sensitivity_scan(
                 return float(network(x).detach().abs().mean())  # any number that every single weight moves
 
             expected = sensitivity(network, shares, accuracy)
-            yours = _done(function(network, shares, accuracy))
+            yours = _ask(function, network, shares, accuracy)
             moved = max(float((network.state_dict()[name] - w).abs().max()) for name, w in before.items())
             case = f"a network of {' → '.join(map(str, sizes))} neurons, shares {shares}"
             yield Finding(case, _show_scan(yours), _show_scan(expected), _wrong_scan(yours, expected, moved))
@@ -135,7 +141,7 @@ def rate_for(function: Callable[[float, int], float]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for share, rounds in ((1.0, 3), (0.5, 1), (0.25, 2), (0.512, 3), (0.08, 5), (0.036, 15)):
-            yours = _done(function(share, rounds))
+            yours = _ask(function, share, rounds)
             expected = 1 - share ** (1 / rounds)
             wrong = ""
             if not isinstance(yours, (int, float)) or isinstance(yours, bool):
@@ -160,14 +166,19 @@ def _judge(exercise: str, findings: Iterator[Finding]) -> Verdict:
                 return Verdict(exercise, False, tuple(seen))
     except _NotDone:
         return Verdict(exercise, None)
-    except Exception as error:  # whatever the reader's code raises is shown, not thrown
-        raised = f"{type(error).__name__}: {error}"
-        seen.append(Finding(f"case {len(seen) + 1}", raised, "a result", "your function stopped with this error"))
+    except _Raised as stopped:
+        wrong = "your function stopped with this error"
+        seen.append(Finding(f"case {len(seen) + 1}", str(stopped), "a result", wrong))
         return Verdict(exercise, False, tuple(seen))
     return Verdict(exercise, True, tuple(seen))
 
 
-def _done(result: Any) -> Any:
+def _ask(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call the reader's function; whatever it raises is shown, not thrown."""
+    try:
+        result = function(*arguments)
+    except Exception as error:
+        raise _Raised(f"{type(error).__name__}: {error}") from error
     if result is None:
         raise _NotDone
     return result
@@ -184,11 +195,13 @@ def _show(tensor: Any) -> str:
     if tensor.numel() > 8:
         kept = f", {int(tensor.sum())} kept" if tensor.dtype == torch.bool else ""
         return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}{kept}"
-    return str([[round(v, 3) for v in row] if isinstance(row, list) else _round(row) for row in tensor.tolist()])
+    return str(_rounded(tensor.tolist()))
 
 
-def _round(value: float | bool) -> float | bool:
-    return value if isinstance(value, bool) else round(value, 3)
+def _rounded(values: Any) -> Any:
+    if isinstance(values, list):
+        return [_rounded(value) for value in values]
+    return round(values, 3) if isinstance(values, float) else values
 
 
 def _wrong_mask(yours: Any, weights: Tensor, count: int, given: Tensor) -> str:
@@ -236,11 +249,13 @@ def _half_trained(
     return network, using, mask, x, y
 
 
-def _step(network: nn.Module, optimizer: torch.optim.Optimizer, mask: Mask, x: Tensor, y: Tensor) -> None:
+def _step(network: nn.Module, optimizer: torch.optim.Optimizer, mask: Mask, x: Tensor, y: Tensor) -> float:
     optimizer.zero_grad()
-    cross_entropy(network(x), y).backward()
+    loss = cross_entropy(network(x), y)
+    loss.backward()
     optimizer.step()
-    masks.apply(network, copy.copy(mask))
+    masks.apply(network, mask)
+    return loss.item()
 
 
 def _compare_networks(case: str, yours: nn.Module, right: nn.Module, mask: Mask) -> Finding:
@@ -248,34 +263,60 @@ def _compare_networks(case: str, yours: nn.Module, right: nn.Module, mask: Mask)
     expected = dict(right.named_parameters())
     furthest, where = 0.0, ""
     for name, p in yours.named_parameters():
-        if name in mask and (back := p.detach()[~mask[name]].abs().max()) > 0:
-            return Finding(
-                case, f"a pruned weight of {name} is {float(back):.3g}", "0", "pruned weights came back to life"
-            )
-        if (far := float((p.detach() - expected[name]).abs().max())) > furthest:
+        # "not …" throughout: a NaN is never right
+        if name in mask and not (back := p.detach()[~mask[name]].abs().max()) <= 0:
+            found = f"a pruned weight of {name} is {float(back):.3g}"
+            return Finding(case, found, "0", "pruned weights came back to life")
+        if not (far := float((p.detach() - expected[name]).abs().max())) <= furthest:
             furthest, where = far, name
-    wrong = f"{where} is not where one step of the optimizer on this batch leads" if furthest > 1e-5 else ""
-    return Finding(
-        case, f"pruned weights 0, largest difference of the others {furthest:.1g}", "0, and below 1e-05", wrong
-    )
+    wrong = "" if furthest <= 1e-5 else f"{where} is not where one step of the optimizer on this batch leads"
+    found = f"pruned weights 0, largest difference of the others {furthest:.1g}"
+    return Finding(case, found, "0, and below 1e-05", wrong)
+
+
+def _compare_loss(case: str, loss: Any, expected: float) -> Finding:
+    try:
+        near = abs(float(loss) - expected) <= 1e-4
+    except (TypeError, ValueError):
+        return Finding(case, type(loss).__name__, f"{expected:.4f}", "the loss is a number: return loss.item()")
+    wrong = "" if near else "this is not the cross-entropy of the batch before the step"
+    return Finding(case, f"{float(loss):.4f}", f"{expected:.4f}", wrong)
 
 
 def _show_scan(scan: Any) -> str:
-    if not isinstance(scan, dict):
-        return f"{type(scan).__name__}"
-    return ", ".join(f"{name}: {[round(float(v), 3) for v in values]}" for name, values in scan.items())
+    if not isinstance(scan, dict) or not scan:
+        return f"{type(scan).__name__} {scan!r}"[:80]
+    return ", ".join(f"{name}: {_show_values(values)}" for name, values in scan.items())
+
+
+def _show_values(values: Any) -> str:
+    numbers = _numbers(values)
+    return f"{type(values).__name__} {values!r}"[:40] if numbers is None else str([round(v, 3) for v in numbers])
+
+
+def _numbers(values: Any) -> list[float] | None:
+    """Return a sequence of numbers as a list, None if it is anything else."""
+    try:
+        return [float(v) for v in values]
+    except (TypeError, ValueError):
+        return None
 
 
 def _wrong_scan(yours: Any, expected: dict[str, list[float]], moved: float) -> str:
     if not isinstance(yours, dict):
         return f"the result is a dict, layer → accuracies, and this is {type(yours).__name__}"
     if yours.keys() != expected.keys():
-        return f"the layers are {sorted(yours)}, and should be {sorted(expected)}"
+        return f"the layers are {sorted(map(str, yours))}, and should be {sorted(expected)}"
+    far = {}
     for name, values in expected.items():
-        if len(yours[name]) != len(values):
-            return f"{name} has {len(yours[name])} accuracies for {len(values)} shares"
-    far = {name: max(abs(a - b) for a, b in zip(yours[name], values, strict=True)) for name, values in expected.items()}
-    worst = max(far, key=far.__getitem__)
-    if far[worst] > 1e-5:
+        numbers = _numbers(yours[name])
+        if numbers is None:
+            return f"{name} should have a list of accuracies, and has {type(yours[name]).__name__}"
+        if len(numbers) != len(values):
+            return f"{name} has {len(numbers)} accuracies for {len(values)} shares"
+        differences = [abs(a - b) for a, b in zip(numbers, values, strict=True)]
+        far[name] = math.nan if any(map(math.isnan, differences)) else max(differences)
+    worst = max(far, key=lambda name: math.inf if math.isnan(far[name]) else far[name])
+    if not far[worst] <= 1e-5:
         return f"largest difference {far[worst]:.3g}, in {worst}"
-    return f"the network was left changed, by up to {moved:.3g}: put the weights back" if moved else ""
+    return "" if moved <= 0 else f"the network was left changed, by up to {moved:.3g}: put the weights back"

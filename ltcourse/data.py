@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import sources
-from .formats import Bytes
-from .sources import Check, DataError, verify
+from ltcourse import sources
+from ltcourse.formats import Bytes
+from ltcourse.names import choose
+from ltcourse.sources import Check, DataError, verify
 
 __all__ = ["NAMES", "Check", "DataError", "Dataset", "Split", "load", "obtain", "verify"]
 
@@ -113,11 +113,10 @@ def _per_channel(numbers: tuple[float, ...], x: Tensor) -> Tensor:
 
 
 def _known(name: str) -> str:
-    if name in NAMES:
-        return name
-    close = difflib.get_close_matches(str(name).lower(), NAMES, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    raise DataError(f"unknown data set {name!r}: choose one of {', '.join(NAMES)}{hint}")
+    try:
+        return choose("data set", name, NAMES)
+    except ValueError as error:
+        raise DataError(str(error)) from None
 
 
 def obtain(name: str, folder: Path | None = None) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 Initializer = Callable[[Tensor, torch.Generator], Tensor]
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -66,7 +67,7 @@ def initialize(network: nn.Module, initializer: Initializer, seed: int) -> nn.Mo
                 weight.copy_(initializer(torch.empty(weight.shape), generator))
                 if isinstance(bias := getattr(module, "bias", None), Tensor):
                     bias.zero_()
-            elif isinstance(module, nn.modules.batchnorm._BatchNorm):
+            elif isinstance(module, _NORMS):
                 module.reset_parameters()
     return network
 

@@ -96,8 +96,7 @@ def keep_largest(scores: Tensor, count: int) -> Tensor:
     n = scores.numel()
     if not 0 <= count <= n:
         raise ValueError(f"cannot keep {count} of {n} weights")
-    if scores.isnan().any():
-        raise ValueError("a weight is NaN, so training has diverged: lower the learning rate")
+    _refuse_nan(scores)
     if count in (0, n):
         return torch.full_like(scores, count == n, dtype=torch.bool)
     flat = scores.flatten()
@@ -159,7 +158,8 @@ def at_random(seed: int) -> Criterion:
     """
 
     def by_lot(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
-        generator = torch.Generator().manual_seed(seed)
+        # far from the seeds of networks: the same stream drew their weights, and the lot must not depend on them
+        generator = torch.Generator().manual_seed(0x5EED_0000 + seed)
         scores = {name: torch.rand(m.shape, generator=generator).to(m.device) for name, m in mask.items()}
         return select(scores, mask, rate, scope)
 
@@ -182,10 +182,11 @@ def threshold(quality: float | Mapping[str, float]) -> Criterion:
     def below(weights: Weights, mask: Mask, rate: Rate = 0.0, scope: str = "layer") -> Mask:
         pruned = {}
         for name, m in mask.items():
-            q = quality[name] if isinstance(quality, Mapping) else quality
-            survivors = weights[name][m]
-            cut = q * survivors.std() if survivors.numel() > 1 else 0.0
-            pruned[name] = m & (weights[name].abs() >= cut)
+            q = quality[choose("layer in the qualities", name, quality)] if isinstance(quality, Mapping) else quality
+            _refuse_nan(weights[name])
+            magnitudes, survivors = weights[name].abs().double(), weights[name][m]
+            cut = q * _std(survivors) if survivors.numel() > 1 else 0.0
+            pruned[name] = m & (magnitudes >= cut)
         return pruned
 
     return below
@@ -199,9 +200,11 @@ def quality_for(weights: Tensor, share: float) -> float:
     Source: Han et al. 2015, Sec. 4.
     Lesson 01, "Remove".
     """
-    keep = keep_largest(weights.abs(), round(check_share(share, "share") * weights.numel()))
-    smallest_kept = weights.abs()[keep].min() if keep.any() else weights.abs().max() * 1.001
-    return float(smallest_kept / weights.std())
+    magnitudes = weights.abs().double().flatten()
+    keep = keep_largest(magnitudes, round(check_share(share, "share") * weights.numel()))
+    smallest_kept = magnitudes[keep].min() if keep.any() else 2 * magnitudes.max()
+    largest_pruned = magnitudes[~keep].max() if not keep.all() else 0.0
+    return float((smallest_kept + largest_pruned) / 2 / _std(weights))
 
 
 def check_share(value: float, name: str = "rate") -> float:
@@ -212,6 +215,16 @@ def check_share(value: float, name: str = "rate") -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"{name} {value} is outside 0 to 1: write 0.2 for 20 %")
     return value
+
+
+def _std(weights: Tensor) -> float:
+    """The standard deviation in double precision, so that a threshold made from it cuts where it was meant to."""
+    return float(weights.flatten().double().std())
+
+
+def _refuse_nan(weights: Tensor) -> None:
+    if weights.isnan().any():
+        raise ValueError("a weight is NaN, so training has diverged: lower the learning rate")
 
 
 def _rate_of(name: str, rate: Rate) -> float:

@@ -12,6 +12,6 @@ def choose(kind: str, name: str, names: Iterable[str]) -> str:
     names = list(names)
     if name in names:
         return name
-    close = difflib.get_close_matches(str(name), names, n=1)
+    close = difflib.get_close_matches(str(name).lower(), names, n=1)
     guess = f" (did you mean {close[0]!r}?)" if close else ""
     raise ValueError(f"unknown {kind} {name!r}{guess}: choose one of {', '.join(names)}")

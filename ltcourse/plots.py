@@ -71,6 +71,7 @@ def examples(data: Dataset, split: Split, columns: int = 12) -> Figure:
     for label in range(len(data.classes)):
         x = data.pixels(split.x[split.y == label][:columns])
         tiles = torch.nn.functional.pad(x, (1, 1, 1, 1), value=1.0)
+        tiles = torch.cat([tiles, tiles.new_ones(columns - len(tiles), *tiles.shape[1:])])  # a class of fewer
         rows.append(torch.cat(list(tiles), dim=2))
     picture = torch.cat(rows, dim=1).permute(1, 2, 0).squeeze(2).cpu().numpy()
     figure, ax = plt.subplots(figsize=(7.5, 6.2))
@@ -114,7 +115,7 @@ def network_graph(layers: Sequence[Tensor], ax: Axes, title: str = "") -> Axes:
     Lesson 01, "Two pictures of one network".
     """
     sizes = [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
-    place = [np.linspace(-1, 1, n) * (n - 1) / (max(sizes) - 1) for n in sizes]
+    place = [np.linspace(-1, 1, n) * (n - 1) / max(max(sizes) - 1, 1) for n in sizes]
     alive = _alive(layers)
     for i, layer in enumerate(layers):
         for out, into in layer.nonzero().tolist():
@@ -159,6 +160,7 @@ def weight_histogram(
     values = values[values != 0]
     if not values.size:
         ax.text(0.5, 0.5, "no weight is left", ha="center", transform=ax.transAxes)
+        ax.set(title=title)
         return ax
     limit = limit or float(np.quantile(np.abs(values), 0.999))
     bins = np.linspace(-limit, limit, 121).tolist()
@@ -253,7 +255,14 @@ def sensitivity(scan: Mapping[str, Sequence[float]], shares: Sequence[float], ax
     Lesson 01, "Which layer can spare most?".
     """
     for i, (layer, accuracies) in enumerate(scan.items()):
-        ax.plot(shares, accuracies, color=LAYERS[i], marker=_MARKERS[i], label=layer.removesuffix(".weight"))
+        ax.plot(
+            shares,
+            accuracies,
+            color=LAYERS[i % len(LAYERS)],
+            marker=_MARKERS[i % len(_MARKERS)],
+            linestyle="-" if i < len(LAYERS) else "--",
+            label=layer.removesuffix(".weight"),
+        )
     ax.invert_xaxis()
     ax.set(xlabel="weights kept of this layer alone", ylabel="validation accuracy", title=title)
     ax.xaxis.set_major_formatter(PercentFormatter(1))
@@ -272,5 +281,5 @@ def densities(mask: Mask, ax: Axes, title: str = "") -> Axes:
     bars = ax.bar(names, shares, color=BLUE)
     ax.bar_label(bars, [f"{100 * s:.1f} %" for s in shares])
     ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.set(ylabel="weights kept", title=title, ylim=(0, max(shares) * 1.15))
+    ax.set(ylabel="weights kept", title=title, ylim=(0, max(*shares, 0.01) * 1.15))
     return ax

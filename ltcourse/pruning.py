@@ -72,10 +72,12 @@ def prune_iteratively(
     def at(iteration: int) -> State:
         return θ0 if iteration == 0 else _weights_at(iteration, network, θ0, data, recipe, seed)
 
+    _try_out(network, recipe, θ0, rate, criterion, scope, restart)
     if after is None:
         history = train(network, data, recipe, seed=seed)  # 1, 2: train the dense network
         after = Round(0, masks.dense(network), snapshot(network), history)
         yield after
+    masks.check(after.mask, network)
     for number in range(after.number + 1, rounds + 1):
         network.load_state_dict(after.state)  # whatever was done with the network since
         weights = {name: p.detach() for name, p in masks.prunable(network).items()}
@@ -100,19 +102,35 @@ def sensitivity(
     Source: Han et al. 2015, Sec. 4 and Fig. 6.
     Lesson 01, "Which layer can spare most?".
     """
+    for share in shares:
+        masks.check_share(share, "share")
     found: dict[str, list[float]] = {}
     for layer, parameter in masks.prunable(network).items():
         weights = parameter.detach().clone()
+        whole = {layer: torch.ones_like(weights, dtype=torch.bool)}
         found[layer] = []
-        for share in shares:
-            whole = {layer: torch.ones_like(weights, dtype=torch.bool)}
-            mask = criterion({layer: weights}, whole, 1 - masks.check_share(share), "layer")
-            with torch.no_grad():
-                parameter.copy_(weights * mask[layer])
-            found[layer].append(accuracy(network))
-        with torch.no_grad():
-            parameter.copy_(weights)
+        try:
+            for share in shares:
+                mask = criterion({layer: weights}, whole, 1 - share, "layer")
+                parameter.data.copy_(weights * mask[layer])
+                found[layer].append(accuracy(network))
+        finally:
+            parameter.data.copy_(weights)
     return found
+
+
+def _try_out(
+    network: nn.Module, recipe: Recipe, θ0: State, rate: Rate, criterion: Criterion, scope: str, restart: Restart
+) -> None:
+    """Raise what a bad rate, scope, criterion or restart would raise after the first training, before it."""
+
+    def at(iteration: int) -> State:
+        if iteration > recipe.iterations:
+            raise ValueError(f"cannot rewind to iteration {iteration:,} of a training of {recipe.iterations:,}")
+        return θ0
+
+    criterion({name: p.detach() for name, p in masks.prunable(network).items()}, masks.dense(network), rate, scope)
+    restart(network, at, 1)
 
 
 def _weights_at(iteration: int, network: nn.Module, θ0: State, data: Dataset, recipe: Recipe, seed: int) -> State:

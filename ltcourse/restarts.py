@@ -57,6 +57,8 @@ def redraw(seed: int, initializer: Initializer = xavier_normal) -> Restart:
 
     def drawn_anew(network: nn.Module, at: At, number: int) -> tuple[State, int]:
         fresh = copy.deepcopy(network)
-        return snapshot(initialize(fresh, initializer, seed + number)), 0
+        return snapshot(
+            initialize(fresh, initializer, 1_000_003 * (seed + 1) + number)
+        ), 0  # no network's seed is so large
 
     return drawn_anew

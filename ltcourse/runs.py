@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from ltcourse import data, experiments
-from ltcourse.sources import write
+from ltcourse.names import choose
+from ltcourse.sources import DataError, write
 
 FORMAT = 1
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "runs"
@@ -29,7 +30,7 @@ class Record:
     """One recorded (or live) run of an experiment.
 
     settings: plain data, as the experiment had them. trials: one a seed, {"seed", "seconds", "rows"}. provenance: when,
-    on what machine and device, versions, the data's sha256, the code's version.
+    on what machine and device, versions, the data's sha256, the code's version. live: not recorded, but run just now.
     Lesson 01, "The slides' two rows".
     """
 
@@ -38,6 +39,7 @@ class Record:
     settings: dict[str, Any]
     trials: list[dict[str, Any]]
     provenance: dict[str, Any]
+    live: bool = False
     format: int = FORMAT
 
     @property
@@ -57,13 +59,14 @@ class Record:
 
         Where a method shares its dense network with the others, round 0 is recorded once, under the first.
 
-        Raises RunError if the record has none.
+        Raises ValueError for an unknown method and RunError if it has no such round.
         Lesson 01, "The slides' two rows".
         """
-        first = self.trials[0]["rows"][0]["method"]
-        methods = (method, first) if number == 0 else (method,)
-        found = [row[key] for m in methods for _, row in self.rows(m) if row["round"] == number]
-        found = found[: len(self.trials)]
+        methods = list(dict.fromkeys(row["method"] for t in self.trials for row in t["rows"]))
+        choose("method", method, methods)
+        found = [row[key] for _, row in self.rows(method) if row["round"] == number]
+        if not found and number == 0:
+            found = [row[key] for _, row in self.rows(methods[0]) if row["round"] == 0]
         if not found:
             raise RunError(f"the record of {self.experiment!r} has no round {number} of {method!r}")
         return found
@@ -73,7 +76,7 @@ class Record:
 
         Lesson 01, "The slides' two rows".
         """
-        rounds = range(self.settings["rounds"] + 1)
+        rounds = [0, *sorted({row["round"] for _, row in self.rows(method)} - {0})]
         return {self.values(method, i, "density")[0]: self.values(method, i, key) for i in rounds}
 
     def best(self, methods: Sequence[str], number: int, key: str) -> str:
@@ -87,7 +90,8 @@ class Record:
         p = self.provenance
         minutes = sum(t["seconds"] for t in self.trials) / 60
         return (
-            f"recorded {p['finished'][:10]} at the {self.budget} budget: {len(self.trials)} trials, "
+            f"{'run live' if self.live else 'recorded'} {p['finished'][:10]} at the {self.budget} budget: "
+            f"{len(self.trials)} trials, "
             f"{minutes:.1f} minutes of trials on {p['machine']} ({p['device']}), torch {p['versions']['torch']}, "
             f"code {p['code']}"
         )
@@ -127,14 +131,14 @@ def load_or_run(name: str, at: str | None = None, *, live: bool = False) -> Reco
     Lesson 01, "The slides' two rows".
     """
     at = experiments.budget(at)
-    return _run(name, at, done=[], save=lambda record: None) if live else load(name, at)
+    return _run(name, at, done=[], save=None) if live else load(name, at)
 
 
 def record(name: str, at: str | None = None, *, restart: bool = False, echo: bool = False) -> Path:
     """Run an experiment and write its record; a run that was stopped goes on with the trials that it lacks.
 
     restart: forget the trials of a stopped run. echo: print each row as it comes.
-    Raises RunError if a stopped run of other settings is in the way, and DataError if the folder cannot be written.
+    Raises RunError if a stopped run of other settings is in the way, or the folder cannot be written.
     """
     at = experiments.budget(at)
     file = path(name, at)
@@ -153,19 +157,22 @@ def record(name: str, at: str | None = None, *, restart: bool = False, echo: boo
     return file
 
 
-def _run(name: str, at: str, done: list[dict[str, Any]], save: Callable[[Record], None], echo: bool = False) -> Record:
+def _run(
+    name: str, at: str, done: list[dict[str, Any]], save: Callable[[Record], None] | None, echo: bool = False
+) -> Record:
     chosen = experiments.settings(name, at)
     missing = tuple(seed for seed in chosen.seeds if seed not in {t["seed"] for t in done})
     trials = list(done)
     device = experiments.default_device()
     provenance = _provenance(chosen.data, device)
-    result = Record(name, at, experiments.settings(name, at).to_dict(), trials, provenance)
+    result = Record(name, at, chosen.to_dict(), trials, provenance, live=save is None)
     if missing:
         for trial in experiments.run(name, at, seeds=missing, device=device, echo=echo):
             trials.append(trial)
             trials.sort(key=lambda t: t["seed"])
             provenance["finished"] = _now()
-            save(result)
+            if save is not None:
+                save(result)
     return result
 
 
@@ -206,18 +213,27 @@ def _code() -> str:
 
 
 def _read(file: Path) -> Record:
-    again = "make it again with `ltcourse record`, or take it from the repository with `git checkout`"
+    if file.name.endswith(".partial.json"):
+        again = "add --restart to begin anew"
+    else:
+        again = "make it again with `ltcourse record`, or take it from the repository with `git checkout`"
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise RunError(
                 f"{file.name} is a record of format {content['format']} and this version reads format {FORMAT}: "
-                "update the course, or make it again with `ltcourse record`"
+                f"update the course, or {again}"
             )
-        return Record(**content)
-    except (ValueError, KeyError, TypeError) as problem:
+        found = Record(**content)
+        _ = str(found), found.complete, [(row["method"], row["round"]) for t in found.trials for row in t["rows"]]
+        return found
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise RunError(f"{file.name} is damaged and was not used: {again}") from problem
 
 
 def _write(file: Path, content: Record) -> None:
-    write(file, (json.dumps(asdict(content), indent=1) + "\n").encode())
+    try:
+        write(file, (json.dumps(asdict(content), indent=1) + "\n").encode())
+    except DataError as problem:
+        why = getattr(problem.__cause__, "strerror", None) or problem
+        raise RunError(f"cannot write {file} ({why}): make room or give write access, and try again") from problem

@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from . import mirrors
-from .formats import BROKEN, SIDE, Bytes, decode, encode, from_idx, idx
-from .mirrors import Pieces, Unavailable
+from ltcourse import mirrors
+from ltcourse.formats import BROKEN, SIDE, Bytes, decode, encode, from_idx, idx
+from ltcourse.mirrors import Pieces, Unavailable
 
 EMBEDDED = Path(__file__).parent.parent / "data"
 SUBSET_SEED = 2019  # chooses the examples of the mini sets

@@ -25,9 +25,10 @@ class Recipe:
 
     iterations: steps of the optimizer. batch: examples a step. lr: learning rate. momentum: SGD's. weight_decay: L2 for
     "adam" and "sgd" (added to the gradient), decoupled for "adamw"; weights and biases alike. l1: strength of an L1
-    penalty on the weights. schedule: "constant" or "cosine" (to 0 at the last iteration). warmup: iterations over which
-    the rate first rises from 0. evaluate_every: iterations between two evaluations on the validation set. precision:
-    "float32", or "bfloat16" for mixed-precision products where the device gains from it; evaluation is in float32.
+    penalty on the weights. schedule: "constant" or "cosine" (which reaches 0 just after the last iteration). warmup:
+    iterations over which the rate first rises from 0. evaluate_every: iterations between two evaluations on the
+    validation set. precision: "float32", or "bfloat16" for mixed-precision products where the device gains from it;
+    evaluation is in float32.
     Raises ValueError, with what to write instead, for settings that no run can have.
     Source of the defaults: Frankle & Carbin 2019, Fig. 2 (LeNet), with fewer iterations.
     Lesson 00, "A first network".
@@ -50,8 +51,8 @@ class Recipe:
         choose("schedule", self.schedule, SCHEDULES)
         choose("precision", self.precision, PRECISIONS)
         for name in ("iterations", "batch", "evaluate_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be a whole number, at least 1")
         for name in ("lr", "momentum", "weight_decay", "l1", "warmup"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must not be negative")
@@ -186,23 +187,21 @@ def evaluations(
         loss.backward()
         with torch.no_grad():
             if recipe.l1:
-                signs = torch._foreach_sign(pruned)
-                torch._foreach_add_([p.grad for p in pruned if p.grad is not None], signs, alpha=recipe.l1)
+                trained = [p for p in pruned if p.grad is not None]
+                signs = torch._foreach_sign(trained)
+                torch._foreach_add_([p.grad for p in trained if p.grad is not None], signs, alpha=recipe.l1)
             optimizer.step()
             if kept:  # here, and not on the gradient: momentum and weight decay cannot bring a weight back
                 torch._foreach_mul_(pruned, kept)
             total += loss.detach()
         if iteration % recipe.evaluate_every == 0 or iteration == recipe.iterations:
             mean = float(total) / (iteration - since)
-            if not math.isfinite(mean):
-                raise FloatingPointError(
-                    f"the training loss is {mean} by iteration {iteration}: training diverged, lower the learning rate "
-                    f"(it is {recipe.lr})"
-                )
             _record(history, network, data, iteration, mean, last=iteration == recipe.iterations)
+            _refuse_divergence(mean + history.validation_loss[-1], iteration, recipe)
             total.zero_()
             since = iteration
             yield history
+    _refuse_divergence(float(total), end, recipe)  # of what came after the last evaluation, where `end` cut it short
 
 
 def evaluate(network: nn.Module, split: Split, *, chunk: int = 1000) -> tuple[float, float]:
@@ -213,14 +212,16 @@ def evaluate(network: nn.Module, split: Split, *, chunk: int = 1000) -> tuple[fl
     """
     was_training = network.training
     network.eval()
-    loss, right = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
-    loss, right = loss.to(split.x.device), right.to(split.x.device)
-    with torch.inference_mode():
-        for x, y in zip(split.x.split(chunk), split.y.split(chunk), strict=True):
-            logits = network(x)
-            loss += cross_entropy(logits, y, reduction="sum")  # sums: a last, smaller chunk weighs no more
-            right += (logits.argmax(1) == y).sum()
-    network.train(was_training)
+    device = split.x.device
+    loss, right = torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), dtype=torch.int64, device=device)
+    try:
+        with torch.inference_mode():
+            for x, y in zip(split.x.split(chunk), split.y.split(chunk), strict=True):
+                logits = network(x)
+                loss += cross_entropy(logits, y, reduction="sum")  # sums: a last, smaller chunk weighs no more
+                right += (logits.argmax(1) == y).sum()
+    finally:
+        network.train(was_training)
     return float(loss) / len(split), int(right) / len(split)
 
 
@@ -232,6 +233,14 @@ def _record(history: History, network: nn.Module, data: Dataset, iteration: int,
     history.validation_accuracy.append(accuracy)
     if last:
         history.test_loss, history.test_accuracy = evaluate(network, data.test)
+
+
+def _refuse_divergence(loss: float, iteration: int, recipe: Recipe) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss is {loss} by iteration {iteration:,}: training diverged, "
+            f"lower the learning rate (it is {recipe.lr})"
+        )
 
 
 def _batches(n: int, batch: int, seed: int, device: torch.device, skip: int = 0) -> Iterator[Tensor]:

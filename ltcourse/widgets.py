@@ -25,7 +25,8 @@ def explore(draw: Draw, **choices: Sequence[Any] | Mapping[str, Any]) -> None:
     built keeps the first figure alone, as a picture that needs no kernel.
     Lesson 01, "Move the threshold".
     """
-    first = {name: list(values)[len(values) // 2] for name, values in choices.items()}
+    values_of = {name: list(v.values() if isinstance(v, Mapping) else v) for name, v in choices.items()}
+    first = {name: values[len(values) // 2] for name, values in values_of.items()}
     if os.environ.get("LTCOURSE_BUILD"):
         figure = draw(**first)
         display(figure)

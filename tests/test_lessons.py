@@ -15,9 +15,7 @@ FOLDERS = [name for name in ("ltcourse", "lessons", "tests", "tools", "benchmark
 
 def complaints(*command: str) -> str:
     """What a tool prints about the sources; empty where it is content."""
-    result = subprocess.run(
-        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
     return "" if result.returncode == 0 else result.stdout + result.stderr
 
 

@@ -40,9 +40,7 @@ LONGEST_CELL = 25
 LARGEST_NOTEBOOK = 1_000_000
 
 # Folders in which somebody's files lie: no output may name one.
-MACHINE_PATH = re.compile(
-    r"(?<![\w.…])(?:/(?:home|root|tmp|work|Users|private|var|mnt|opt|srv)/|[A-Z]:\\|~/)[^\s'\"]*"
-)
+MACHINE_PATH = re.compile(r"(?<![\w.…])(?:/(?:home|root|tmp|work|Users|private|var|mnt|opt|srv)/|[A-Z]:\\|~/)[^\s'\"]*")
 CLOCK = re.compile(r"(?<![\d:])\d{1,2}:[0-5]\d:[0-5]\d(?!\d)")
 FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 CODE_OR_MATH = re.compile(r"`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
@@ -384,9 +382,7 @@ def good_notebook() -> NotebookNode:
     return notebook_of(
         new_markdown_cell(TITLE),
         new_markdown_cell("## `Keep` one\n\n```\n# no title\n![](nothing.png)\n```"),
-        code(
-            "print(3)", printed("kept 3 of 1/home/2, in 2:30, on 2025-01-02\n"), tags=("nbval-check-output",)
-        ),
+        code("print(3)", printed("kept 3 of 1/home/2, in 2:30, on 2025-01-02\n"), tags=("nbval-check-output",)),
         code("int('x')", error(), tags=("raises-exception",)),
         code("figure", shown(image_png="iVBORw0KGgo=", text_plain="<Figure size 640x480 with 1 Axes>")),
         new_markdown_cell(END),

@@ -1,0 +1,33 @@
+"""What many tests share: one thread, and a data set of a few hundred real examples."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from ltcourse import data
+from ltcourse.data import Split
+
+torch.set_num_threads(1)
+
+
+def first(part, count):
+    return Split(part.x[:count].clone(), part.y[:count].clone())
+
+
+@pytest.fixture(scope="session")
+def clothes():
+    """Fashion-MNIST's first images: 500 to train with, 203 to validate, 101 to test (no round numbers, on purpose)."""
+    whole = data.load("fashion-mnist-mini", download=False)
+    return dataclasses.replace(
+        whole, train=first(whole.train, 500), validation=first(whole.validation, 203), test=first(whole.test, 101)
+    )
+
+
+@pytest.fixture
+def global_randomness_untouched():
+    """Fail a test whose code draws from PyTorch's global generator or seeds it."""
+    torch.manual_seed(20_000)
+    before = torch.get_rng_state()
+    yield
+    assert torch.equal(torch.get_rng_state(), before), "the global random state has changed"

@@ -1,0 +1,169 @@
+"""The initial weights: their scale, their seeds, and what else `initialize` sets."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ltcourse import models
+from ltcourse.initializers import fans, initialize, kaiming_normal, signed_constant, xavier_normal
+
+DENSE, CONV = (300, 784), (50, 20, 5, 5)
+ALL = (xavier_normal, kaiming_normal, signed_constant)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((300, 784), (784, 300)),
+        ((50, 20, 5, 5), (20 * 25, 50 * 25)),
+        ((64, 3, 3, 2), (18, 384)),
+        ((8, 4, 3), (12, 24)),
+        ((1, 1), (1, 1)),
+    ],
+)
+def test_fans_count_the_kernel_area(shape, expected):
+    assert fans(shape) == expected
+
+
+def test_fans_agree_with_pytorch_for_a_grouped_convolution():
+    weight = nn.Conv2d(12, 18, (3, 5), groups=3).weight
+    assert fans(tuple(weight.shape)) == nn.init._calculate_fan_in_and_fan_out(weight)
+
+
+@pytest.mark.parametrize("shape", [(), (10,)])
+def test_what_is_no_weight_has_no_fans(shape):
+    with pytest.raises(ValueError, match="2 or more dimensions"):
+        fans(shape)
+
+
+@pytest.mark.parametrize("shape", [DENSE, CONV, (200, 64, 3, 3), (512, 37)])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (xavier_normal, nn.init.xavier_normal_),
+        (kaiming_normal, lambda w, generator: nn.init.kaiming_normal_(w, nonlinearity="relu", generator=generator)),
+    ],
+    ids=["xavier", "kaiming"],
+)
+def test_normal_initializers_are_those_of_pytorch(ours, theirs, shape):
+    drawn = ours(torch.empty(shape), generator(3))
+    assert drawn.shape == shape
+    other = theirs(torch.empty(shape), generator=generator(4))
+    assert float(drawn.std()) == pytest.approx(float(other.std()), rel=0.03)
+    assert abs(drawn.mean()) < 5 * drawn.std() / math.sqrt(drawn.numel())
+    assert torch.allclose(drawn, theirs(torch.empty(shape), generator=generator(3)), rtol=1e-6, atol=0)
+    beyond_two_sigma = (drawn.abs() > 2 * drawn.std()).float().mean()
+    assert float(beyond_two_sigma) == pytest.approx(0.0455, abs=0.01)  # normal, not uniform
+
+
+@pytest.mark.parametrize(
+    ("initializer", "shape", "std"),
+    [
+        (xavier_normal, DENSE, math.sqrt(2 / 1084)),
+        (xavier_normal, CONV, math.sqrt(2 / 1750)),
+        (kaiming_normal, DENSE, math.sqrt(2 / 784)),
+        (kaiming_normal, CONV, math.sqrt(2 / 500)),
+        (signed_constant, DENSE, math.sqrt(2 / 784)),
+        (signed_constant, CONV, math.sqrt(2 / 500)),
+    ],
+)
+def test_scale_is_the_papers_formula(initializer, shape, std):
+    assert float(initializer(torch.empty(shape), generator()).std()) == pytest.approx(std, rel=0.02)
+
+
+@pytest.mark.parametrize("shape", [DENSE, CONV])
+def test_signed_constant_has_two_values_each_about_half_the_time(shape):
+    drawn = signed_constant(torch.empty(shape), generator(1))
+    value = math.sqrt(2 / fans(shape)[0])
+    assert drawn.dtype == torch.float32
+    assert drawn.unique().tolist() == pytest.approx([-value, value])
+    assert drawn.unique().numel() == 2
+    assert float((drawn > 0).float().mean()) == pytest.approx(0.5, abs=4 / 2 / math.sqrt(drawn.numel()))
+    signs = drawn.flatten().sign()
+    assert abs((signs[1:] * signs[:-1]).mean()) < 5 / math.sqrt(drawn.numel())  # by lot, not alternating
+
+
+@pytest.mark.parametrize("initializer", ALL)
+def test_dtype_is_that_of_the_weight(initializer):
+    assert initializer(torch.empty(4, 4, dtype=torch.float64), generator()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("initializer", ALL)
+def test_a_seed_fixes_every_bit_and_another_seed_changes_them(initializer):
+    first, again, other = (models.create("lenet-5", initializer=initializer, seed=s) for s in (7, 7, 8))
+    for (name, a), b, c in zip(first.named_parameters(), again.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b), name
+        if a.dim() > 1:
+            assert not torch.equal(a, c), name
+
+
+def test_layers_of_equal_shape_are_drawn_apart():
+    network = models.create("conv-2")
+    assert network.conv2.weight.shape[0] == network.conv2.weight.shape[1]
+    assert not torch.equal(network.conv1.weight[:, 0], network.conv2.weight[:, 0])
+    twins = initialize(nn.Sequential(nn.Linear(20, 20), nn.Linear(20, 20)), xavier_normal, 0)
+    assert not torch.equal(twins[0].weight, twins[1].weight)
+
+
+@pytest.mark.parametrize("initializer", ALL)
+def test_initializing_again_gives_the_fresh_network_whatever_was_there(initializer):
+    fresh = models.create("lenet-5", initializer=initializer, seed=2)
+    used = models.create("lenet-5", seed=9)
+    with torch.no_grad():
+        for p in used.parameters():
+            p.fill_(3)
+    used.to(memory_format=torch.channels_last)
+    assert initialize(used, initializer, 2) is used
+    for a, b in zip(fresh.parameters(), used.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("initializer", ALL)
+def test_global_generator_is_left_alone_and_not_listened_to(initializer, global_randomness_untouched):
+    network = models.create("lenet-5", initializer=initializer, seed=5)
+    state = torch.get_rng_state()
+    torch.manual_seed(1)
+    again = models.create("lenet-5", initializer=initializer, seed=5)
+    torch.set_rng_state(state)
+    assert torch.equal(network.fc1.weight, again.fc1.weight)
+
+
+def test_biases_are_zero():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 2))
+    initialize(network, kaiming_normal, 0)
+    assert not network[0].bias.any()
+    assert not network[2].bias.any()
+
+
+def test_layers_without_biases_are_taken():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.Flatten(), nn.Linear(16, 2, bias=False))
+    initialize(network, signed_constant, 0)
+    assert network[2].weight.unique().numel() == 2
+
+
+def test_batch_norm_is_reset():
+    norm = nn.BatchNorm2d(4)
+    with torch.no_grad():
+        norm.weight.fill_(3)
+        norm.bias.fill_(4)
+    norm(torch.randn(8, 4, 2, 2, generator=generator()) * 5 + 1)
+    assert norm.num_batches_tracked == 1
+    initialize(nn.Sequential(nn.Conv2d(3, 4, 3), norm), xavier_normal, 0)
+    new = nn.BatchNorm2d(4).state_dict()
+    assert all(torch.equal(tensor, new[name]) for name, tensor in norm.state_dict().items())
+
+
+@pytest.mark.parametrize("norm", [nn.LayerNorm(4), nn.GroupNorm(2, 4)], ids=["layer", "group"])
+def test_other_norms_are_reset_too(norm):
+    with torch.no_grad():
+        norm.weight.fill_(3)
+        norm.bias.fill_(4)
+    initialize(nn.Sequential(nn.Linear(4, 4), norm), xavier_normal, 0)
+    assert norm.weight.eq(1).all()
+    assert norm.bias.eq(0).all()

@@ -1,0 +1,150 @@
+"""The networks of the slides: their exact sizes, their shapes, and how a wrong request is refused."""
+
+import pytest
+import torch
+from torch import nn
+
+from ltcourse import masks, models
+from ltcourse.initializers import kaiming_normal
+
+WEIGHTS = {  # name: weights of each layer
+    "lenet-300-100": [235_200, 30_000, 1_000],
+    "lenet-5": [500, 25_000, 400_000, 5_000],
+    "conv-2": [1_728, 36_864, 4_194_304, 65_536, 2_560],
+    "conv-4": [1_728, 36_864, 73_728, 147_456, 2_097_152, 65_536, 2_560],
+    "conv-6": [1_728, 36_864, 73_728, 147_456, 294_912, 589_824, 1_048_576, 65_536, 2_560],
+    "conv-8": [1_728, 36_864, 73_728, 147_456, 294_912, 589_824, 1_179_648, 2_359_296, 524_288, 65_536, 2_560],
+}
+TOTALS = {
+    "lenet-300-100": 266_200,
+    "lenet-5": 430_500,
+    "conv-2": 4_300_992,
+    "conv-4": 2_425_024,
+    "conv-6": 2_261_184,
+    "conv-8": 5_275_840,
+}
+LENETS, CONVS = ("lenet-300-100", "lenet-5"), ("conv-2", "conv-4", "conv-6", "conv-8")
+
+
+def meta(name, **choices):
+    return models.create(name, device="meta", **choices)
+
+
+def test_all_networks_of_the_slides_are_there():
+    assert set(models.NAMES) == set(WEIGHTS)
+
+
+@pytest.mark.parametrize("name", TOTALS)
+def test_weight_count_is_the_papers(name):
+    network = meta(name)
+    assert [p.numel() for p in masks.prunable(network).values()] == WEIGHTS[name]
+    assert models.weight_count(network) == TOTALS[name] == sum(WEIGHTS[name])
+
+
+@pytest.mark.parametrize(("name", "parameters", "biases"), [("lenet-300-100", 266_610, 410), ("lenet-5", 431_080, 580)])
+def test_parameter_count_has_the_biases_on_top(name, parameters, biases):
+    network = meta(name)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert sum(p.numel() for p in network.parameters() if p.dim() == 1) == biases
+
+
+def test_weight_count_leaves_out_norm_layers_and_biases():
+    assert models.weight_count(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))) == 108 + 8
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+def test_images_become_logits(name, shape):
+    assert meta(name, shape=shape)(torch.empty(5, *shape, device="meta")).shape == (5, 10)
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_default_shape_is_that_of_the_papers_data(name):
+    shape = (1, 28, 28) if name in LENETS else (3, 32, 32)
+    assert meta(name)(torch.empty(2, *shape, device="meta")).shape == (2, 10)
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_another_shape_and_number_of_classes(name):
+    network = models.create(name, shape=(2, 17, 35), classes=7)
+    logits = network(torch.randn(3, 2, 17, 35, generator=torch.Generator().manual_seed(0)))
+    assert logits.shape == (3, 7)
+    assert logits.isfinite().all()
+
+
+def test_lenet_5_is_caffes_with_one_relu():
+    layers = [type(layer).__name__ for layer in meta("lenet-5")]
+    assert layers == ["Conv2d", "MaxPool2d", "Conv2d", "MaxPool2d", "Flatten", "Linear", "ReLU", "Linear"]
+
+
+@pytest.mark.parametrize("name", CONVS)
+def test_conv_nets_have_a_relu_after_all_but_the_last_layer_and_pool_every_two(name):
+    layers = [type(layer).__name__ for layer in meta(name)]
+    blocks = int(name[-1]) // 2
+    block = ["Conv2d", "ReLU", "Conv2d", "ReLU", "MaxPool2d"]
+    assert layers == block * blocks + ["Flatten", "Linear", "ReLU", "Linear", "ReLU", "Linear"]
+
+
+def test_lenet_300_100_has_a_relu_after_each_hidden_layer():
+    assert [type(layer).__name__ for layer in meta("lenet-300-100")] == [
+        "Flatten", "Linear", "ReLU", "Linear", "ReLU", "Linear",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_on_the_meta_device_there_are_shapes_and_no_weights(name):
+    assert all(p.is_meta for p in meta(name).parameters())
+    assert all(p.is_meta for p in models.create(name, device=torch.device("meta")).parameters())
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_the_default_initialization_is_gaussian_glorot(name):
+    for p in masks.prunable(models.create(name)).values():
+        fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(p)
+        assert float(p.std()) == pytest.approx((2 / (fan_in + fan_out)) ** 0.5, rel=0.1)
+        assert p.requires_grad
+
+
+def test_the_initializer_and_the_seed_are_used():
+    first, other = models.create("lenet-300-100", seed=3), models.create("lenet-300-100", seed=4)
+    kaiming = models.create("lenet-300-100", seed=3, initializer=kaiming_normal)
+    assert not torch.equal(first.fc1.weight, other.fc1.weight)
+    assert torch.allclose(kaiming.fc1.weight, first.fc1.weight * (1084 / 784) ** 0.5)
+
+
+@pytest.mark.parametrize("name", ["lenet-300-100", "conv-2"])
+def test_global_randomness_is_not_touched(name, global_randomness_untouched):
+    models.create(name)
+    models.create(name, device="meta")
+
+
+def test_unknown_name_is_refused_with_a_guess_and_the_list():
+    with pytest.raises(ValueError, match="did you mean 'lenet-300-100'") as caught:
+        models.create("lenet300-100")
+    assert all(name in str(caught.value) for name in models.NAMES)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"^unknown network 'zebra': choose one of lenet-300-100, "):
+        models.create("zebra")
+
+
+@pytest.mark.parametrize(
+    ("name", "smallest"), [("lenet-5", 16), ("conv-2", 2), ("conv-4", 4), ("conv-6", 8), ("conv-8", 16)]
+)
+def test_the_smallest_image_is_taken_and_a_smaller_one_refused(name, smallest):
+    assert meta(name, shape=(1, smallest, smallest))(torch.empty(1, 1, smallest, smallest, device="meta")).shape
+    for shape in ((1, smallest - 1, smallest), (1, smallest, smallest - 1)):
+        with pytest.raises(ValueError, match=rf"^{name} needs images of at least {smallest} × {smallest} pixels, not"):
+            meta(name, shape=shape)
+
+
+def test_a_snapshot_is_a_copy_of_parameters_and_buffers():
+    network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    copied = models.snapshot(network)
+    assert copied.keys() == network.state_dict().keys()
+    before = {name: tensor.clone() for name, tensor in copied.items()}
+    network(torch.ones(4, 3))
+    with torch.no_grad():
+        network[0].weight.add_(1)
+        network[0].bias.fill_(9)
+    assert all(torch.equal(copied[name], before[name]) for name in before)
+    assert not any(tensor.requires_grad for tensor in copied.values())

@@ -1,0 +1,289 @@
+"""The figures draw the data that they are given, with labels, also at the extremes."""
+
+import dataclasses
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex
+
+from ltcourse import masks, models, plots
+from ltcourse.data import Dataset, Split
+from ltcourse.training import History
+
+
+@pytest.fixture
+def ax():
+    """Axes on which a warning of matplotlib is an error, and which can be rendered in the end."""
+    figure, ax = plt.subplots()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield ax
+        figure.canvas.draw()
+    plt.close("all")
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+def texts(ax):
+    return [t.get_text() for t in ax.texts]
+
+
+def legend(ax):
+    return [t.get_text() for t in ax.get_legend().get_texts()]
+
+
+def labeled(ax):
+    assert ax.get_xlabel() and ax.get_ylabel(), "an axis has no label"
+    return ax
+
+
+def line(ax, label):
+    (found,) = [x for x in ax.get_lines() if x.get_label() == label]
+    return found
+
+
+def bars(ax, color):
+    return [p for p in ax.patches if to_hex(p.get_facecolor()) == color.lower()]
+
+
+# The style
+
+
+def test_the_style_can_be_read_from_the_back_row():
+    with mpl.rc_context():
+        plots.use_style()
+        for name in ("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize"):
+            assert mpl.rcParams[name] >= 13
+
+
+def test_colors_are_told_apart():
+    assert len(set(plots.LAYERS)) == len(plots.LAYERS)
+    together = ("magnitude", "random", "re-initialized", "dense", "L1", "L2")
+    assert len({plots.COLORS[m] for m in together}) == len(together)
+
+
+# Examples
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_examples_shows_the_first_of_each_class(channels):
+    y = torch.arange(60) % 3
+    x = torch.rand(60, channels, 8, 8)
+    split = Split(x, y)
+    few = Split(x[:6], y[:6])
+    data = Dataset("toys", ("ball", "cube", "ring"), split, few, few, (0.0,) * channels, (1.0,) * channels, "")
+    figure = plots.examples(data, split, columns=5)
+    (ax,) = figure.axes
+    picture = np.asarray(ax.images[0].get_array())
+    assert picture.shape == (30, 50, 3)[: 2 if channels == 1 else 3]
+    for label in range(3):
+        for i in range(5):
+            tile = picture[10 * label + 1 : 10 * label + 9, 10 * i + 1 : 10 * i + 9]
+            assert np.allclose(tile, x[y == label][i].permute(1, 2, 0).squeeze(2).numpy(), atol=1e-6)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["ball", "cube", "ring"]
+    assert ax.get_title() == "toys: 60 to train, 6 to validate, 6 to test"
+
+
+def test_examples_undoes_the_normalization(clothes):
+    figure = plots.examples(clothes, clothes.train, columns=3)
+    picture = np.asarray(figure.axes[0].images[0].get_array())
+    assert picture.shape == (300, 90) and picture.min() == 0 and picture.max() == 1
+
+
+def test_examples_shows_fewer_where_there_are_fewer(clothes):
+    plots.examples(clothes, Split(clothes.test.x[:45], clothes.test.y[:45]))
+
+
+# Training
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_learning_curves(count):
+    history = History(
+        [100, 200, 300, 400][:count], [2.0, 1.0, 0.5, 0.2][:count], [2.1, 0.9, 1.0, 1.2][:count], [0.5] * count
+    )
+    figure = plots.learning_curves(history)
+    left, right = map(labeled, figure.axes)
+    assert list(line(left, "training").get_ydata()) == history.train_loss
+    assert list(line(left, "validation").get_ydata()) == history.validation_loss
+    assert list(line(left, "validation").get_xdata()) == history.iterations
+    assert set(line(left, "early stop").get_xdata()) == {history.early_stop} == {200 if count > 1 else 100}
+    assert list(right.get_lines()[0].get_ydata()) == history.validation_accuracy
+    assert set(legend(left)) == {"training", "validation", "early stop"}
+    figure.canvas.draw()
+
+
+def test_learning_curves_of_nothing_say_so():
+    with pytest.raises(ValueError, match="train for at least one evaluation"):
+        plots.learning_curves(History())
+
+
+# Masks as networks
+
+
+def test_network_graph_draws_a_line_a_weight_and_a_dot_a_neuron(ax):
+    first = torch.tensor([[True, False, True], [False, False, False]])  # neuron 1 hears nothing
+    second = torch.tensor([[True, True]])
+    assert plots.network_graph([first, second], ax, "tiny") is ax
+    assert len(ax.get_lines()) == 4
+    used = [to_hex(x.get_color()) == plots.BLUE.lower() for x in ax.get_lines()]
+    assert used == [True, True, True, False], "the line out of the dead neuron is faint"
+    assert [len(c.get_offsets()) for c in ax.collections] == [3, 2, 1]
+    faces = [[to_hex(f) == plots.BLUE.lower() for f in c.get_facecolors()] for c in ax.collections]
+    assert faces == [[True, False, True], [True, False], [True]]
+    assert ax.get_title() == "tiny"
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_network_graph_at_the_extremes(ax, value):
+    layers = [torch.full((4, 3), value), torch.full((2, 4), value)]
+    plots.network_graph(layers, ax)
+    assert len(ax.get_lines()) == (20 if value else 0)
+    assert all((to_hex(f) != "#ffffff") == value for c in ax.collections for f in c.get_facecolors())
+
+
+def test_network_graph_of_one_neuron_a_layer(ax):
+    plots.network_graph([torch.tensor([[True]])], ax)
+    assert np.isfinite(ax.get_lines()[0].get_ydata()).all()
+
+
+# Weights
+
+
+def test_weight_histogram_counts_all_weights_on_their_side_of_the_cut(ax):
+    weights = (torch.arange(-1000, 1001) / 1000).view(3, 667)
+    assert plots.weight_histogram(weights, ax, cut=0.25, limit=1.0, title="fc1") is labeled(ax)
+    kept, pruned = bars(ax, plots.BLUE), bars(ax, plots.ORANGE)
+    assert sum(p.get_height() for p in kept) == int((weights.abs() >= 0.25).sum())
+    assert sum(p.get_height() for p in pruned) == int((weights.abs() < 0.25).sum()) - 1  # the zero is not drawn
+    assert all(abs(p.get_x() + p.get_width() / 2) < 0.26 for p in pruned if p.get_height())
+    assert all(abs(p.get_x() + p.get_width() / 2) > 0.24 for p in kept if p.get_height())
+    assert [x.get_xdata()[0] for x in ax.get_lines()] == [-0.25, 0.25]
+    assert set(legend(ax)) == {"kept", "pruned"}
+    assert (ax.get_title(), ax.get_xlim()) == ("fc1", (-1.0, 1.0))
+
+
+def test_weight_histogram_without_a_cut_is_of_one_color(ax):
+    plots.weight_histogram(torch.randn(1000, requires_grad=True), ax)
+    assert not bars(ax, plots.ORANGE) and not ax.get_lines() and ax.get_legend() is None
+    assert 990 <= sum(p.get_height() for p in bars(ax, plots.BLUE)) <= 1000  # its width leaves out a thousandth
+
+
+@pytest.mark.parametrize("weights", [torch.zeros(5, 4), torch.zeros(0)], ids=["all pruned", "empty"])
+def test_weight_histogram_of_nothing_says_so(ax, weights):
+    assert plots.weight_histogram(weights, ax, cut=0.1, title="fc1") is ax
+    assert texts(ax) == ["no weight is left"]
+    assert ax.get_title() == "fc1", "which layer is it?"
+
+
+def test_weight_histogram_with_all_pruned_and_with_one_weight(ax):
+    plots.weight_histogram(torch.tensor([0.5, -0.5]), ax, cut=0.6)
+    assert sum(p.get_height() for p in bars(ax, plots.ORANGE)) == 2
+    plots.weight_histogram(torch.tensor([0.5]), ax)
+
+
+def test_mask_image_is_the_mask(ax):
+    mask = torch.rand(7, 12) < 0.4
+    assert plots.mask_image(mask, ax, "fc1") is labeled(ax)
+    assert np.array_equal(np.asarray(ax.images[0].get_array()), mask.numpy())
+    assert ax.images[0].get_clim() == (0, 1), "all pruned and all kept must not look alike"
+    assert ax.get_title() == "fc1"
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_mask_image_at_the_extremes(ax, value):
+    plots.mask_image(torch.full((3, 4), value), ax)
+    shade = ax.images[0].cmap(ax.images[0].norm(float(value)))
+    assert to_hex(shade) == (plots.BLUE.lower() if value else "#ffffff")
+
+
+@pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
+def test_inputs_kept_counts_by_pixel(ax, density):
+    mask = torch.rand(5, 6, generator=torch.Generator().manual_seed(0)) < density
+    assert plots.inputs_kept(mask, (2, 3), ax, "by pixel") is ax
+    assert np.array_equal(np.asarray(ax.images[0].get_array()), mask.sum(0).view(2, 3).numpy())
+    assert ax.get_title() == "by pixel"
+    assert ax.figure.axes[1].get_ylabel() == "weights kept"
+
+
+# Curves
+
+
+def test_against_density_draws_means_and_ranges(ax):
+    curves = {
+        "magnitude": {0.1: [0.02, 0.04], 1.0: [0.01, 0.03], 0.5: [0.02, 0.02]},
+        "random": {0.1: [0.2, 0.4], 1.0: [0.01, 0.03]},
+    }
+    assert plots.against_density(curves, ax, ylabel="test error", reference={"dense": [0.01, 0.02]}) is labeled(ax)
+    magnitude = line(ax, "magnitude")
+    assert list(magnitude.get_xdata()) == [1.0, 0.5, 0.1]
+    assert magnitude.get_ydata() == pytest.approx([0.02, 0.02, 0.03])
+    assert magnitude.get_color() == plots.COLORS["magnitude"]
+    assert line(ax, "random").get_ydata() == pytest.approx([0.02, 0.3])
+    assert list(line(ax, "dense").get_ydata()) == pytest.approx([0.015] * 2)
+    band = ax.collections[1].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == (0.01, 0.4)
+    assert legend(ax) == ["magnitude", "random", "dense"]
+    assert ax.get_xscale() == "log" and ax.xaxis_inverted(), "from dense to sparse"
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["100 %", "50 %", "20 %", "10 %"]
+    assert (ax.get_ylabel(), "$P_m$" in ax.get_xlabel()) == ("test error", True)
+
+
+@pytest.mark.parametrize("points", [{1.0: [0.02]}, {1.0: [0.02], 0.001: [0.9]}], ids=["dense only", "very sparse"])
+def test_against_density_of_one_trial(ax, points):
+    plots.against_density({"a new method": points}, ax, ylabel="error")
+    assert list(line(ax, "a new method").get_ydata()) == [points[p][0] for p in sorted(points, reverse=True)]
+    assert ax.get_xticks()[0] == 1
+    ax.figure.canvas.draw()
+    low, high = sorted(ax.get_xlim())
+    assert low <= min(points) and high >= 1
+
+
+def test_methods_without_a_color_of_their_own_get_different_ones(ax):
+    plots.against_density({f"method {i}": {1.0: [0.1], 0.5: [0.2]} for i in range(6)}, ax, ylabel="error")
+    assert len({x.get_color() for x in ax.get_lines()}) == 6
+
+
+@pytest.mark.parametrize("network", ["lenet-300-100", "lenet-5", "conv-6", "conv-8"])
+def test_sensitivity_draws_a_line_a_layer(ax, network):
+    layers = list(masks.dense(models.create(network, device="meta")))
+    shares = [1.0, 0.5, 0.1]
+    scan = {name: [0.9, 0.8 - 0.01 * i, 0.3] for i, name in enumerate(layers)}
+    assert plots.sensitivity(scan, shares, ax, "a network") is labeled(ax)
+    for name in layers:
+        drawn = line(ax, name.removesuffix(".weight"))
+        assert list(drawn.get_xdata()) == shares and list(drawn.get_ydata()) == scan[name]
+    looks = {(x.get_color(), x.get_marker(), x.get_linestyle()) for x in ax.get_lines()}
+    assert len(looks) == len(layers), "two layers look the same"
+    assert ax.xaxis_inverted() and ax.get_title() == "a network"
+    assert legend(ax) == [name.removesuffix(".weight") for name in layers]
+
+
+def test_densities_are_the_bars(ax):
+    mask = {"fc1.weight": torch.arange(100) < 8, "fc2.weight": torch.arange(100) < 26}
+    assert plots.densities(mask, ax, "after 5 rounds") is ax
+    assert [p.get_height() for p in ax.patches] == [0.08, 0.26]
+    assert texts(ax) == ["8.0 %", "26.0 %"]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["fc1", "fc2"]
+    assert (ax.get_title(), ax.get_ylabel()) == ("after 5 rounds", "weights kept")
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_densities_at_the_extremes(ax, value):
+    plots.densities({"fc1.weight": torch.full((3, 4), value)}, ax)
+    assert texts(ax) == ["100.0 %" if value else "0.0 %"]
+    assert ax.get_ylim()[1] > 0
+
+
+def test_no_figure_function_needs_a_screen_or_shows_itself(monkeypatch, clothes):
+    monkeypatch.setattr(plt, "show", lambda *given, **named: pytest.fail("a figure showed itself"))
+    plots.examples(dataclasses.replace(clothes), clothes.train, columns=2)
+    plots.learning_curves(History([1], [1.0], [1.0], [0.1]))

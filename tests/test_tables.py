@@ -1,0 +1,49 @@
+"""Tables as a notebook and a terminal show them, and shares as text."""
+
+import pytest
+
+from ltcourse.tables import Table, percent, spread
+
+
+def test_markdown_aligns_numbers_right():
+    lines = Table(["layer", "weights"], [["fc1", "235,200"], ["fc2", 30_000]])._repr_markdown_().splitlines()
+    assert lines == ["| layer | weights |", "| :-- | --: |", "| fc1 | 235,200 |", "| fc2 | 30000 |"]
+
+
+def test_a_bar_in_a_cell_does_not_end_it():
+    assert "| \\|w\\| | 1 |" in Table(["what", "value"], [["|w|", 1]])._repr_markdown_()
+
+
+def test_text_is_aligned():
+    table = Table(["layer", "kept"], [["fc1", "8 %"], ["conv10", "66.0 %"]])
+    assert repr(table) == "layer     kept\nfc1        8 %\nconv10  66.0 %"
+
+
+def test_a_table_without_rows_shows_its_header():
+    assert repr(Table(["a", "b"], [])) == "a  b"
+    assert Table(["a"], [])._repr_markdown_() == "| a |\n| :-- |"
+
+
+@pytest.mark.parametrize("row", [[], ["a"], ["a", "b", "c"]])
+def test_a_row_of_the_wrong_length_is_told(row):
+    with pytest.raises(ValueError) as problem:
+        Table(["one", "two"], [["x", "y"], row])
+    assert str(problem.value) == f"a row of {len(row)} cells under a header of 2: {row}"
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "text"),
+    [(0.0818, 1, "8.2 %"), (1, 0, "100 %"), (0, 2, "0.00 %"), (0.036, 1, "3.6 %"), (0.00004, 2, "0.00 %")],
+)
+def test_percent(share, digits, text):
+    assert percent(share, digits) == text
+
+
+def test_percent_has_one_digit_unless_told():
+    assert percent(0.97654) == "97.7 %"
+
+
+def test_spread():
+    assert spread([0.016, 0.0171, 0.0164]) == "1.65 % (1.60 to 1.71)"
+    assert spread([0.1, 0.2], 0) == "15 % (10 to 20)"
+    assert spread([0.0165]) == "1.65 %"

@@ -1,0 +1,189 @@
+"""Sliders: every value of every slider draws what is true, quickly, and a built notebook keeps a picture."""
+
+import time
+
+import ipywidgets
+import pytest
+import torch
+from matplotlib import pyplot as plt
+
+from ltcourse import masks, models, plots, widgets
+from ltcourse.models import snapshot
+from ltcourse.tables import percent
+from ltcourse.training import Recipe, evaluate, train
+from ltcourse.widgets import ThresholdExplorer, explore
+
+SHARES = [k / 20 for k in range(20)] + [0.97, 0.99, 1.0]
+LAYERS = ("fc1", "fc2", "fc3")
+
+
+@pytest.fixture(autouse=True)
+def close(monkeypatch):
+    monkeypatch.delenv("LTCOURSE_BUILD", raising=False)
+    plt.close("all")
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def network(request):
+    clothes = request.getfixturevalue("clothes")
+    network = models.create("lenet-300-100", seed=1)
+    train(network, clothes, Recipe(iterations=60, batch=50, evaluate_every=60))
+    return network
+
+
+@pytest.fixture(scope="module")
+def explorer(network, clothes):
+    return ThresholdExplorer(network, clothes.validation, SHARES)
+
+
+# The explorer
+
+
+def test_the_network_is_left_as_it_was(network, clothes):
+    before = snapshot(network)
+    ThresholdExplorer(network, clothes.validation, SHARES[::5])
+    assert all(torch.equal(p, before[name]) for name, p in network.state_dict().items())
+    assert all(p.requires_grad for p in network.parameters())
+
+
+def test_later_training_does_not_change_what_is_shown(network, clothes):
+    explorer = ThresholdExplorer(network, clothes.validation, [0.5])
+    before = {name: w.clone() for name, w in explorer.weights.items()}
+    state = snapshot(network)
+    with torch.no_grad():
+        for p in network.parameters():
+            p.mul_(2)
+    network.load_state_dict(state)
+    assert all(torch.equal(w, before[name]) for name, w in explorer.weights.items())
+
+
+@pytest.fixture(scope="module")
+def accuracies(network, clothes):
+    """What the network gets right, really pruned: by the share pruned."""
+    found = {}
+    for share in SHARES:
+        pruned = models.create("lenet-300-100")
+        pruned.load_state_dict(network.state_dict())
+        masks.apply(pruned, masks.magnitude(dict(network.named_parameters()), masks.dense(network), share))
+        found[share] = evaluate(pruned, clothes.validation)[1]
+    return found
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_value_shows_the_accuracy_of_the_pruned_network(explorer, accuracies, layer):
+    assert accuracies[0.0] > 0.4 > accuracies[1.0], "nothing to see"
+    for share, accuracy in accuracies.items():
+        figure = explorer.draw(share, layer)
+        left, right = figure.axes
+        curve, point = right.get_lines()
+        assert list(point.get_xdata()) == [share] and list(point.get_ydata()) == [accuracy]
+        assert list(curve.get_xdata()) == SHARES and curve.get_ydata()[SHARES.index(share)] == accuracy
+        assert right.get_title() == f"{percent(share, 0)} pruned, not retrained: {percent(accuracy)}"
+        assert left.get_title().startswith(f"{layer}: threshold ")
+        assert all(ax.get_xlabel() and ax.get_ylabel() for ax in figure.axes)
+        plt.close(figure)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9, 0.99])
+def test_the_threshold_in_the_histogram_prunes_the_share(explorer, layer, share):
+    left = explorer.draw(share, layer).axes[0]
+    cut = left.get_lines()[1].get_xdata()[0]
+    weights = explorer.weights[f"{layer}.weight"]
+    assert left.get_lines()[0].get_xdata()[0] == -cut
+    assert float((weights.abs() < cut * (1 - 1e-6)).float().mean()) == pytest.approx(share, abs=0.001)
+    quality = float(left.get_title().split()[2])
+    assert quality == pytest.approx(cut / float(weights.std()), abs=0.006)
+
+
+def test_a_slider_answers_at_once(explorer):
+    seconds = []  # of this process: other work on the machine does not count
+    for share in (0.0, 0.3, 0.6, 0.9, 0.99):
+        begun = time.process_time()
+        plt.close(explorer.draw(share, "fc1"))
+        seconds.append(time.process_time() - begun)
+    assert min(seconds) < 0.3, f"one draw takes {min(seconds):.2f} s"
+
+
+# explore
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    """What was displayed, and the interactive widgets that were made."""
+    shown, made = [], []
+    monkeypatch.setattr(widgets, "display", shown.append)
+    real = ipywidgets.interact
+
+    def interact(function, **sliders):
+        made.append((function, sliders))
+
+    monkeypatch.setattr(ipywidgets, "interact", interact)
+    assert real is not ipywidgets.interact
+    return shown, made
+
+
+def draw_point(x, layer="fc1"):
+    figure, ax = plt.subplots()
+    ax.plot([x], [0])
+    ax.set_title(layer)
+    return figure
+
+
+def test_a_built_notebook_keeps_one_picture_and_no_widget(monkeypatch, screen):
+    monkeypatch.setenv("LTCOURSE_BUILD", "1")
+    shown, made = screen
+    assert explore(draw_point, x=[1, 2, 3], layer=("fc1", "fc2")) is None
+    assert len(shown) == 1 and not made
+    ax = shown[0].axes[0]
+    assert (list(ax.get_lines()[0].get_xdata()), ax.get_title()) == ([2], "fc2"), "the values in the middle"
+    assert plt.get_fignums() == [], "an open figure would be shown twice"
+
+
+def test_every_value_of_every_slider_can_be_set(screen):
+    shown, made = screen
+    explore(draw_point, x=SHARES, layer=LAYERS)
+    ((function, sliders),) = made
+    assert not shown, "interact draws first"
+    assert (sliders["x"].value, sliders["layer"].value) == (SHARES[len(SHARES) // 2], "fc2")
+    for name, values in (("x", SHARES), ("layer", LAYERS)):
+        for value in values:
+            sliders[name].value = value
+            function(**{key: slider.value for key, slider in sliders.items()})
+            ax = shown.pop().axes[0]
+            drawn = {"x": ax.get_lines()[0].get_xdata()[0], "layer": ax.get_title()}
+            assert drawn[name] == value
+    assert plt.get_fignums() == []
+
+
+def test_a_slider_is_named_after_its_argument(screen):
+    explore(lambda weights_kept: plt.figure(), weights_kept=[1, 2])
+    assert screen[1][0][1]["weights_kept"].description == "weights kept"
+
+
+@pytest.mark.parametrize("building", [False, True])
+def test_choices_can_have_names(monkeypatch, screen, building):
+    """A mapping: what the slider says → the value that is drawn."""
+    shown, made = screen
+    if building:
+        monkeypatch.setenv("LTCOURSE_BUILD", "1")
+    explore(draw_point, x={"a tenth": 0.1, "half": 0.5, "all": 1.0})
+    if building:
+        assert list(shown[0].axes[0].get_lines()[0].get_xdata()) == [0.5]
+    else:
+        slider = made[0][1]["x"]
+        assert (slider.label, slider.value) == ("half", 0.5)
+
+
+def test_the_real_interact_draws_the_explorer(explorer, capsys):
+    explore(explorer.draw, pruned=explorer.shares, layer=LAYERS)
+    assert "Error" not in (out := capsys.readouterr()).out and "Traceback" not in out.err
+    assert plt.get_fignums() == []
+
+
+def test_the_plot_functions_are_those_of_the_course(explorer):
+    left = explorer.draw(0.5, "fc1").axes[0]
+    assert {t.get_text() for t in left.get_legend().get_texts()} == {"kept", "pruned"}
+    assert explorer.draw(0.5, "fc1").axes[1].get_lines()[1].get_color() == plots.ORANGE
