@@ -52,7 +52,7 @@ for ax, share, title in zip(axes, (1.0, 0.25), ("dense", "a quarter of the weigh
 #
 # LeNet-300-100 has three fully connected layers. Only **weights** are pruned; the 410 **biases**, one a neuron, stay.
 # The initial weights are drawn from a normal distribution whose width depends on the number of inputs (*Kaiming*
-# initialization, slide S12; lesson 06 will derive it).
+# initialization, slide S12).
 
 # %%
 settings = experiments.settings("han-lenet-300-100")
@@ -213,7 +213,7 @@ print("largest pruned weight:", max(w.detach()[~mask[name]].abs().max().item() f
 #
 # Step 4: repeat. Instead of nine tenths at once, prune some, fine-tune, prune some more. All of slide S2 is then one
 # loop, and `prune_iteratively` is that loop. Its argument `restart` says where each round begins; `keep` means: with
-# the trained weights. (In lesson 03 this one argument changes, and pruning becomes the lottery ticket.)
+# the trained weights. (`restarts.to_init` in its place, and pruning becomes the lottery ticket.)
 #
 # Our goal is the paper's own: 8 % of the first layer, 9 % of the second, 26 % of the third (Han et al. 2015, Table 2).
 # In *n* rounds of equal rate *r*, a share (1 − *r*)ⁿ is left, so *r* = 1 − share^(1/*n*):
@@ -392,9 +392,10 @@ for when, suffix in (("before", "_before"), ("after", "")):
     print(f"at {percent(densities[-1], 0)} of the weights, {when} retraining: test error {text}")
 
 # %% [markdown]
-# Before retraining a penalty helps a great deal; after retraining the three are much closer. The lines above say whether
-# the paper's second finding, L2 better after retraining, is seen here. It was made on AlexNet and ImageNet, with one
-# strength of each; ours is a small network on digits, with the best of four.
+# Compare the two figures: before retraining the choice of a penalty decides a great deal, after it much less (mind the
+# two scales). The lines above say whether the paper's second finding, L2 better after retraining, is seen here. The
+# paper's figure is of AlexNet on ImageNet, with one strength of each; ours is of a small network on digits, with the
+# best of four.
 #
 # ## The slides' two rows
 #
@@ -448,8 +449,9 @@ for ax, (name, record) in zip(axes, recorded.items(), strict=True):
     _ = ax.set_title(f"{papers.HAN_TABLE_1[name].network}, {len(record.trials)} seeds")
 
 # %% [markdown]
-# A line is the mean over the seeds, its band reaches from the best to the worst of them. Down to the slides' density,
-# pruning by magnitude costs nothing; pruning at random costs more with every round. Beside the paper:
+# A line is the mean over the seeds, its band reaches from the best to the worst of them. Read off where each line leaves
+# the dashed one: that is where pruning begins to cost something. The last point of each line is the slides' density.
+# Beside the paper:
 
 # %%
 rows = []
@@ -503,9 +505,10 @@ for name, record in recorded.items():
     print(f"{100 * (pruned_error - means['dense', last_round]):+.2f} points")
 
 # %% [markdown]
-# Most of a trained network's weights can be removed, if they are the small ones, if the rest is trained on, and best in
-# several rounds. The pruned network is as accurate as the dense one. So (S4): if the small network is good enough, why
-# was the large one trained at all? Why not train the small one **from scratch**? That is lesson 03.
+# Most of a trained network's weights can be removed: the small ones, round by round, with training in between. The lines
+# above say what that cost, here and in the recorded runs; one short run of one seed is not evidence, several are. If so
+# little is enough, the slides ask next (S4): why train the large network at all? Why not the small one, **from
+# scratch**? That is the way to the lottery ticket.
 #
 # ## Exercises
 #

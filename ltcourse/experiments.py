@@ -342,7 +342,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             _LENET_5,
             {
                 "smoke": (_pair(_MIXED, 5e-4, 10, 5, 1), 2, 1),
-                "class": (_pair(_MIXED, 5e-4, 600, 300, 2), 4, 1),
+                "class": (_pair(_MIXED, 5e-4, 700, 500, 2), 4, 1),
                 "desk": (_pair(_L2_MIXED, 0.01, 5_154, 3_436, 3), 4, 3),
                 "paper": ((_SGD, _SGD.but(lr=0.001)), 5, 5),
             },

@@ -57,8 +57,7 @@ def redraw(seed: int, initializer: Initializer = xavier_normal) -> Restart:
 
     def drawn_anew(network: nn.Module, at: At, number: int) -> tuple[State, int]:
         fresh = copy.deepcopy(network)
-        return snapshot(
-            initialize(fresh, initializer, 1_000_003 * (seed + 1) + number)
-        ), 0  # no network's seed is so large
+        own_seed = 1_000_003 * (seed + 1) + number  # so large that it is no network's seed: never θ₀ again
+        return snapshot(initialize(fresh, initializer, own_seed)), 0
 
     return drawn_anew

@@ -60,7 +60,7 @@ def test_data_by_name(capsys):
 
 
 def test_an_unknown_data_set_is_one_sentence(capsys):
-    assert "unknown data set 'mnits': choose one of mnist," in refused(capsys, "data", "mnits")
+    assert "unknown data set 'mnits' (did you mean 'mnist'?): choose one of mnist," in refused(capsys, "data", "mnits")
 
 
 def test_there_is_no_traceback_in_a_real_process():

@@ -137,8 +137,10 @@ def test_the_criterion_gets_the_weights_the_mask_the_rate_and_the_scope(clothes)
         return masks.magnitude(weights, mask, rate, scope)
 
     rounds = list(loop(clothes, criterion=spy, rate=0.3, scope="global"))
-    assert len(seen) == 2
-    for (_, mask, rate, scope), before in zip(seen, rounds, strict=False):
+    tried_out, *used = seen  # once before the training, so that bad arguments are told early
+    assert tried_out[2:] == (0.3, "global")
+    assert len(used) == 2
+    for (_, mask, rate, scope), before in zip(used, rounds, strict=False):
         assert (rate, scope) == (0.3, "global")
         assert same(mask, before.mask)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from ltcourse import experiments, runs
-from ltcourse.data import DataError
 from ltcourse.experiments import Experiment, Settings
 from ltcourse.runs import RunError
 from ltcourse.training import Recipe
@@ -169,12 +168,19 @@ def test_values_best_and_curve(folder):
     assert [seed for seed, _ in record.rows("random")] == [0, 0, 1, 1, 2, 2]
 
 
-@pytest.mark.parametrize(("method", "number"), [("magnitude", 3), ("magnitud", 1), ("magnitud", 0)])
+@pytest.mark.parametrize(("method", "number"), [("magnitude", 3), ("random", 4)])
 def test_what_is_not_in_a_record_is_told(folder, method, number):
     record = runs.load_or_run(NAME, "smoke", live=True)
     with pytest.raises(RunError) as problem:
         record.values(method, number, "test_error")
     assert f"round {number}" in one_sentence(problem.value) and repr(method) in str(problem.value)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_unknown_method_is_told(folder, number):
+    record = runs.load_or_run(NAME, "smoke", live=True)
+    with pytest.raises(ValueError, match=r"unknown method 'magnitud' \(did you mean 'magnitude'\?\): choose one of"):
+        record.values("magnitud", number, "test_error")
 
 
 def test_a_curve_goes_over_all_rounds_of_the_rows(folder, monkeypatch):
@@ -407,7 +413,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence_and_leaves_nothing_half
         raise OSError(number, "no luck")
 
     monkeypatch.setattr(Path, method, refuse)
-    with pytest.raises(DataError) as problem:
+    with pytest.raises(RunError) as problem:
         runs.record(NAME, "smoke")
     assert str(folder) in one_sentence(problem.value) and "no luck" in str(problem.value)
     assert [p.name for p in folder.iterdir()] == ["cheap.smoke.json"]
@@ -416,6 +422,6 @@ def test_a_folder_that_cannot_be_written_is_one_sentence_and_leaves_nothing_half
 
 def test_the_advice_for_a_folder_of_records_would_help(folder, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", lambda self, content: (_ for _ in ()).throw(OSError(28, "full")))
-    with pytest.raises(DataError) as problem:
+    with pytest.raises(RunError) as problem:
         runs.record(NAME, "smoke")
     assert "LTCOURSE_DATA" not in str(problem.value), "that variable does not move the records"
