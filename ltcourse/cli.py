@@ -1,11 +1,13 @@
 """The command line: `ltcourse lab`, `data`, `doctor`, `record`, `runs`."""
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 FIRST_LESSON = Path(__file__).resolve().parent.parent / "notebooks" / "00_start_here.ipynb"
+JUPYTER = Path(__file__).resolve().parent / "jupyter"  # no pop-up that asks for news, in the middle of a lecture
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +38,9 @@ def lab(options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", "--ServerApp.ip=127.0.0.1"]
     # the address opens the first lesson, with or without a browser on this machine
     opening = f"--LabApp.default_url=/lab/tree/{FIRST_LESSON.relative_to(root).as_posix()}"
-    return subprocess.call([*command, opening, *options.rest])
+    paths = [str(JUPYTER), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    environment = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
+    return subprocess.call([*command, opening, *options.rest], env=environment)
 
 
 def data(options: argparse.Namespace) -> int:

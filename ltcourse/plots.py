@@ -23,6 +23,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GRAY = (
 COLORS = {
     "dense": GRAY,
     "dense, trained on": GRAY,
+    "neither": GRAY,
     "magnitude": BLUE,
     "ticket": BLUE,
     "re-initialized": ORANGE,
@@ -240,8 +241,8 @@ def _density_axis(ax: Axes, values: Sequence[float]) -> None:
     """A logarithmic axis of P_m that goes from dense to sparse, with plain percentages."""
     ax.set_xscale("log")
     ax.invert_xaxis()
-    low = min(values)
-    ticks = [t for t in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01) if t >= low * 0.8]
+    low, high = min(values), max(values)
+    ticks = [t for t in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01) if low * 0.8 <= t <= high * 1.1]
     ax.set_xticks(ticks, [f"{100 * t:g} %" for t in ticks])
     ax.minorticks_off()
     ax.set(xlabel="weights kept, $P_m$ (logarithmic)")

@@ -67,8 +67,9 @@ class Live(Generic[T]):
     ) -> bool:
         self.interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
         if self.interrupted:
-            of = f" of {self._total}" if self._total else ""
-            text = f"{self._title} · stopped after {len(self.items)}{of}: what was computed is kept"
+            of = f" after {len(self.items)} of {self._total}" if self._total else ""
+            at = f" · {self.items[-1]}" if self.items else ""
+            text = f"{self._title}{at} · stopped{of}: what was computed is kept"
             self._show(text, drawn=bool(self.items))
         elif kind is None and self.items:
             self._show(f"{self._title} · {self.items[-1]}", drawn=True)

@@ -1,6 +1,7 @@
 """The command line: exit statuses, one sentence for what is wrong, and the command that opens JupyterLab."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -220,7 +221,13 @@ def test_doctor_needs_no_measured_minutes(capsys, quick, monkeypatch, tmp_path, 
 @pytest.fixture
 def called(monkeypatch):
     calls = []
-    monkeypatch.setattr(cli.subprocess, "call", lambda command: calls.append(command) or 7)
+
+    def call(command, env):
+        assert (Path(env["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0]) / "labconfig" / "page_config.json").is_file()
+        calls.append(command)
+        return 7
+
+    monkeypatch.setattr(cli.subprocess, "call", call)
     return calls
 
 
