@@ -7,7 +7,7 @@
 #
 # **Before you start** Lesson [00](00_start_here.ipynb): recipe, iteration, seed, validation set, early stop.
 #
-# **Time** {minutes} to run on two processor cores; 45 to teach
+# **Time** {minutes} to run on two processor cores
 #
 # **Outline** two pictures · train · look at the weights · remove · what breaks · fine-tune · repeat · which layer can
 # spare most · which pixels it looks at · L1 against L2 · the slides' two rows · exercises
@@ -134,7 +134,7 @@ print(f"validation accuracy after:  {percent(evaluate(network, mnist.validation)
 # %% [markdown]
 # ## What breaks
 #
-# A good part of the weights is gone and the accuracy has hardly moved. How far does that go? Prune more and more of
+# Most of the weights are gone, and most of the accuracy is still there. How far does that go? Prune more and more of
 # the trained network, with no training after it, beside the **control**: the same number of weights pruned at random.
 #
 # *Predict: at what share kept does the accuracy fall below 90 %? And with random pruning?*
@@ -275,7 +275,7 @@ print(f"weights kept: {masks.kept(one_shot.mask):,} and {masks.kept(rounds[-1].m
 
 # %% [markdown]
 # One seed on 5,000 images cannot tell a tenth of a percentage point from chance: 5 images. **The paper reports**
-# (Sec. 3.4) that iterating took AlexNet from 5× to 9×; on the digits, the difference is small.
+# (Sec. 3.4) that iterating took AlexNet from 5× to 9×; whether it matters on digits, two such lines cannot say.
 #
 # What did retraining do to the weights that are left?
 
