@@ -330,10 +330,11 @@ plots.mask_image(first_layer, axes[0], "The mask of fc1")
 _ = plots.inputs_kept(first_layer, (28, 28), axes[1], "The same, by pixel")
 
 # %% [markdown]
-# Left, **the paper's** bands (Fig. 4): 28 stripes, one a row of the image, empty where the image's border is. Right, the
-# same counts put back into the image: the network looks at the center, where the digits are. Nobody told it; border
-# pixels are black in almost every image, a black pixel is 0, so its weights get no gradient, and weight decay shrinks
-# them until they are among the smallest.
+# Left, bands: one a row of the image, with nothing between them, where the left and right borders are. **The paper
+# reports** 28 of them (Fig. 4); ours are fewer, since the rows at the top and the bottom are empty, too. Right, the same
+# counts put back into the image: the network looks at the center, where the digits are. Nobody told it; border pixels
+# are black in almost every image, a black pixel is 0, so its weights get no gradient, and weight decay shrinks them until
+# they are among the smallest.
 
 # %% tags=["nbval-check-output"]
 always_black = (mnist.train.x == 0).all(0).flatten()
