@@ -274,6 +274,11 @@ def _pair(recipe: Recipe, retrain_lr: float, iterations: int, retrain: int, eval
     )
 
 
+def _data(at: str) -> str:
+    """Return the data set of a budget: a small one for smoke, which must be quick and whose numbers mean nothing."""
+    return "fashion-mnist-mini" if at == "smoke" else "mnist"
+
+
 def _han(network: str, shares: dict[str, float], at: dict[str, tuple[tuple[Recipe, Recipe], int, int]]) -> Experiment:
     """Put together Han's experiment on one network; at: budget to (recipes, rounds, seeds)."""
     return Experiment(
@@ -283,9 +288,7 @@ def _han(network: str, shares: dict[str, float], at: dict[str, tuple[tuple[Recip
         budgets={
             name: Settings(
                 network,
-                "fashion-mnist-mini"
-                if name == "smoke"
-                else "mnist",  # smoke must be quick, and its numbers mean nothing
+                _data(name),
                 recipe,
                 retrain,
                 rounds,
@@ -309,8 +312,7 @@ _DENSITIES = (0.3, 0.2, 0.1, 0.05, 0.03)
 def _penalties(
     name: str, recipes: tuple[Recipe, Recipe], strengths: tuple[tuple[str, float], ...], seeds: int
 ) -> Settings:
-    data = "fashion-mnist-mini" if name == "smoke" else "mnist"
-    return Settings("lenet-300-100", data, *recipes, 1, {}, _DENSITIES, strengths, tuple(range(seeds)))
+    return Settings("lenet-300-100", _data(name), *recipes, 1, {}, _DENSITIES, strengths, tuple(range(seeds)))
 
 
 EXPERIMENTS: dict[str, Experiment] = {

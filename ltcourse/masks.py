@@ -134,7 +134,7 @@ def layer_rates(mask: Mask, rate: float, *, conv: float | None = None, output: f
     """Return a rate per layer: `rate` for dense layers, `conv` for convolutions, `output` for the last layer.
 
     Defaults: `conv` is `rate`, `output` is half of `rate`, as in the paper.
-    Source: Frankle & Carbin 2019, Fig. 2 and Sec. 2 ("connections to outputs are pruned at half of the rate").
+    Source: Frankle & Carbin 2019, Fig. 2 and Sec. 2.
     Lesson 01, "Repeat".
     """
     rates = {name: rate if m.dim() == 2 or conv is None else conv for name, m in mask.items()}

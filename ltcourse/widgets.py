@@ -27,17 +27,15 @@ def explore(draw: Draw, **choices: Sequence[Any] | Mapping[str, Any]) -> None:
     """
     values_of = {name: list(v.values() if isinstance(v, Mapping) else v) for name, v in choices.items()}
     first = {name: values[len(values) // 2] for name, values in values_of.items()}
-    if os.environ.get("LTCOURSE_BUILD"):
-        figure = draw(**first)
-        display(figure)
-        plt.close(figure)
-        return
 
     def show(**values: Any) -> None:
         figure = draw(**values)
         display(figure)
         plt.close(figure)
 
+    if os.environ.get("LTCOURSE_BUILD"):
+        show(**first)
+        return
     sliders = {
         name: ipywidgets.SelectionSlider(
             options=values if isinstance(values, Mapping) else list(values),

@@ -68,6 +68,18 @@ def set_trial(monkeypatch, trial):
     )
 
 
+def count_trials(monkeypatch):
+    """Let the trials run as they are, and return the list that their seeds go to."""
+    tried = []
+
+    def counting(settings, seed, device):
+        tried.append(seed)
+        yield from rows_of(settings, seed, device)
+
+    set_trial(monkeypatch, counting)
+    return tried
+
+
 def results(record):
     """What a record says, but for how long it took."""
     return [(t["seed"], t["rows"]) for t in record.trials]
@@ -128,13 +140,7 @@ def test_a_live_run_writes_nothing(folder):
 
 def test_load_or_run_live_runs_although_there_is_a_record(folder, monkeypatch):
     runs.record(NAME, "smoke")
-    tried = []
-
-    def counting(settings, seed, device):
-        tried.append(seed)
-        yield from rows_of(settings, seed, device)
-
-    set_trial(monkeypatch, counting)
+    tried = count_trials(monkeypatch)
     before = runs.path(NAME, "smoke").read_bytes()
     assert runs.load_or_run(NAME, "smoke") and tried == []
     assert results(runs.load_or_run(NAME, "smoke", live=True)) == results(runs.load(NAME, "smoke"))
@@ -222,13 +228,7 @@ def test_a_stopped_run_goes_on_to_the_identical_result(folder, monkeypatch, stop
     with pytest.raises(RunError, match="not recorded at the smoke budget: make it with `ltcourse record cheap"):
         runs.load(NAME, "smoke")
 
-    tried = []
-
-    def counting(settings, seed, device):
-        tried.append(seed)
-        yield from rows_of(settings, seed, device)
-
-    set_trial(monkeypatch, counting)
+    tried = count_trials(monkeypatch)
     monkeypatch.setattr(experiments, "run", one_trial_then(None))
     runs.record(NAME, "smoke")
     assert tried == [1, 2], "the trial that was done is not done again"
