@@ -73,7 +73,7 @@ def record(options: argparse.Namespace) -> int:
     """Run an experiment and write its record."""
     from ltcourse import runs
 
-    print(runs.record(options.name, options.budget, restart=options.restart, echo=True))
+    print(runs.record(options.name, options.budget, trials=options.trials, restart=options.restart, echo=True))
     return 0
 
 
@@ -85,6 +85,13 @@ def list_runs(options: argparse.Namespace) -> int:
         name, at = file.name.split(".")[:2]
         print(f"{name}: {runs.load(name, at)}")
     return 0
+
+
+def _count(text: str) -> int:
+    """Read a number of things from the command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,7 +109,10 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("record", help="run an experiment and write its record; a stopped run goes on")
     command.add_argument("name", help="the experiment")
     command.add_argument("--budget", help="smoke, class, desk or paper (default: LTCOURSE_BUDGET, else class)")
-    command.add_argument("--restart", action="store_true", help="forget the trials of a stopped run")
+    command.add_argument(
+        "--trials", type=_count, help="how many, from the first seed on (default: all of the settings)"
+    )
+    command.add_argument("--restart", action="store_true", help="forget a stopped run, and an earlier record")
     command.set_defaults(run=record)
     command = commands.add_parser("runs", help="list the recorded runs")
     command.set_defaults(run=list_runs)

@@ -158,12 +158,22 @@ def at_random(seed: int) -> Criterion:
     """
 
     def by_lot(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
-        # far from the seeds of networks: the same stream drew their weights, and the lot must not depend on them
-        generator = torch.Generator().manual_seed(0x5EED_0000 + seed)
+        generator = _lot(seed)
         scores = {name: torch.rand(m.shape, generator=generator).to(m.device) for name, m in mask.items()}
         return select(scores, mask, rate, scope)
 
     return by_lot
+
+
+def shuffle(mask: Mask, seed: int) -> Mask:
+    """Return a random mask of equal size: each layer keeps as many weights as in `mask`, but drawn by lot.
+
+    Source: Frankle & Carbin 2019, App. E; Frankle et al. 2021, "Pruning Neural Networks at Initialization", Sec. 5.
+    Lesson 03, "Two controls".
+    """
+    generator = _lot(seed)
+    scores = {name: torch.rand(m.shape, generator=generator).to(m.device) for name, m in mask.items()}
+    return {name: keep_largest(scores[name], int(m.sum())) for name, m in mask.items()}
 
 
 def threshold(quality: float | Mapping[str, float]) -> Criterion:
@@ -215,6 +225,11 @@ def check_share(value: float, name: str = "rate") -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"{name} {value} is outside 0 to 1: write 0.2 for 20 %")
     return value
+
+
+def _lot(seed: int) -> torch.Generator:
+    """A generator far from the seeds of networks: their stream drew the weights, and the lot may not depend on them."""
+    return torch.Generator().manual_seed(0x5EED_0000 + seed)
 
 
 def _std(weights: Tensor) -> float:

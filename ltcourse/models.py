@@ -1,4 +1,4 @@
-"""The networks of the slides: LeNet-300-100, LeNet-5, Conv-2/4/6/8."""
+"""The networks of the slides, LeNet-300-100, LeNet-5, Conv-2/4/6/8, and the residual networks of CIFAR-10."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -24,11 +24,12 @@ def create(
     """Build a network of the slides with freshly drawn weights.
 
     name: one of `NAMES`. shape: (channels, height, width) of its images; by default those of the data set that the
-    papers used it on, (1, 28, 28) for the LeNets and (3, 32, 32) for Conv-2/4/6/8. classes: outputs.
+    papers used it on, (1, 28, 28) for the LeNets and (3, 32, 32) for the others. classes: outputs.
     The network maps images (n, channels, height, width) to logits (n, classes).
     On device "meta" it has shapes and no weights, for counting. Raises ValueError for an unknown name or a shape
     that is too small for the network.
-    Source: Han et al. 2015, Tables 2, 3 (LeNet-5 is Caffe's); Frankle & Carbin 2019, Fig. 2; Ramanujan et al. 2020.
+    Source: Han et al. 2015, Tables 2, 3 (LeNet-5 is Caffe's); Frankle & Carbin 2019, Fig. 2; Ramanujan et al. 2020;
+    He et al. 2016, Sec. 4.2 (ResNet-20, with projections where the width changes).
     Lesson 01, "A network with random weights".
     """
     build, usual = _NETWORKS[choose("network", name, NAMES)]
@@ -115,6 +116,51 @@ def _conv(*widths: int) -> Callable[[Shape, int], nn.Sequential]:
     return build
 
 
+class Residual(nn.Module):
+    """A block of two 3×3 convolutions, each with batch norm, whose input is added to its output.
+
+    Where the width changes, the image shrinks by half, and a 1×1 convolution with batch norm takes the input along.
+    Source: He et al. 2016, "Deep Residual Learning for Image Recognition", Sec. 3.2 and 4.2.
+    Lesson 04, "A residual network".
+    """
+
+    def __init__(self, into: int, out: int) -> None:
+        super().__init__()
+        stride = 1 if into == out else 2
+        self.conv1 = nn.Conv2d(into, out, 3, stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out)
+        self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out)
+        self.shortcut = (
+            nn.Identity()
+            if into == out
+            else nn.Sequential(nn.Conv2d(into, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x)))))
+        return torch.relu(inner + self.shortcut(x))
+
+
+def _resnet(blocks: int) -> Callable[[Shape, int], nn.Sequential]:
+    """Three stages of `blocks` residual blocks, 16, 32 and 64 channels wide: 6 · blocks + 2 layers."""
+
+    def build(shape: Shape, classes: int) -> nn.Sequential:
+        layers: dict[str, nn.Module] = {
+            "conv1": nn.Conv2d(shape[0], 16, 3, padding=1, bias=False),
+            "norm1": nn.BatchNorm2d(16),
+            "relu1": nn.ReLU(),
+        }
+        width = 16
+        for stage, out in enumerate((16, 32, 64), 1):
+            for block in range(1, blocks + 1):
+                layers[f"stage{stage}_{block}"] = Residual(width, out)
+                width = out
+        return _named(**layers, pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=nn.Linear(width, classes))
+
+    return build
+
+
 def _named(**layers: nn.Module) -> nn.Sequential:
     return nn.Sequential(OrderedDict(layers))
 
@@ -126,5 +172,7 @@ _NETWORKS: dict[str, tuple[Callable[[Shape, int], nn.Sequential], Shape]] = {
     "conv-4": (_conv(64, 128), (3, 32, 32)),
     "conv-6": (_conv(64, 128, 256), (3, 32, 32)),
     "conv-8": (_conv(64, 128, 256, 512), (3, 32, 32)),
+    "resnet-8": (_resnet(1), (3, 32, 32)),
+    "resnet-20": (_resnet(3), (3, 32, 32)),
 }
 NAMES = tuple(_NETWORKS)

@@ -7,6 +7,7 @@ weights (`keep`), the lottery ticket returns the survivors to their first values
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import nn
@@ -69,6 +70,7 @@ def prune_iteratively(
     """
     θ0 = snapshot(network)
 
+    @cache
     def at(iteration: int) -> State:
         return θ0 if iteration == 0 else _weights_at(iteration, network, θ0, data, recipe, seed)
 

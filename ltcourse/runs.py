@@ -3,9 +3,11 @@
 import json
 import os
 import platform
+import re
+import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +16,10 @@ from typing import Any
 import torch
 
 from ltcourse import data, experiments
+from ltcourse.journal import Row
 from ltcourse.names import choose
 from ltcourse.sources import DataError, write
+from ltcourse.trials import describe
 
 FORMAT = 1
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "runs"
@@ -29,8 +33,10 @@ class RunError(RuntimeError):
 class Record:
     """One recorded (or live) run of an experiment.
 
-    settings: plain data, as the experiment had them. trials: one a seed, {"seed", "seconds", "rows"}. provenance: when,
-    on what machine and device, versions, the data's sha256, the code's version. live: not recorded, but run just now.
+    settings: plain data, as the experiment had them. trials: one a seed, {"seed", "seconds", "rows"}, of as many of the
+    settings' seeds as were run. provenance: when, on what machine and device, versions, the data's sha256, the code's
+    version; under "before", the same of earlier parts, where a run was stopped and went on elsewhere. live: not
+    recorded, but run just now.
     Lesson 01, "The slides' two rows".
     """
 
@@ -41,11 +47,6 @@ class Record:
     provenance: dict[str, Any]
     live: bool = False
     format: int = FORMAT
-
-    @property
-    def complete(self) -> bool:
-        """Whether every seed of the settings has its trial."""
-        return {t["seed"] for t in self.trials} >= set(self.settings["seeds"])
 
     def rows(self, method: str) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield (seed, row) of one method, by seed and round."""
@@ -89,9 +90,10 @@ class Record:
     def __str__(self) -> str:
         p = self.provenance
         minutes = sum(t["seconds"] for t in self.trials) / 60
+        planned = len(self.settings["seeds"])
         return (
             f"{'run live' if self.live else 'recorded'} {p['finished'][:10]} at the {self.budget} budget: "
-            f"{len(self.trials)} trials, "
+            f"{len(self.trials)} {f'of {planned} ' if len(self.trials) < planned else ''}trials, "
             f"{minutes:.1f} minutes of trials on {p['machine']} ({p['device']}), torch {p['versions']['torch']}, "
             f"code {p['code']}"
         )
@@ -104,13 +106,13 @@ def path(name: str, at: str | None = None) -> Path:
 
 def recorded() -> list[Path]:
     """Return the records that there are, sorted by name."""
-    return sorted(p for p in FOLDER.glob("*.json") if not p.name.endswith(".partial.json"))
+    return sorted(FOLDER.glob("*.json"))
 
 
 def load(name: str, at: str) -> Record:
     """Read a record.
 
-    Raises RunError, one sentence, if there is none, if it is damaged, of another format, or not complete.
+    Raises RunError, one sentence, if there is none, if it is damaged, or of another format.
     Lesson 01, "The slides' two rows".
     """
     file = path(name, at)
@@ -118,10 +120,54 @@ def load(name: str, at: str) -> Record:
         raise RunError(
             f"{name!r} is not recorded at the {at} budget: make it with `ltcourse record {name} --budget {at}`"
         )
-    record = _read(file)
-    if not record.complete:
-        raise RunError(f"{file.name} lacks trials: make it again with `ltcourse record {name} --budget {at}`")
-    return record
+    return _read(file)
+
+
+class Runner:
+    """A run of an experiment, row by row: iterate over it, and then, or at any time, ask for its `record`.
+
+    Its items, (seed, row), are those of `experiments.run`. Nothing is written to the records.
+    Lesson 03, "The experiment".
+    """
+
+    def __init__(
+        self, name: str, at: str | None = None, *, seeds: tuple[int, ...] | None = None, folder: Path | None = None
+    ) -> None:
+        self.name, self.at = name, experiments.budget(at)
+        self._chosen, self._folder = experiments.settings(name, self.at), folder
+        self._seeds = self._chosen.seeds if seeds is None else seeds
+        self._device = experiments.default_device()
+        self._provenance = _provenance(self._chosen.data, self._device)
+        self._rows: dict[int, list[Row]] = {}
+
+    def __iter__(self) -> Iterator["Arrival"]:
+        for seed, row in experiments.run(
+            self.name, self.at, seeds=self._seeds, device=self._device, folder=self._folder
+        ):
+            self._rows.setdefault(seed, []).append(row)
+            self._provenance["finished"] = _now()
+            yield Arrival(self.name, seed, row)
+
+    @property
+    def record(self) -> Record:
+        """What has come so far, as a record."""
+        trials = [
+            {"seed": seed, "seconds": round(sum(row["seconds"] for row in rows), 1), "rows": rows}
+            for seed, rows in sorted(self._rows.items())
+        ]
+        return Record(self.name, self.at, self._chosen.to_dict(), trials, self._provenance, live=True)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One row of a run, as it comes; its text is one line."""
+
+    experiment: str
+    seed: int
+    row: Row
+
+    def __str__(self) -> str:
+        return f"{self.experiment} · seed {self.seed} · {describe(self.row)}"
 
 
 def load_or_run(name: str, at: str | None = None, *, live: bool = False) -> Record:
@@ -131,49 +177,76 @@ def load_or_run(name: str, at: str | None = None, *, live: bool = False) -> Reco
     Lesson 01, "The slides' two rows".
     """
     at = experiments.budget(at)
-    return _run(name, at, done=[], save=None) if live else load(name, at)
+    if not live:
+        return load(name, at)
+    runner = Runner(name, at)
+    for _ in runner:
+        pass
+    return runner.record
 
 
-def record(name: str, at: str | None = None, *, restart: bool = False, echo: bool = False) -> Path:
-    """Run an experiment and write its record; a run that was stopped goes on with the trials that it lacks.
+def record(
+    name: str, at: str | None = None, *, trials: int | None = None, restart: bool = False, echo: bool = False
+) -> Path:
+    """Run an experiment and write its record; a run that was stopped goes on where it was, in the middle of a trial.
 
-    restart: forget the trials of a stopped run. echo: print each row as it comes.
-    Raises RunError if a stopped run of other settings is in the way, or the folder cannot be written.
+    Each trial keeps a journal in a folder beside the record, written after every row; the folder goes when the record
+    is written. trials: how many, by default all that the settings ask for; those of an earlier record of the same
+    settings count, and stay in it. restart: forget the journals and the earlier record. echo: print each row.
+    Raises RunError if journals of other settings are in the way, or the folder cannot be written.
     """
     at = experiments.budget(at)
-    file = path(name, at)
-    partial = file.with_suffix(".partial.json")
+    chosen = experiments.settings(name, at)
+    file, folder = path(name, at), FOLDER / f"{name}.{at}.partial"
     if restart:
-        partial.unlink(missing_ok=True)
-    done = []
-    if partial.exists():
-        before = _read(partial)
-        if before.settings != experiments.settings(name, at).to_dict():
-            raise RunError(f"{partial.name} is of other settings: add --restart to begin anew")
-        done = before.trials
-    finished = _run(name, at, done=done, save=lambda r: _write(partial, r), echo=echo)
-    _write(file, finished)
-    partial.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    earlier = None if restart else _earlier(file, chosen.to_dict())
+    done = {t["seed"] for t in earlier.trials} if earlier else set()
+    seeds = tuple(seed for seed in chosen.seeds[:trials] if seed not in done)
+    if earlier and not seeds:
+        return file
+    runner = Runner(name, at, seeds=seeds, folder=folder)
+    parts = _sign(folder, runner.record)
+    for arrival in runner:
+        if echo:
+            print(arrival, flush=True)
+    result = runner.record
+    if earlier:
+        result.trials[:] = sorted([*earlier.trials, *result.trials], key=lambda t: t["seed"])
+        parts = [*earlier.provenance.pop("before", []), earlier.provenance, *parts]
+    result.provenance.update({"before": parts} if parts else {})
+    _write(file, replace(result, live=False))
+    shutil.rmtree(folder)
     return file
 
 
-def _run(
-    name: str, at: str, done: list[dict[str, Any]], save: Callable[[Record], None] | None, echo: bool = False
-) -> Record:
-    chosen = experiments.settings(name, at)
-    missing = tuple(seed for seed in chosen.seeds if seed not in {t["seed"] for t in done})
-    trials = list(done)
-    device = experiments.default_device()
-    provenance = _provenance(chosen.data, device)
-    result = Record(name, at, chosen.to_dict(), trials, provenance, live=save is None)
-    if missing:
-        for trial in experiments.run(name, at, seeds=missing, device=device, echo=echo):
-            trials.append(trial)
-            trials.sort(key=lambda t: t["seed"])
-            provenance["finished"] = _now()
-            if save is not None:
-                save(result)
-    return result
+def _earlier(file: Path, chosen: dict[str, Any]) -> Record | None:
+    """Return the record that is there already, if it is of the same settings and so can be added to."""
+    if not file.exists():
+        return None
+    found = _read(file)
+    return found if found.settings == chosen else None
+
+
+def _sign(folder: Path, begun: Record) -> list[dict[str, Any]]:
+    """Note in the folder of the journals what they are of; return the provenance of earlier parts made differently.
+
+    Raises RunError if the journals there are of other settings.
+    """
+    note = folder / "run.json"
+    parts: list[dict[str, Any]] = []
+    if note.exists():
+        before = _read(note)
+        if before.settings != begun.settings:
+            raise RunError(f"{folder.name} holds a stopped run of other settings: add --restart to begin anew")
+        parts = before.provenance.pop("before", [])
+        how = ("machine", "device", "versions", "code")
+        if any(before.provenance[key] != begun.provenance[key] for key in how):
+            parts.append(before.provenance)
+        else:
+            begun.provenance["started"] = before.provenance["started"]
+    _write(note, replace(begun, provenance=begun.provenance | ({"before": parts} if parts else {})))
+    return parts
 
 
 def _provenance(dataset: str, device: str) -> dict[str, Any]:
@@ -213,7 +286,7 @@ def _code() -> str:
 
 
 def _read(file: Path) -> Record:
-    if file.name.endswith(".partial.json"):
+    if file.name == "run.json":
         again = "add --restart to begin anew"
     else:
         again = "make it again with `ltcourse record`, or take it from the repository with `git checkout`"
@@ -225,7 +298,11 @@ def _read(file: Path) -> Record:
                 f"update the course, or {again}"
             )
         found = Record(**content)
-        _ = str(found), found.complete, [(row["method"], row["round"]) for t in found.trials for row in t["rows"]]
+        _ = (
+            str(found),
+            found.settings["seeds"],
+            [(row["method"], row["round"]) for t in found.trials for row in t["rows"]],
+        )
         return found
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise RunError(f"{file.name} is damaged and was not used: {again}") from problem
@@ -233,7 +310,9 @@ def _read(file: Path) -> Record:
 
 def _write(file: Path, content: Record) -> None:
     try:
-        write(file, (json.dumps(asdict(content), indent=1) + "\n").encode())
+        # a list of numbers is one line, so that a curve does not fill a screen
+        text = re.sub(r"\[[-\d.,e\s]+\]", lambda m: " ".join(m[0].split()), json.dumps(asdict(content), indent=1))
+        write(file, (text + "\n").encode())
     except DataError as problem:
         why = getattr(problem.__cause__, "strerror", None) or problem
         raise RunError(f"cannot write {file} ({why}): make room or give write access, and try again") from problem

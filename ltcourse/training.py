@@ -84,8 +84,8 @@ class History:
     """What a training run recorded: one entry an evaluation, and the test set once, at the end.
 
     iterations: when. train_loss: mean over the examples since the last evaluation. validation_loss, validation_accuracy
-    (0 to 1): on the whole validation set. test_loss, test_accuracy: after the last iteration; None in a run that was
-    stopped early.
+    (0 to 1): on the whole validation set. test_loss, test_accuracy: after the last iteration; early_stop_test_accuracy:
+    of the weights at the early stop. All three are None in a run that was stopped before its end.
     Lesson 00, "A first network".
     """
 
@@ -95,6 +95,7 @@ class History:
     validation_accuracy: list[float] = field(default_factory=list)
     test_loss: float | None = None
     test_accuracy: float | None = None
+    early_stop_test_accuracy: float | None = None
 
     @property
     def early_stop(self) -> int:
@@ -175,7 +176,7 @@ def evaluations(
     batches = _batches(len(data.train), recipe.batch, seed, device, skip=begin)
     network.train()
 
-    history = History()
+    history, best = History(), _Best(network)
     total = torch.zeros((), device=device)  # the loss is added up on the device: reading it would wait for the device
     since = begin
     with _threads(network, device):
@@ -198,7 +199,7 @@ def evaluations(
                 total += loss.detach()
             if iteration % recipe.evaluate_every == 0 or iteration == recipe.iterations:
                 mean = float(total) / (iteration - since)
-                _record(history, network, data, iteration, mean, last=iteration == recipe.iterations)
+                _record(history, best, network, data, iteration, mean, last=iteration == recipe.iterations)
                 _refuse_divergence(mean + history.validation_loss[-1], iteration, recipe)
                 total.zero_()
                 since = iteration
@@ -227,14 +228,41 @@ def evaluate(network: nn.Module, split: Split, *, chunk: int = 1000) -> tuple[fl
     return float(loss) / len(split), int(right) / len(split)
 
 
-def _record(history: History, network: nn.Module, data: Dataset, iteration: int, train_loss: float, last: bool) -> None:
+class _Best:
+    """The weights of the smallest validation loss so far, so that the test set is asked about them once, at the end."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._tensors = [t.detach() for t in (*network.parameters(), *network.buffers())]
+        self._copies = [t.clone() for t in self._tensors]
+
+    def note(self) -> None:
+        torch._foreach_copy_(self._copies, self._tensors)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Put the noted weights into the network for as long as the block lasts."""
+        now = [t.clone() for t in self._tensors]
+        try:
+            torch._foreach_copy_(self._tensors, self._copies)
+            yield
+        finally:
+            torch._foreach_copy_(self._tensors, now)
+
+
+def _record(
+    history: History, best: _Best, network: nn.Module, data: Dataset, iteration: int, train_loss: float, last: bool
+) -> None:
     loss, accuracy = evaluate(network, data.validation)
     history.iterations.append(iteration)
     history.train_loss.append(train_loss)
     history.validation_loss.append(loss)
     history.validation_accuracy.append(accuracy)
+    if history.early_stop == iteration:
+        best.note()
     if last:
         history.test_loss, history.test_accuracy = evaluate(network, data.test)
+        with best.in_place():
+            history.early_stop_test_accuracy = evaluate(network, data.test)[1]
 
 
 @contextmanager

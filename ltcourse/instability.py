@@ -1,0 +1,72 @@
+"""The instability experiments: two runs that share their first iterations, and the line between them (lesson 04)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ltcourse import masks, models
+from ltcourse.connectivity import barrier, errors_along
+from ltcourse.data import load
+from ltcourse.journal import Journal, Row
+from ltcourse.models import snapshot
+from ltcourse.pruning import Round
+from ltcourse.training import Recipe, train
+from ltcourse.trials import Experiment, Settings, row_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instability(Settings):
+    """The settings of an instability analysis.
+
+    forks: the iterations until which two runs are one. points: of the line between their ends.
+    Lesson 04, "Are two runs one run?".
+    """
+
+    forks: tuple[int, ...]
+    points: int = 11
+
+
+def fork_and_compare(chosen: Instability, seed: int, device: str, journal: Journal) -> Iterator[Row]:
+    """Train one network for k iterations, then twice with different orders of the examples, and look between the two.
+
+    Source: Frankle et al. 2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", Sec. 2.
+    Lesson 04, "Are two runs one run?".
+    """
+    data = load(chosen.data, device=device)
+    network = models.create(chosen.network, shape=data.shape, seed=seed, device=device)
+    θ0 = snapshot(network)
+    shares = [i / (chosen.points - 1) for i in range(chosen.points)]
+    for number, fork in enumerate(chosen.forks, 1):
+        if not journal.lacks("fork", number):
+            continue
+        network.load_state_dict(θ0)
+        train(network, data, chosen.recipe, seed=seed, end=fork)
+        common = snapshot(network)
+        ends = []
+        for order in (1, 2):
+            network.load_state_dict(common)
+            # orders that no trial trains with
+            history = train(network, data, chosen.recipe, seed=1_000 * (seed + 1) + order, begin=fork)
+            ends.append(snapshot(network))
+        row = row_of("fork", Round(number, masks.dense(network), {}, history))
+        errors = errors_along(network, ends[0], ends[1], data.test, data.train, shares)
+        yield row | {"iteration": fork, "along": [round(e, 5) for e in errors], "barrier": barrier(errors)}
+
+
+_LENET = Recipe(iterations=4_000, batch=60, optimizer="adam", lr=1.2e-3, evaluate_every=1_000)
+_RESNET = Recipe(
+    iterations=1_200, batch=64, optimizer="sgd", lr=0.1, momentum=0.9, weight_decay=1e-4, schedule="cosine",
+    evaluate_every=400,
+)  # fmt: skip
+
+
+def _instability(network: str, **budgets: Instability) -> Experiment:
+    return Experiment(
+        name=f"instability-{network}",
+        question=f"From which iteration on do two runs of {network} end in the same valley?",
+        lesson="04_when_tickets_fail",
+        budgets={at.rstrip("_"): s for at, s in budgets.items()},
+        trial=fork_and_compare,
+    )
+
+
+EXPERIMENTS = ()

@@ -1,0 +1,193 @@
+"""The lottery ticket's experiments: tickets, their controls, other ways to find them (slides S4 to S8)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ltcourse import masks, models
+from ltcourse.data import load
+from ltcourse.journal import Journal, Row
+from ltcourse.masks import Mask
+from ltcourse.models import snapshot
+from ltcourse.pruning import Round, prune_iteratively
+from ltcourse.restarts import Restart, State, keep, redraw, to_init, to_step
+from ltcourse.training import Recipe, train
+from ltcourse.trials import Experiment, Settings, row_of, small_data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lottery(Settings):
+    """The settings of a search for winning tickets.
+
+    rounds: how often to prune. rate: share of the remaining weights to prune a round, 0 to 1; by layer the output layer
+    goes at half of it and convolutions at `conv_rate`, if given. scope: "layer" or "global". The other fields are
+    the rounds at which something is set beside the ticket of that size. redrawn: its mask, newly drawn weights.
+    shuffled: a random mask of its size. one_shot: a mask found in one pruning. continued: a mask found by fine-tuning
+    from round to round, with the weights reset only at the end, and with newly drawn ones. rewind: the early iteration
+    to which a second search returns, 0 for none. points: of each validation curve that are kept.
+    Lesson 03, "The experiment".
+    """
+
+    rounds: int
+    rate: float = 0.2
+    conv_rate: float | None = None
+    scope: str = "layer"
+    redrawn: tuple[int, ...] = ()
+    shuffled: tuple[int, ...] = ()
+    one_shot: tuple[int, ...] = ()
+    continued: tuple[int, ...] = ()
+    rewind: int = 0
+    points: int = 50
+
+    def rates(self, mask: Mask, rounds: int = 1) -> masks.Rate:
+        """Return the rate at which one pruning removes what `rounds` rounds would: of each layer, or of all together.
+
+        Lesson 03, "The experiment".
+        """
+
+        def at_once(rate: float) -> float:
+            return 1 - (1 - rate) ** rounds
+
+        if self.scope == "global":
+            return at_once(self.rate)
+        return {name: at_once(r) for name, r in masks.layer_rates(mask, self.rate, conv=self.conv_rate).items()}
+
+
+def find_tickets(chosen: Lottery, seed: int, device: str, journal: Journal) -> Iterator[Row]:
+    """Find winning tickets round by round, and train beside each what the settings ask for.
+
+    Every training of a trial sees the examples in the same order, so that only masks and weights differ.
+    Source: Frankle & Carbin 2019, Sec. 2 and App. B, E.
+    Lesson 03, "The experiment".
+    """
+    data = load(chosen.data, device=device)
+    network = models.create(chosen.network, shape=data.shape, seed=seed, device=device)
+    θ0 = snapshot(network)
+    everything = masks.dense(network)
+
+    def trained(method: str, number: int, mask: Mask, start: State) -> Row:
+        network.load_state_dict(start)
+        history = train(network, data, chosen.recipe, mask=mask, seed=seed)
+        return row_of(method, Round(number, mask, {}, history), points=chosen.points)
+
+    def redrawn(number: int) -> State:
+        return redraw(seed)(network, lambda _: θ0, number)[0]
+
+    def search(method: str, restart: Restart, rounds: int) -> Iterator[Round]:
+        loop = prune_iteratively(
+            models.create(chosen.network, shape=data.shape, seed=seed, device=device),
+            data,
+            chosen.recipe,
+            rate=chosen.rates(everything),
+            rounds=rounds,
+            scope=chosen.scope,
+            restart=restart,
+            seed=seed,
+            after=journal.rounds.get(method) or journal.rounds.get("dense"),
+        )
+        return journal.follow(method, loop)
+
+    for ticket in search("ticket", to_init, chosen.rounds):
+        journal.rounds.setdefault("dense", ticket)
+        number, mask = ticket.number, ticket.mask
+        if journal.lacks("ticket", number):
+            yield row_of("ticket", ticket, points=chosen.points)
+        if number in chosen.redrawn and journal.lacks("re-initialized", number):
+            yield trained("re-initialized", number, mask, redrawn(number))
+        if number in chosen.shuffled and journal.lacks("random", number):
+            yield trained("random", number, masks.shuffle(mask, seed), θ0)
+
+    if chosen.rewind:
+        for done in search("rewound", to_step(chosen.rewind), chosen.rounds):
+            if journal.lacks("rewound", done.number):
+                yield row_of("rewound", done, points=chosen.points)
+
+    weights = {name: journal.rounds["dense"].state[name] for name in everything}
+    for number in chosen.one_shot:
+        if journal.lacks("one shot", number):
+            mask = masks.magnitude(weights, everything, chosen.rates(everything, number), chosen.scope)
+            yield trained("one shot", number, mask, θ0)
+
+    if not chosen.continued:
+        return
+    for done in search("fine-tuned", keep, max(chosen.continued)):
+        if journal.lacks("fine-tuned", done.number):
+            yield row_of("fine-tuned", done, points=chosen.points)
+        if done.number in chosen.continued:
+            if journal.lacks("reset at the end", done.number):
+                yield trained("reset at the end", done.number, done.mask, θ0)
+            if journal.lacks("from scratch", done.number):
+                yield trained("from scratch", done.number, done.mask, redrawn(done.number))
+
+
+# Frankle & Carbin 2019, Fig. 2. Rounds of 20 % a layer and 10 % of the output layer: 3 leave 51.3 % of LeNet-300-100,
+# 7 leave 21.1 %, 9 leave 13.5 %, 15 leave 3.6 %, 16 leave 2.9 %.
+_LENET = Recipe(iterations=50_000, batch=60, optimizer="adam", lr=1.2e-3, evaluate_every=100)
+_ALONG = (1, 3, 5, 7, 9, 12, 15)
+
+
+def _lenet(at: str, iterations: int, evaluate_every: int, seeds: int, **plan: Any) -> Lottery:
+    return Lottery(
+        network="lenet-300-100",
+        data=small_data(at, "mnist"),
+        recipe=_LENET.but(iterations=iterations, evaluate_every=evaluate_every),
+        seeds=tuple(range(seeds)),
+        **plan,
+    )
+
+
+def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experiment:
+    """Return the experiment on one of the convolutional networks, at the paper's settings for it."""
+    recipe = Recipe(iterations=iterations, batch=60, optimizer="adam", lr=lr, evaluate_every=100)
+
+    def at(
+        name: str, data: str, recipe: Recipe, seeds: int, rounds: int, beside: tuple[int, ...], fold: int
+    ) -> Lottery:
+        """fold: how many of the paper's rounds are taken as one."""
+        return Lottery(
+            network=network,
+            data=data,
+            recipe=recipe,
+            rounds=rounds,
+            rate=1 - 0.8**fold,
+            conv_rate=1 - (1 - conv_rate) ** fold,
+            redrawn=beside,
+            shuffled=beside,
+            seeds=tuple(range(seeds)),
+        )
+
+    return Experiment(
+        name=f"lottery-{network}",
+        question=f"Does {network} on CIFAR-10 hold winning tickets?",
+        lesson="04_when_tickets_fail",
+        budgets={
+            "smoke": at("smoke", "cifar-10-mini", recipe.but(iterations=4, evaluate_every=2, batch=8), 1, 2, (2,), 3),
+            "class": at("class", "cifar-10-mini", recipe.but(iterations=150, evaluate_every=25), 2, 2, (2,), 5),
+            "desk": at("desk", "cifar-10", recipe.but(iterations=700, evaluate_every=70), 2, 4, (2, 4), 3),
+            "paper": at("paper", "cifar-10", recipe, 5, 20, (5, 10, 15, 20), 1),
+        },
+        trial=find_tickets,
+    )
+
+
+EXPERIMENTS = (
+    Experiment(
+        name="lottery-lenet-300-100",
+        question="Does LeNet-300-100 hold winning tickets, and what makes them win?",
+        lesson="03_lottery_ticket",
+        budgets={
+            "smoke": _lenet(
+                "smoke", 20, 10, 1, rounds=3, redrawn=(2, 3), shuffled=(2, 3), one_shot=(2, 3), continued=(2, 3)
+            ),
+            "class": _lenet("class", 1_500, 100, 2, rounds=15, redrawn=_ALONG, shuffled=_ALONG),
+            "desk": _lenet(
+                "desk", 3_000, 100, 3, rounds=15, redrawn=_ALONG, shuffled=_ALONG, one_shot=_ALONG, continued=_ALONG
+            ),
+            "paper": _lenet("paper", 50_000, 100, 5, rounds=16, redrawn=(3, 7, 9, 12, 15), shuffled=(7, 15)),
+        },
+        trial=find_tickets,
+    ),
+    _conv("conv-2", 2e-4, 20_000, 0.1),
+    _conv("conv-4", 3e-4, 25_000, 0.1),
+    _conv("conv-6", 3e-4, 30_000, 0.15),
+)

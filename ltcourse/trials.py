@@ -1,0 +1,111 @@
+"""What a trial is: one seed of one experiment, a plain function of its settings, so that it runs anywhere."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ltcourse import masks
+from ltcourse.journal import Journal, Row
+from ltcourse.pruning import Round
+from ltcourse.training import Recipe
+
+BUDGETS = ("smoke", "class", "desk", "paper")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that decides the result of an experiment, but the seed of the trial.
+
+    network, data: their names. recipe: of the dense network. seeds: one a trial. Each kind of experiment adds its own.
+    Lesson 00, "Four budgets".
+    """
+
+    network: str
+    data: str
+    recipe: Recipe
+    seeds: tuple[int, ...] = (0,)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return json.loads(json.dumps(asdict(self)))
+
+
+Run = Callable[[Any, int, str, Journal], Iterator[Row]]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment of the course.
+
+    question: one sentence. lesson: where it is taught. budgets: the settings at each of `BUDGETS`. trial: maps
+    settings, a seed, a device and the journal of what is done already to the rows that are still to come.
+    Lesson 00, "Four budgets".
+    """
+
+    name: str
+    question: str
+    lesson: str
+    budgets: Mapping[str, Settings]
+    trial: Run
+
+
+def rows(experiment: Experiment, chosen: Settings, seed: int, device: str, file: Path | None = None) -> Iterator[Row]:
+    """Run one trial and yield its rows as they come, each with the seconds that it took.
+
+    file: where the journal is kept. What it holds is yielded first and not done again. Raises DataError for a journal
+    that cannot be read or written.
+    """
+    journal = Journal.read(file, device)
+    yield from list(journal.rows)
+    begun = time.perf_counter()
+    for row in experiment.trial(chosen, seed, device, journal):
+        now = time.perf_counter()
+        row["seconds"] = round(now - begun, 1)
+        begun = now
+        journal.note(row)
+        yield row
+
+
+def small_data(at: str, usual: str, small: str = "fashion-mnist-mini") -> str:
+    """Return the data set of a budget: a small one for smoke, which must be quick and whose numbers mean nothing."""
+    return small if at == "smoke" else usual
+
+
+def row_of(method: str, done: Round, *, points: int = 0) -> Row:
+    """Return the results of one training as plain data: errors are shares, iterations are counted from 1.
+
+    points: how many points of the validation curve to keep, at most; 0 for none.
+    Raises ValueError for a training that did not reach its end.
+    """
+    history = done.history
+    if history.test_accuracy is None or history.early_stop_test_accuracy is None:
+        raise ValueError(f"{method}, round {done.number}: the training was stopped before its end")
+    result: Row = {
+        "method": method,
+        "round": done.number,
+        "kept": masks.kept(done.mask),
+        "density": done.density,
+        "layers": {name: masks.density({name: m}) for name, m in done.mask.items()},
+        "validation_error": 1 - history.validation_accuracy[-1],
+        "test_error": 1 - history.test_accuracy,
+        "early_stop": history.early_stop,
+        "early_stop_test_error": 1 - history.early_stop_test_accuracy,
+    }
+    if points:
+        every = -(-len(history.iterations) // points)
+        # from the end, so that the last evaluation is there; 5 digits are more than 5,000 examples resolve
+        chosen = slice((len(history.iterations) - 1) % every, None, every)
+        result["curve"] = {
+            "iterations": history.iterations[chosen],
+            "validation_error": [round(1 - a, 5) for a in history.validation_accuracy[chosen]],
+            "validation_loss": [round(loss, 5) for loss in history.validation_loss[chosen]],
+        }
+    return result
+
+
+def describe(row: Row) -> str:
+    """Return a row of results in one line."""
+    return f"{row['method']} · round {row['round']} · P_m {row['density']:.2%} · test error {row['test_error']:.2%}"
