@@ -170,6 +170,48 @@ def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experim
     )
 
 
+def _resnet(name: str, question: str, desk: Recipe, paper: Recipe) -> Experiment:
+    """Return an experiment on residual networks: a small one, and at the paper budget the paper's own.
+
+    As in the paper, weights are pruned globally. Only the last budget trains for as long as the paper does.
+    """
+
+    def at(network: str, data: str, recipe: Recipe, seeds: int, rounds: int, beside: tuple[int, ...], **plan: Any):  # type: ignore[no-untyped-def]
+        seeds_of = tuple(range(seeds))
+        return Lottery(
+            network=network,
+            data=data,
+            recipe=recipe,
+            rounds=rounds,
+            redrawn=beside,
+            scope="global",
+            seeds=seeds_of,
+            **plan,
+        )
+
+    short = desk.but(iterations=200, evaluate_every=50, warmup=min(desk.warmup, 50))
+    tiny = desk.but(iterations=4, evaluate_every=2, batch=8, warmup=min(desk.warmup, 2))
+    return Experiment(
+        name=name,
+        question=question,
+        lesson="04_when_tickets_fail",
+        budgets={
+            "smoke": at("resnet-8", "cifar-10-mini", tiny, 1, 2, (2,), rate=0.5, rewind=2),
+            "class": at("resnet-8", "cifar-10-mini", short, 2, 2, (2,), rate=0.64, rewind=40),
+            "desk": at("resnet-8", "cifar-10", desk, 2, 5, (3, 5), rate=0.36, rewind=120),
+            "paper": at("resnet-20", "cifar-10", paper, 5, 16, (6, 11, 16), rate=0.2, rewind=1_000),
+        },
+        trial=find_tickets,
+    )
+
+
+# Frankle & Carbin 2019, Fig. 2 and Sec. 4: SGD with momentum 0.9, 30,000 iterations of 128. Their steps of the learning
+# rate are a cosine here; augmentation is left out.
+_SGD = Recipe(
+    iterations=30_000, batch=128, optimizer="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine", evaluate_every=500
+)
+_SHORT = _SGD.but(iterations=1_200, batch=64, evaluate_every=100)
+
 EXPERIMENTS = (
     Experiment(
         name="lottery-lenet-300-100",
@@ -190,4 +232,11 @@ EXPERIMENTS = (
     _conv("conv-2", 2e-4, 20_000, 0.1),
     _conv("conv-4", 3e-4, 25_000, 0.1),
     _conv("conv-6", 3e-4, 30_000, 0.15),
+    _resnet("lottery-resnet", "Does a residual network hold tickets at iteration 0, or later?", _SHORT, _SGD),
+    _resnet(
+        "lottery-resnet-warm",
+        "Does a lower learning rate, with a warm-up, bring the tickets at iteration 0 back?",
+        _SHORT.but(lr=0.03, warmup=400),
+        _SGD.but(lr=0.03, warmup=20_000),
+    ),
 )
