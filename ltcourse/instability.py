@@ -54,19 +54,35 @@ def fork_and_compare(chosen: Instability, seed: int, device: str, journal: Journ
 
 _LENET = Recipe(iterations=4_000, batch=60, optimizer="adam", lr=1.2e-3, evaluate_every=1_000)
 _RESNET = Recipe(
-    iterations=1_200, batch=64, optimizer="sgd", lr=0.1, momentum=0.9, weight_decay=1e-4, schedule="cosine",
-    evaluate_every=400,
-)  # fmt: skip
+    iterations=1_200, batch=64, optimizer="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine", evaluate_every=400
+)
 
 
-def _instability(network: str, **budgets: Instability) -> Experiment:
+def _instability(network: str, recipe: Recipe, full: Recipe, data: str, mini: str) -> Experiment:
+    """Return the analysis of one network: short runs, and at the paper budget the paper's length."""
+    tiny = recipe.but(iterations=8, evaluate_every=4, batch=8)
+    short = recipe.but(iterations=recipe.iterations // 4, evaluate_every=recipe.iterations // 8)
+    plans = {
+        "smoke": (mini, tiny, (0, 4), 3, 1),
+        "class": (mini, short, (0, short.iterations // 8, short.iterations // 2), 7, 1),
+        "desk": (data, recipe, (0, recipe.iterations // 20, recipe.iterations // 8, recipe.iterations // 2), 11, 2),
+        "paper": (data, full, (0, 100, 500, 1_000, 2_000, 5_000), 21, 3),
+    }
     return Experiment(
         name=f"instability-{network}",
         question=f"From which iteration on do two runs of {network} end in the same valley?",
         lesson="04_when_tickets_fail",
-        budgets={at.rstrip("_"): s for at, s in budgets.items()},
+        budgets={
+            name: Instability(
+                network=network, data=images, recipe=how, forks=forks, points=points, seeds=tuple(range(seeds))
+            )
+            for name, (images, how, forks, points, seeds) in plans.items()
+        },
         trial=fork_and_compare,
     )
 
 
-EXPERIMENTS = ()
+EXPERIMENTS = (
+    _instability("lenet-300-100", _LENET, _LENET.but(iterations=50_000), "mnist", "fashion-mnist-mini"),
+    _instability("resnet-8", _RESNET, _RESNET.but(iterations=30_000, batch=128), "cifar-10", "cifar-10-mini"),
+)
