@@ -179,7 +179,7 @@ def evaluations(
     history, best = History(), _Best(network)
     total = torch.zeros((), device=device)  # the loss is added up on the device: reading it would wait for the device
     since = begin
-    with _threads(network, device):
+    with _settled(network, device):
         for iteration in range(begin + 1, end + 1):
             index = next(batches)
             optimizer.param_groups[0]["lr"] = recipe.lr_at(iteration)
@@ -266,18 +266,25 @@ def _record(
 
 
 @contextmanager
-def _threads(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Train a small network on one thread: its products gain nothing from a second one, which then only waits.
+def _settled(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Set what makes training fast on a CPU, for as long as the block lasts.
 
-    On two cores of which one was busy, an iteration of LeNet-300-100 took 1.5 to 2 ms on one thread, 3 to 6 on two.
+    One thread for a small network: its products gain nothing from a second one, which then only waits. On two cores of
+    which one was busy, an iteration of LeNet-300-100 took 1.5 to 2 ms on one thread, 3 to 6 on two.
+    Numbers too small for a normal float count as 0: Adam's averages for weights whose gradient is mostly 0 (pixels that
+    are nearly always black) decay to such, and a processor multiplies them many times more slowly. After a thousand
+    iterations on MNIST that cost 3.3 ms an iteration instead of 1.9, with the same losses to the last digit.
     """
     before = torch.get_num_threads()
-    if device.type == "cpu" and sum(p.numel() for p in network.parameters()) < 1_000_000:
-        torch.set_num_threads(1)
+    if device.type == "cpu":
+        torch.set_flush_denormal(True)
+        if sum(p.numel() for p in network.parameters()) < 1_000_000:
+            torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        torch.set_flush_denormal(False)
 
 
 def _refuse_divergence(loss: float, iteration: int, recipe: Recipe) -> None:
