@@ -138,12 +138,10 @@ def _lenet(at: str, iterations: int, evaluate_every: int, seeds: int, **plan: An
 
 
 def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experiment:
-    """Return the experiment on one of the convolutional networks, at the paper's settings for it."""
+    """Return the experiment on one of the convolutional networks, at the paper budget with the paper's settings for it."""
     recipe = Recipe(iterations=iterations, batch=60, optimizer="adam", lr=lr, evaluate_every=100)
 
-    def at(
-        name: str, data: str, recipe: Recipe, seeds: int, rounds: int, beside: tuple[int, ...], fold: int
-    ) -> Lottery:
+    def at(data: str, recipe: Recipe, rounds: int, beside: tuple[int, ...], fold: int, seeds: int) -> Lottery:
         """fold: how many of the paper's rounds are taken as one."""
         return Lottery(
             network=network,
@@ -153,7 +151,7 @@ def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experim
             rate=1 - 0.8**fold,
             conv_rate=1 - (1 - conv_rate) ** fold,
             redrawn=beside,
-            shuffled=beside,
+            shuffled=beside[-1:],
             seeds=tuple(range(seeds)),
         )
 
@@ -162,45 +160,38 @@ def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experim
         question=f"Does {network} on CIFAR-10 hold winning tickets?",
         lesson="04_when_tickets_fail",
         budgets={
-            "smoke": at("smoke", "cifar-10-mini", recipe.but(iterations=4, evaluate_every=2, batch=8), 1, 2, (2,), 3),
-            "class": at("class", "cifar-10-mini", recipe.but(iterations=150, evaluate_every=25), 2, 2, (2,), 5),
-            "desk": at("desk", "cifar-10", recipe.but(iterations=700, evaluate_every=70), 2, 4, (2, 4), 3),
-            "paper": at("paper", "cifar-10", recipe, 5, 20, (5, 10, 15, 20), 1),
+            "smoke": at("cifar-10-mini", recipe.but(iterations=4, evaluate_every=2, batch=8), 2, (2,), 3, seeds=1),
+            "class": at("cifar-10-mini", recipe.but(iterations=60, evaluate_every=20), 2, (2,), 5, seeds=2),
+            "desk": at("cifar-10", recipe.but(iterations=700, evaluate_every=175), 3, (2, 3), 4, seeds=2),
+            "paper": at("cifar-10", recipe, 20, (4, 8, 12, 16, 20), 1, seeds=5),
         },
         trial=find_tickets,
     )
 
 
-def _resnet(name: str, question: str, desk: Recipe, paper: Recipe) -> Experiment:
-    """Return an experiment on residual networks: a small one, and at the paper budget the paper's own.
+def _resnet(name: str, question: str, desk: Recipe, paper: Recipe, *, rewinds: bool) -> Experiment:
+    """Return an experiment on residual networks, pruned globally: a small one, and at the paper budget the paper's own.
 
-    As in the paper, weights are pruned globally. Only the last budget trains for as long as the paper does.
+    rewinds: whether it also searches by rewinding.
     """
 
-    def at(network: str, data: str, recipe: Recipe, seeds: int, rounds: int, beside: tuple[int, ...], **plan: Any):  # type: ignore[no-untyped-def]
-        seeds_of = tuple(range(seeds))
+    def at(data: str, recipe: Recipe, rounds: int, rate: float, rewind: int, **plan: Any) -> Lottery:
         return Lottery(
-            network=network,
-            data=data,
-            recipe=recipe,
-            rounds=rounds,
-            redrawn=beside,
-            scope="global",
-            seeds=seeds_of,
-            **plan,
+            data=data, recipe=recipe, rounds=rounds, rate=rate, scope="global", rewind=rewind if rewinds else 0, **plan
         )
 
-    short = desk.but(iterations=200, evaluate_every=50, warmup=min(desk.warmup, 50))
     tiny = desk.but(iterations=4, evaluate_every=2, batch=8, warmup=min(desk.warmup, 2))
+    short = desk.but(iterations=80, evaluate_every=20, warmup=min(desk.warmup, 40))
+    few, many, small, large = (0, 1), tuple(range(5)), "resnet-8", "resnet-20"
     return Experiment(
         name=name,
         question=question,
         lesson="04_when_tickets_fail",
         budgets={
-            "smoke": at("resnet-8", "cifar-10-mini", tiny, 1, 2, (2,), rate=0.5, rewind=2),
-            "class": at("resnet-8", "cifar-10-mini", short, 2, 2, (2,), rate=0.64, rewind=40),
-            "desk": at("resnet-8", "cifar-10", desk, 2, 5, (3, 5), rate=0.36, rewind=120),
-            "paper": at("resnet-20", "cifar-10", paper, 5, 16, (6, 11, 16), rate=0.2, rewind=1_000),
+            "smoke": at("cifar-10-mini", tiny, 2, 0.5, 2, network=small, redrawn=(2,)),
+            "class": at("cifar-10-mini", short, 2, 0.64, 16, network=small, redrawn=(2,), seeds=few),
+            "desk": at("cifar-10", desk, 3, 0.5, 100, network=small, redrawn=(2, 3), seeds=few),
+            "paper": at("cifar-10", paper, 16, 0.2, 1_000, network=large, redrawn=(6, 11, 16), seeds=many),
         },
         trial=find_tickets,
     )
@@ -211,7 +202,7 @@ def _resnet(name: str, question: str, desk: Recipe, paper: Recipe) -> Experiment
 _SGD = Recipe(
     iterations=30_000, batch=128, optimizer="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine", evaluate_every=500
 )
-_SHORT = _SGD.but(iterations=1_200, batch=64, evaluate_every=100)
+_SHORT = _SGD.but(iterations=1_000, batch=64, evaluate_every=200)
 
 EXPERIMENTS = (
     Experiment(
@@ -233,11 +224,18 @@ EXPERIMENTS = (
     _conv("conv-2", 2e-4, 20_000, 0.1),
     _conv("conv-4", 3e-4, 25_000, 0.1),
     _conv("conv-6", 3e-4, 30_000, 0.15),
-    _resnet("lottery-resnet", "Does a residual network hold tickets at iteration 0, or later?", _SHORT, _SGD),
+    _resnet(
+        "lottery-resnet",
+        "Does a residual network hold tickets at iteration 0, or later?",
+        _SHORT,
+        _SGD,
+        rewinds=True,
+    ),
     _resnet(
         "lottery-resnet-warm",
         "Does a lower learning rate, with a warm-up, bring the tickets at iteration 0 back?",
-        _SHORT.but(lr=0.03, warmup=400),
+        _SHORT.but(lr=0.03, warmup=500),
         _SGD.but(lr=0.03, warmup=20_000),
+        rewinds=False,
     ),
 )

@@ -261,8 +261,11 @@ def _record(
         best.note()
     if last:
         history.test_loss, history.test_accuracy = evaluate(network, data.test)
-        with best.in_place():
-            history.early_stop_test_accuracy = evaluate(network, data.test)[1]
+        if history.early_stop == iteration:
+            history.early_stop_test_accuracy = history.test_accuracy
+        else:
+            with best.in_place():
+                history.early_stop_test_accuracy = evaluate(network, data.test)[1]
 
 
 @contextmanager
