@@ -5,64 +5,18 @@ Behavior is checked, not text: any way to the right result is accepted. A functi
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from ltcourse import masks
-from ltcourse.masks import Mask
+from ltcourse import connectivity, masks, verdicts
+from ltcourse.masks import Mask, Weights
 from ltcourse.models import snapshot
 from ltcourse.pruning import sensitivity
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One case that was tried: what came out, what should have, and what is wrong if they differ."""
-
-    case: str
-    yours: str
-    expected: str
-    wrong: str = ""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a check found; shown in a notebook as a short report.
-
-    passed: None where the exercise is not done yet.
-    Lesson 01, "Exercises".
-    """
-
-    exercise: str
-    passed: bool | None
-    findings: tuple[Finding, ...] = ()
-
-    def __str__(self) -> str:
-        if self.passed is None:
-            return f"… {self.exercise}: not done yet"
-        if self.passed:
-            return "\n".join([f"✔ {self.exercise}: right, in {len(self.findings)} cases", *map(_line, self.findings)])
-        last = self.findings[-1]
-        passed = len(self.findings) - 1
-        return (
-            f"✘ {self.exercise}: not yet ({passed} cases right before this one)\n"
-            f"  smallest case that fails: {last.case}\n  yours:    {last.yours}\n  expected: {last.expected}\n"
-            f"  what is wrong: {last.wrong}"
-        )
-
-    __repr__ = __str__
-
-
-class _NotDone(Exception):
-    """The reader's function is still a stub."""
-
-
-class _Raised(Exception):
-    """The reader's function raised an error."""
+from ltcourse.restarts import State
+from ltcourse.ticket_checks import early_stop, imp_round, rounds_until, train_ticket  # noqa: F401
+from ltcourse.verdicts import Finding, Verdict
 
 
 def exact_pruning(function: Callable[[Tensor, int], Tensor]) -> Verdict:
@@ -82,34 +36,30 @@ def exact_pruning(function: Callable[[Tensor, int], Tensor]) -> Verdict:
     def findings() -> Iterator[Finding]:
         for weights, count in cases:
             given = weights.clone()
-            yours = _ask(function, given, count)
-            case = f"keep {count} of {_show(weights)}"
+            yours = verdicts.ask(function, given, count)
+            case = f"keep {count} of {verdicts.show(weights)}"
             expected = masks.keep_largest(weights.abs(), count)
-            yield Finding(case, _show(yours), _show(expected), _wrong_mask(yours, weights, count, given))
+            yield Finding(
+                case, verdicts.show(yours), verdicts.show(expected), _wrong_mask(yours, weights, count, given)
+            )
 
-    return _judge("exercise 1, exact pruning", findings())
+    return verdicts.judge("exercise 1, exact pruning", findings())
 
 
 def masked_step(function: Callable[[nn.Module, torch.optim.Optimizer, Mask, Tensor, Tensor], float]) -> Verdict:
     """Check exercise 2 of lesson 01: one training step in place, after which every pruned weight is exactly 0."""
-    optimizers: dict[str, Callable[..., torch.optim.Optimizer]] = {
-        "SGD": lambda p: torch.optim.SGD(p, lr=0.1),
-        "SGD with momentum and weight decay": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01),
-        "Adam": lambda p: torch.optim.Adam(p, lr=0.01),
-        "AdamW": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1),
-    }
 
     def findings() -> Iterator[Finding]:
-        for name, optimizer in optimizers.items():
+        for name, optimizer in verdicts.OPTIMIZERS.items():
             yours, your_optimizer, mask, x, y = _half_trained(optimizer)
             right, right_optimizer, _, _, _ = _half_trained(optimizer)
             for step in (1, 2, 3):
-                loss = _ask(function, yours, your_optimizer, mask, x, y)
-                expected = _step(right, right_optimizer, mask, x, y)
+                loss = verdicts.ask(function, yours, your_optimizer, mask, x, y)
+                expected = verdicts.step(right, right_optimizer, mask, x, y)
                 yield _compare_networks(f"{name}, step {step}", yours, right, mask)
                 yield _compare_loss(f"{name}, loss of step {step}", loss, expected)
 
-    return _judge("exercise 2, a step under a mask", findings())
+    return verdicts.judge("exercise 2, a step under a mask", findings())
 
 
 def sensitivity_scan(
@@ -120,7 +70,7 @@ def sensitivity_scan(
     def findings() -> Iterator[Finding]:
         # up and down, so that what an earlier share left shows; no count of weights is a half
         for sizes, shares in (((2, 3), [1.0, 0.5]), ((4, 6, 4), [0.25, 1.0, 0.5]), ((5, 8, 6, 4), [0.9, 0.3, 0.0])):
-            network = _small_network(sizes, seed=3)
+            network = verdicts.small_network(sizes, seed=3)
             before = snapshot(network)
             x = torch.randn(7, sizes[0], generator=torch.Generator().manual_seed(4))
 
@@ -128,12 +78,12 @@ def sensitivity_scan(
                 return float(network(x).detach().abs().mean())  # any number that every single weight moves
 
             expected = sensitivity(network, shares, accuracy)
-            yours = _ask(function, network, shares, accuracy)
+            yours = verdicts.ask(function, network, shares, accuracy)
             moved = max(float((network.state_dict()[name] - w).abs().max()) for name, w in before.items())
             case = f"a network of {' → '.join(map(str, sizes))} neurons, shares {shares}"
             yield Finding(case, _show_scan(yours), _show_scan(expected), _wrong_scan(yours, expected, moved))
 
-    return _judge("exercise 3, the sensitivity scan", findings())
+    return verdicts.judge("exercise 3, the sensitivity scan", findings())
 
 
 def rate_for(function: Callable[[float, int], float]) -> Verdict:
@@ -141,7 +91,7 @@ def rate_for(function: Callable[[float, int], float]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for share, rounds in ((1.0, 3), (0.5, 1), (0.25, 2), (0.512, 3), (0.08, 5), (0.036, 15)):
-            yours = _ask(function, share, rounds)
+            yours = verdicts.ask(function, share, rounds)
             expected = 1 - share ** (1 / rounds)
             wrong = ""
             if not isinstance(yours, (int, float)) or isinstance(yours, bool):
@@ -153,55 +103,92 @@ def rate_for(function: Callable[[float, int], float]) -> Verdict:
                 )
             yield Finding(f"keep {share} after {rounds} rounds", f"{yours}", f"{expected:.6f}", wrong)
 
-    return _judge("exercise 4, the schedule", findings())
+    return verdicts.judge("exercise 4, the schedule", findings())
 
 
-def _judge(exercise: str, findings: Iterator[Finding]) -> Verdict:
-    """Gather findings up to the first that is wrong; an error in the reader's function is a finding, too."""
-    seen: list[Finding] = []
-    try:
-        for finding in findings:
-            seen.append(finding)
-            if finding.wrong:
-                return Verdict(exercise, False, tuple(seen))
-    except _NotDone:
-        return Verdict(exercise, None)
-    except _Raised as stopped:
-        wrong = "your function stopped with this error"
-        seen.append(Finding(f"case {len(seen) + 1}", str(stopped), "a result", wrong))
-        return Verdict(exercise, False, tuple(seen))
-    return Verdict(exercise, True, tuple(seen))
+def between(function: Callable[[State, State, float], State]) -> Verdict:
+    """Check exercise 1 of lesson 04: (a, b, share) → the weights at a point of the line from a to b."""
+
+    def normed(seed: int, batches: int) -> State:
+        network = nn.Sequential(*verdicts.small_network((1, 2), seed), nn.BatchNorm1d(2))
+        seen = {"1.running_mean": torch.full((2,), batches / 100), "1.num_batches_tracked": torch.tensor(batches)}
+        return {**snapshot(network), **seen}
+
+    cases = {
+        "one weight matrix": ({"weight": torch.tensor([[1.0, 2.0]])}, {"weight": torch.tensor([[3.0, -2.0]])}),
+        "weights and biases": tuple(snapshot(verdicts.small_network((2, 2), seed)) for seed in (7, 8)),
+        "a network with batch norm": (normed(7, 30), normed(8, 70)),
+    }
+
+    def findings() -> Iterator[Finding]:
+        for name, (a, b) in cases.items():
+            for share in (0.5, 0.25, 0.0, 1.0):
+                given = verdicts.copied(a), verdicts.copied(b)
+                yours = verdicts.ask(function, *given, share)
+                expected = connectivity.between(a, b, share)
+                wrong = _wrong_point(yours, expected, given, (a, b), share)
+                yield Finding(f"{name}, share {share}", verdicts.show(yours), verdicts.show(expected), wrong)
+
+    return verdicts.judge("exercise 1, between two networks", findings())
 
 
-def _ask(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call the reader's function; whatever it raises is shown, not thrown."""
-    try:
-        result = function(*arguments)
-    except Exception as error:
-        raise _Raised(f"{type(error).__name__}: {error}") from error
-    if result is None:
-        raise _NotDone
-    return result
+def error_barrier(function: Callable[[list[float]], float]) -> Verdict:
+    """Check exercise 2 of lesson 04: errors along a line, ends included → the highest minus the mean of the ends."""
+    cases = [
+        [0.2, 0.2],
+        [0.2, 0.1, 0.4, 0.7, 0.3],
+        [0.3, 0.1],
+        [0.1, 0.5, 0.1],
+        [0.4, 0.35, 0.3, 0.2],
+        [0.081, 0.084, 0.12, 0.31, 0.52, 0.61, 0.66, 0.45, 0.2, 0.11, 0.087],
+    ]
+
+    def findings() -> Iterator[Finding]:
+        for errors in cases:
+            given = list(errors)
+            yours = verdicts.ask(function, given)
+            expected = connectivity.barrier(errors)
+            wrong = _wrong_barrier(yours, expected, errors)
+            if not wrong and given != errors:
+                wrong = "your function changed the errors that it was given: work on a copy"
+            found = verdicts.number(yours)
+            shown = f"{yours}"[:80] if found is None else f"{found:.4f}"
+            yield Finding(f"errors {errors}", shown, f"{expected:.4f}", wrong)
+
+    return verdicts.judge("exercise 2, the error barrier", findings())
 
 
-def _line(finding: Finding) -> str:
-    return f"  {finding.case}: {finding.yours}"
+def global_mask(function: Callable[[State, float], Mask]) -> Verdict:
+    """Check exercise 3 of lesson 04: (weights, density) → the mask of the largest magnitudes of all layers together."""
+    generator = torch.Generator().manual_seed(9)
+    small = {"fc1": torch.tensor([[3.0, -0.5], [-4.0, 2.0]]), "fc2": torch.tensor([[0.25, 1.0]])}
+    tied = {"fc1": torch.tensor([[0.5, -0.5, 2.0]]), "fc2": torch.tensor([[0.5, 0.1, -0.5]])}
+    layers = (("conv", (4, 2, 3, 3), 1.0), ("fc1", (8, 16), 0.3), ("fc2", (5, 8), 0.6))
+    wide = {name: torch.randn(shape, generator=generator) * std for name, shape, std in layers}
+    # no count of weights is a half
+    cases = [
+        ({"fc": torch.tensor([[1.0, -3.0]])}, 0.5),
+        *((small, density) for density in (0.5, 0.0, 1.0)),
+        *((tied, density) for density in (0.5, 1 / 3)),
+        *((wide, density) for density in (0.2, 0.036)),
+        ({name: (3 * w).round() for name, w in wide.items()}, 0.4),
+    ]
 
+    def findings() -> Iterator[Finding]:
+        for weights, density in cases:
+            given = verdicts.copied(weights)
+            yours = verdicts.ask(function, given, density)
+            total = sum(w.numel() for w in weights.values())
+            count = round(density * total)
+            expected = _split(masks.keep_largest(_pooled(weights).abs(), count), weights)
+            wrong = verdicts.wrong_masks(yours, weights)
+            if not wrong and not verdicts.same(given, weights):
+                wrong = "your function changed the weights that it was given: work on copies"
+            wrong = wrong or _wrong_global(yours, weights, density, count)
+            case = f"keep {count} of the {total} weights {verdicts.show(weights)}"
+            yield Finding(case, verdicts.show(yours), verdicts.show(expected), wrong)
 
-def _show(tensor: Any) -> str:
-    """Return a small tensor in full, a large one by its shape, anything else by its type."""
-    if not isinstance(tensor, Tensor):
-        return f"{type(tensor).__name__} {tensor!r}"[:80]
-    if tensor.numel() > 8:
-        kept = f", {int(tensor.sum())} kept" if tensor.dtype == torch.bool else ""
-        return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}{kept}"
-    return str(_rounded(tensor.tolist()))
-
-
-def _rounded(values: Any) -> Any:
-    if isinstance(values, list):
-        return [_rounded(value) for value in values]
-    return round(values, 3) if isinstance(values, float) else values
+    return verdicts.judge("exercise 3, one ranking for all layers", findings())
 
 
 def _wrong_mask(yours: Any, weights: Tensor, count: int, given: Tensor) -> str:
@@ -221,41 +208,21 @@ def _wrong_mask(yours: Any, weights: Tensor, count: int, given: Tensor) -> str:
     return ""
 
 
-def _small_network(sizes: Sequence[int], seed: int) -> nn.Sequential:
-    generator = torch.Generator().manual_seed(seed)
-    layers: list[nn.Module] = []
-    for into, out in pairwise(sizes):
-        layer = nn.utils.skip_init(nn.Linear, into, out)
-        for p in layer.parameters():
-            p.data = torch.randn(p.shape, generator=generator)
-        layers += [layer, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
-
-
 def _half_trained(
     optimizer: Callable[..., torch.optim.Optimizer],
 ) -> tuple[nn.Module, torch.optim.Optimizer, Mask, Tensor, Tensor]:
     """Return a network under a new mask whose optimizer still pulls at every weight, as in the middle of pruning."""
     generator = torch.Generator().manual_seed(2)
-    network = _small_network((4, 6, 3), seed=2)
+    network = verdicts.small_network((4, 6, 3), seed=2)
     x, y = torch.randn(8, 4, generator=generator), torch.randint(0, 3, (8,), generator=generator)
     using = optimizer(network.parameters())
     everything = masks.dense(network)
     for _ in range(3):
-        _step(network, using, everything, x, y)
+        verdicts.step(network, using, everything, x, y)
     using.zero_grad()
     mask = masks.magnitude(dict(network.named_parameters()), everything, 0.5)
     masks.apply(network, mask)
     return network, using, mask, x, y
-
-
-def _step(network: nn.Module, optimizer: torch.optim.Optimizer, mask: Mask, x: Tensor, y: Tensor) -> float:
-    optimizer.zero_grad()
-    loss = cross_entropy(network(x), y)
-    loss.backward()
-    optimizer.step()
-    masks.apply(network, mask)
-    return loss.item()
 
 
 def _compare_networks(case: str, yours: nn.Module, right: nn.Module, mask: Mask) -> Finding:
@@ -267,7 +234,7 @@ def _compare_networks(case: str, yours: nn.Module, right: nn.Module, mask: Mask)
         if name in mask and not (back := p.detach()[~mask[name]].abs().max()) <= 0:
             found = f"a pruned weight of {name} is {float(back):.3g}"
             return Finding(case, found, "0", "pruned weights came back to life")
-        if not (far := float((p.detach() - expected[name]).abs().max())) <= furthest:
+        if not (far := float((p.detach() - expected[name].detach()).abs().max())) <= furthest:
             furthest, where = far, name
     wrong = "" if furthest <= 1e-5 else f"{where} is not where one step of the optimizer on this batch leads"
     found = f"pruned weights 0, largest difference of the others {furthest:.1g}"
@@ -290,16 +257,8 @@ def _show_scan(scan: Any) -> str:
 
 
 def _show_values(values: Any) -> str:
-    numbers = _numbers(values)
+    numbers = verdicts.numbers(values)
     return f"{type(values).__name__} {values!r}"[:40] if numbers is None else str([round(v, 3) for v in numbers])
-
-
-def _numbers(values: Any) -> list[float] | None:
-    """Return a sequence of numbers as a list, None if it is anything else."""
-    try:
-        return [float(v) for v in values]
-    except (TypeError, ValueError):
-        return None
 
 
 def _wrong_scan(yours: Any, expected: dict[str, list[float]], moved: float) -> str:
@@ -309,7 +268,7 @@ def _wrong_scan(yours: Any, expected: dict[str, list[float]], moved: float) -> s
         return f"the layers are {sorted(map(str, yours))}, and should be {sorted(expected)}"
     far = {}
     for name, values in expected.items():
-        numbers = _numbers(yours[name])
+        numbers = verdicts.numbers(yours[name])
         if numbers is None:
             return f"{name} should have a list of accuracies, and has {type(yours[name]).__name__}"
         if len(numbers) != len(values):
@@ -320,3 +279,105 @@ def _wrong_scan(yours: Any, expected: dict[str, list[float]], moved: float) -> s
     if not far[worst] <= 1e-5:
         return f"largest difference {far[worst]:.3g}, in {worst}"
     return "" if moved <= 0 else f"the network was left changed, by up to {moved:.3g}: put the weights back"
+
+
+def _wrong_point(
+    yours: Any, expected: State, given: tuple[State, State], ends: tuple[State, State], share: float
+) -> str:
+    a, b = ends
+    if not isinstance(yours, dict):
+        return f"the result is a dict, name → tensor, and this is {type(yours).__name__}"
+    if yours.keys() != expected.keys():
+        return f"the result is of {sorted(map(str, yours))}, and should be of {sorted(expected)}"
+    for name, w in expected.items():
+        if not isinstance(yours[name], Tensor):
+            return f"{name} should be a tensor, and is of type {type(yours[name]).__name__}"
+        if yours[name].shape != w.shape:
+            return f"{name} has shape {tuple(yours[name].shape)}, and should have {tuple(w.shape)}"
+        if w.is_floating_point() and not yours[name].is_floating_point():
+            return f"{name} should be {w.dtype}, and is {yours[name].dtype}"
+    for letter, now, before in zip("ab", given, ends, strict=True):
+        if not verdicts.same(now, before):
+            return f"your function changed `{letter}`: make new tensors"
+    for name, w in expected.items():
+        if not w.is_floating_point() and (yours[name].dtype != w.dtype or not torch.equal(yours[name], w)):
+            return f"{name} counts, in whole numbers: take it from `a`, which has {w.tolist()} ({w.dtype})"
+    if not verdicts.close(yours, expected):
+        return _wrong_place(yours, expected, a, b, share)
+    for letter, state in zip("ab", given, strict=True):
+        memory = {w.untyped_storage().data_ptr() for w in state.values()}
+        for name, w in yours.items():
+            if w.untyped_storage().data_ptr() in memory:
+                return f"{name} shares its memory with `{letter}`, so that a change of one changes both: clone it"
+    return ""
+
+
+def _wrong_place(yours: State, expected: State, a: State, b: State, share: float) -> str:
+    """Why weights are not at their point of the line."""
+    floats = {name: w for name, w in yours.items() if w.is_floating_point()}
+    mistakes = {
+        "the ends are swapped: share 0 is a, share 1 is b": connectivity.between(b, a, share),
+        "this is the sum of a and b: their shares add up to 1": {name: a[name] + b[name] for name in floats},
+        "this is always the middle: the share decides how near b it is": connectivity.between(a, b, 0.5),
+        "this is a, wherever on the line": a,
+        "this is b, wherever on the line": b,
+    }
+    for wrong, point in mistakes.items():
+        if verdicts.close(floats, point):
+            return wrong
+    weights = {name: w for name, w in floats.items() if w.dim() >= 2}
+    others = {name: w for name, w in floats.items() if w.dim() < 2}
+    if verdicts.close(weights, expected) and (verdicts.close(others, a) or verdicts.close(others, b)):
+        return "only the weights are on the line: the biases belong there, too"
+    far, worst = verdicts.furthest(floats, {name: expected[name] for name in floats})
+    return f"largest difference {far:.3g}, in {worst}"
+
+
+def _wrong_barrier(yours: Any, expected: float, errors: Sequence[float]) -> str:
+    found = verdicts.number(yours)
+    if found is None:
+        return f"a barrier is a number, and this is {type(yours).__name__}"
+    if abs(found - expected) <= 1e-6:
+        return ""
+    ends, top = (errors[0] + errors[-1]) / 2, max(errors)
+    mistakes = {
+        "this is the highest error itself: subtract the mean of the two ends": top,
+        "this is the highest error minus the lowest: subtract the mean of the two ends": top - min(errors),
+        "this is the highest error minus the mean of all: only the two ends count": top - sum(errors) / len(errors),
+        "this subtracts one end: take the mean of both ends": top - errors[0],
+        "this subtracts one end, the last: take the mean of both ends": top - errors[-1],
+        "this subtracts the sum of the ends, not their mean": top - 2 * ends,
+        "this looks at the middle only: the highest error may be elsewhere": errors[len(errors) // 2] - ends,
+        "the barrier is in percent: errors and barrier are from 0 to 1": 100 * expected,
+    }
+    return verdicts.fitting(found, mistakes, f"off by {abs(found - expected):.3g}")
+
+
+def _pooled(weights: Weights) -> Tensor:
+    return torch.cat([w.flatten() for w in weights.values()])
+
+
+def _split(pooled: Tensor, like: Weights) -> State:
+    parts = pooled.split([w.numel() for w in like.values()])
+    return {name: part.view_as(w) for (name, w), part in zip(like.items(), parts, strict=True)}
+
+
+def _wrong_global(yours: Mask, weights: Weights, density: float, count: int) -> str:
+    keep, values = _pooled(yours), _pooled(weights)
+    magnitude, kept = values.abs(), int(keep.sum())
+    gap = float(magnitude[~keep].max() - magnitude[keep].min()) if 0 < kept < keep.numel() else 0.0
+    if kept == count and gap <= 0:
+        return ""
+    if len(weights) > 1 and all(int(yours[name].sum()) == round(density * w.numel()) for name, w in weights.items()):
+        return f"it keeps {density:.1%} of each layer: rank all layers together, so that layers keep different shares"
+    if kept == count:
+        by_value = torch.equal(keep, masks.keep_largest(values, count))
+        sign = ", as it goes by value: magnitude has no sign" if by_value else ""
+        return f"it prunes a weight whose magnitude is {gap:.3g} larger than one that it keeps{sign}"
+    wrong = f"it keeps {kept} weights, {abs(kept - count)} {'more' if kept > count else 'fewer'} than {count}"
+    if kept == keep.numel() - count:
+        return f"{wrong}: the density is the share to keep, not to prune"
+    cut = magnitude.sort(descending=True).values[max(count - 1, 0)]
+    if kept in (int((magnitude >= cut).sum()), int((magnitude > cut).sum())) and (magnitude == cut).sum() > 1:
+        return f"{wrong}: some are equally large, and a threshold keeps all of these or none"
+    return wrong

@@ -133,16 +133,19 @@ def _pool(
     arrived: queue.Queue[tuple[int, Row]] = context.Queue()  # type: ignore[assignment]
     workers = min(len(seeds), os.cpu_count() or 1)
     pool = ProcessPoolExecutor(workers, context, _prepare, (theirs, arrived))
-    futures: list[Future[int]] = []
-    sent = 0
+    futures: dict[Future[int], int] = {}
+    came = dict.fromkeys(seeds, 0)
     try:
-        futures += [pool.submit(_send, name, chosen, seed, device, folder) for seed in seeds]
-        while not all(f.done() for f in futures) or sent < sum(f.result() for f in futures if _well(f)):
+        for seed in seeds:
+            futures[pool.submit(_send, name, chosen, seed, device, folder)] = seed
+        # of each trial by itself: the rows of one that failed do not stand for those that another has still on the way
+        while any(not f.done() or (_well(f) and came[seed] < f.result()) for f, seed in futures.items()):
             try:
-                yield arrived.get(timeout=0.1)
-                sent += 1
+                seed, row = arrived.get(timeout=0.1)
             except queue.Empty:
-                pass
+                continue
+            came[seed] += 1
+            yield seed, row
         for future in futures:
             future.result()  # raises what the trial raised
     finally:

@@ -57,7 +57,14 @@ class Journal:
                 for kind, group in (("mask", r.mask), ("state", r.state))
                 for key, tensor in group.items()
             }
-            write(self.file, save(tensors, {"rows": json.dumps(self.rows), "rounds": json.dumps(heads)}))
+            content = save(tensors, {"rows": json.dumps(self.rows), "rounds": json.dumps(heads)})
+            try:
+                write(self.file, content)
+            except DataError as problem:  # its advice is for the folder of the data
+                why = getattr(problem.__cause__, "strerror", None) or problem
+                raise DataError(
+                    f"cannot write {self.file} ({why}): make room or give write access, and try again"
+                ) from problem
 
     @classmethod
     def read(cls, file: Path | None, device: str | torch.device = "cpu") -> "Journal":
@@ -80,5 +87,5 @@ class Journal:
                     for name, head in heads.items()
                 }
                 return cls(json.loads(told["rows"]), rounds, file)
-        except (SafetensorError, ValueError, KeyError, TypeError, OSError) as problem:
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OSError) as problem:
             raise DataError(f"{file.name} is not the journal of a trial: delete it, or add --restart") from problem

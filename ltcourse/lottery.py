@@ -39,6 +39,16 @@ class Lottery(Settings):
     rewind: int = 0
     points: int = 50
 
+    @property
+    def trainings(self) -> int:
+        """How many networks a trial trains, and so how many rows it has.
+
+        Lesson 03, "The experiment".
+        """
+        searches = 1 + self.rounds + (self.rounds if self.rewind else 0) + max(self.continued, default=0)
+        beside = len(self.redrawn) + len(self.shuffled) + len(self.one_shot) + 2 * len(self.continued)
+        return searches + beside
+
     def rates(self, mask: Mask, rounds: int = 1) -> masks.Rate:
         """Return the rate at which one pruning removes what `rounds` rounds would: of each layer, or of all together.
 
@@ -138,7 +148,7 @@ def _lenet(at: str, iterations: int, evaluate_every: int, seeds: int, **plan: An
 
 
 def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experiment:
-    """Return the experiment on one of the convolutional networks, at the paper budget with the paper's settings for it."""
+    """Return the experiment on a convolutional network, at the paper budget with the paper's settings for it."""
     recipe = Recipe(iterations=iterations, batch=60, optimizer="adam", lr=lr, evaluate_every=100)
 
     def at(data: str, recipe: Recipe, rounds: int, beside: tuple[int, ...], fold: int, seeds: int) -> Lottery:
@@ -162,7 +172,7 @@ def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experim
         budgets={
             "smoke": at("cifar-10-mini", recipe.but(iterations=4, evaluate_every=2, batch=8), 2, (2,), 3, seeds=1),
             "class": at("cifar-10-mini", recipe.but(iterations=60, evaluate_every=20), 2, (2,), 5, seeds=2),
-            "desk": at("cifar-10", recipe.but(iterations=700, evaluate_every=175), 3, (2, 3), 4, seeds=2),
+            "desk": at("cifar-10", recipe.but(iterations=500, evaluate_every=250), 3, (2, 3), 4, seeds=2),
             "paper": at("cifar-10", recipe, 20, (4, 8, 12, 16, 20), 1, seeds=5),
         },
         trial=find_tickets,

@@ -138,6 +138,7 @@ class Residual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return relu(two convolutions of x + x)."""
         inner = self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x)))))
         return torch.relu(inner + self.shortcut(x))
 

@@ -29,3 +29,50 @@ HAN_SHARES = {  # Han et al. 2015, Tables 2 and 3: share of each layer's weights
     "lenet-300-100": {"fc1": 0.08, "fc2": 0.09, "fc3": 0.26},
     "lenet-5": {"conv1": 0.66, "conv2": 0.12, "fc1": 0.08, "fc2": 0.19},
 }
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a paper reports in words: what it is about, what it says, and where.
+
+    Lesson 03, "Recorded, at the paper's settings".
+    """
+
+    about: str
+    reported: str
+    source: str
+
+
+FRANKLE_LENET = {  # Frankle & Carbin 2019, on LeNet-300-100
+    "sooner": Finding("early stop of the ticket at 21.1 %, against the dense network", "38 % sooner", "Sec. 2"),
+    "better": Finding("test accuracy of the ticket at 13.5 %, against the dense network", "+0.3 points", "Sec. 2"),
+    "back": Finding("test accuracy of the ticket at 3.6 %, against the dense network", "the same", "Sec. 2"),
+    "slower": Finding("early stop, re-initialized against ticket, at 21.1 %", "2.51×", "Sec. 2"),
+    "worse": Finding("test accuracy, re-initialized against ticket, at 21.1 %", "−0.5 points", "Sec. 2"),
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many weights a paper says that a network has: in all, and in its convolutions, as printed.
+
+    Lesson 04, "Convolutions".
+    """
+
+    network: str
+    weights: str
+    convolutions: str
+
+
+FRANKLE_SIZES = {  # Frankle & Carbin 2019, Fig. 2
+    "lenet-300-100": Size("LeNet-300-100", "266K", "–"),
+    "conv-2": Size("Conv-2", "4.3M", "38K"),
+    "conv-4": Size("Conv-4", "2.4M", "260K"),
+    "conv-6": Size("Conv-6", "1.7M", "1.1M"),
+    "resnet-20": Size("ResNet, 20 layers", "274K", "270K"),
+}
+FRANKLE_CONV = {  # Frankle & Carbin 2019, Sec. 3: early stop at most so many times sooner, accuracy at most so much better
+    "conv-2": ("3.5× at 8.8 %", "+3.4 points at 4.6 %"),
+    "conv-4": ("3.5× at 9.2 %", "+3.5 points at 11.1 %"),
+    "conv-6": ("2.5× at 15.1 %", "+3.3 points at 26.4 %"),
+}

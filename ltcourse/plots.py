@@ -26,13 +26,19 @@ COLORS = {
     "neither": GRAY,
     "magnitude": BLUE,
     "ticket": BLUE,
+    "rewound": GREEN,
     "re-initialized": ORANGE,
+    "from scratch": ORANGE,
+    "fine-tuned": GREEN,
+    "one shot": PURPLE,
+    "reset at the end": SKY,
     "random": RED,
     "L2": GREEN,
     "L1": PURPLE,
 }
 LAYERS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 _MARKERS = "os^Dvp"
+_THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}")
 
 
 def use_style() -> None:
@@ -105,7 +111,7 @@ def learning_curves(history: History) -> Figure:
         PercentFormatter(1, decimals=1 if np.ptp(history.validation_accuracy) > 0.01 else 2)
     )
     for ax in (left, right):
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        ax.xaxis.set_major_formatter(_THOUSANDS)
     return figure
 
 
@@ -172,7 +178,7 @@ def weight_histogram(
             ax.axvline(x, color="black", linestyle="--", linewidth=1.5)
         ax.legend(loc="upper right")
     ax.set(xlabel="weight", ylabel="weights", title=title, xlim=(-limit, limit))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.yaxis.set_major_formatter(_THOUSANDS)
     return ax
 
 
@@ -213,28 +219,60 @@ def against_density(
     *,
     ylabel: str,
     reference: Mapping[str, Sequence[float]] | None = None,
+    shares: bool = True,
 ) -> Axes:
-    """Draw a share (accuracy or error) against P_m, a line a method: the mean of the trials, their range as a band.
+    """Draw a number against P_m, a line a method: the mean of the trials, their range as a band.
 
-    curves: method → P_m → the trials' values, all from 0 to 1. reference: name → values of networks that are not
-    pruned, each a dashed line.
+    curves: method → P_m → the trials' values. reference: name → values of networks that are not pruned, each a dashed
+    line. shares: whether the values are shares from 0 to 1 (accuracy, error), or counts.
     Lesson 01, "The slides' two rows".
     """
     for i, (method, points) in enumerate(curves.items()):
         x = sorted(points, reverse=True)
-        mean = [float(np.mean(points[p])) for p in x]
-        color = COLORS.get(method, LAYERS[i % len(LAYERS)])
-        ax.plot(x, mean, color=color, marker=_MARKERS[i % len(_MARKERS)], label=method)
-        ax.fill_between(
-            x, [min(points[p]) for p in x], [max(points[p]) for p in x], color=color, alpha=0.2, linewidth=0
-        )
+        _line_and_band(ax, x, [points[p] for p in x], method, i)
     for name, values in (reference or {}).items():
         ax.axhline(float(np.mean(values)), color=COLORS.get(name, GRAY), linestyle="--", label=name)
     _density_axis(ax, [p for points in curves.values() for p in points])
     ax.set(ylabel=ylabel)
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.yaxis.set_major_formatter(PercentFormatter(1) if shares else _THOUSANDS)
     ax.legend()
     return ax
+
+
+def against_iterations(
+    curves: Mapping[str, Sequence[Mapping[str, Sequence[float]]]],
+    ax: Axes,
+    *,
+    key: str,
+    ylabel: str,
+    shares: bool = True,
+) -> Axes:
+    """Draw how a number changed during training, a line a network: the mean of the trials, their range as a band.
+
+    curves: label → one curve a trial, {"iterations": …, key: …}, all of the same iterations. shares: as in
+    `against_density`.
+    Source: Frankle & Carbin 2019, Fig. 3.
+    Lesson 03, "Faster?".
+    """
+    for i, (label, trials) in enumerate(curves.items()):
+        _line_and_band(
+            ax, trials[0]["iterations"], list(zip(*(t[key] for t in trials), strict=True)), label, i, marker=""
+        )
+    ax.set(xlabel="iteration", ylabel=ylabel)
+    ax.xaxis.set_major_formatter(_THOUSANDS)
+    ax.yaxis.set_major_formatter(PercentFormatter(1) if shares else FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.legend()
+    return ax
+
+
+def _line_and_band(
+    ax: Axes, x: Sequence[float], values: Sequence[Sequence[float]], label: str, i: int, marker: str | None = None
+) -> None:
+    """One line: the mean of the trials at each x, and their range as a band; `i` chooses what the label does not."""
+    color = COLORS.get(label, LAYERS[i % len(LAYERS)])
+    marker = _MARKERS[i % len(_MARKERS)] if marker is None else marker
+    ax.plot(x, [float(np.mean(v)) for v in values], color=color, marker=marker, label=label)
+    ax.fill_between(x, [min(v) for v in values], [max(v) for v in values], color=color, alpha=0.2, linewidth=0)
 
 
 def _density_axis(ax: Axes, values: Sequence[float]) -> None:
@@ -269,6 +307,23 @@ def sensitivity(scan: Mapping[str, Sequence[float]], shares: Sequence[float], ax
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend(loc="lower left")
+    return ax
+
+
+def along_a_line(errors: Mapping[str, Sequence[Sequence[float]]], ax: Axes, title: str = "") -> Axes:
+    """Draw the error between two networks, from one end of the line to the other, for several pairs.
+
+    errors: label → one list of errors a trial, 0 to 1, evenly spaced along the line.
+    Source: Frankle et al. 2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", Fig. 2.
+    Lesson 04, "Are two runs one run?".
+    """
+    for i, (label, trials) in enumerate(errors.items()):
+        x = np.linspace(0, 1, len(trials[0])).tolist()
+        _line_and_band(ax, x, list(zip(*trials, strict=True)), label, i)
+    ax.set(xlabel="way from one network to the other", ylabel="test error", title=title, ylim=(0, None))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    ax.legend()
     return ax
 
 

@@ -16,9 +16,9 @@ INTERVAL = 0.2  # seconds between two redraws: what an eye can follow
 class Live(Generic[T]):
     """Iterate over work and show how it goes, in place; Ctrl-C inside the block ends it and keeps what was computed.
 
-    work: anything to iterate over whose items describe themselves with str(). total: how many items there will be, for
-    the time left. draw: maps the items so far to a figure, shown below the line. The saved notebook keeps the last
-    figure and the last line, without times.
+    work: anything to iterate over whose items describe themselves with str(); it can have a `summary` to end with.
+    total: how many items there will be, for the time left. draw: maps the items so far to a figure, shown below the
+    line. The saved notebook keeps the last figure and the last line, without times.
 
         with Live(prune_iteratively(…), "pruning", total=6) as live:
             for round in live:
@@ -72,7 +72,10 @@ class Live(Generic[T]):
             text = f"{self._title}{at} · stopped{of}: what was computed is kept"
             self._show(text, drawn=bool(self.items))
         elif kind is None and self.items:
-            self._show(f"{self._title} · {self.items[-1]}", drawn=True)
+            closing = getattr(
+                self._work, "summary", self.items[-1]
+            )  # the last of several at once is a matter of chance
+            self._show(f"{self._title} · {closing}", drawn=True)
         self._screen.close()
         return self.interrupted
 

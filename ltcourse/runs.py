@@ -55,22 +55,34 @@ class Record:
                 if row["method"] == method:
                     yield t["seed"], row
 
-    def values(self, method: str, number: int, key: str) -> list[float]:
+    def values(self, method: str, number: int, key: str) -> list[Any]:
         """Return one value of every trial: `key` of a method at a round.
 
-        Where a method shares its dense network with the others, round 0 is recorded once, under the first.
+        Where a method shares its dense network with the others, round 0 is recorded once, under the first. Where a
+        record holds an error, it can be asked for the accuracy: "test_accuracy" is 1 − "test_error".
 
         Raises ValueError for an unknown method and RunError if it has no such round.
         Lesson 01, "The slides' two rows".
         """
         methods = list(dict.fromkeys(row["method"] for t in self.trials for row in t["rows"]))
         choose("method", method, methods)
-        found = [row[key] for _, row in self.rows(method) if row["round"] == number]
+        found = [row for _, row in self.rows(method) if row["round"] == number]
         if not found and number == 0:
-            found = [row[key] for _, row in self.rows(methods[0]) if row["round"] == 0]
+            found = [row for _, row in self.rows(methods[0]) if row["round"] == 0]
         if not found:
             raise RunError(f"the record of {self.experiment!r} has no round {number} of {method!r}")
-        return found
+        if key.endswith("accuracy"):
+            return [1 - row[key.replace("accuracy", "error")] for row in found]
+        return [row[key] for row in found]
+
+    def change(self, method: str, number: int, key: str) -> list[float]:
+        """Return, of every trial, `key` of a method at a round minus that of its dense network.
+
+        Raises as `values` does, and ValueError where a trial has one and not the other.
+        Lesson 03, "The experiment".
+        """
+        dense, there = self.values(method, 0, key), self.values(method, number, key)
+        return [after - before for before, after in zip(dense, there, strict=True)]
 
     def curve(self, method: str, key: str) -> dict[float, list[float]]:
         """Return `key` of every trial by P_m, over all rounds of a method.
@@ -149,6 +161,11 @@ class Runner:
             yield Arrival(self.name, seed, row)
 
     @property
+    def summary(self) -> str:
+        """One line for the end, whichever row came last."""
+        return f"{sum(map(len, self._rows.values()))} networks trained, seeds {', '.join(map(str, sorted(self._rows)))}"
+
+    @property
     def record(self) -> Record:
         """What has come so far, as a record."""
         trials = [
@@ -204,6 +221,8 @@ def record(
     done = {t["seed"] for t in earlier.trials} if earlier else set()
     seeds = tuple(seed for seed in chosen.seeds[:trials] if seed not in done)
     if earlier and not seeds:
+        if done.issuperset(chosen.seeds):
+            shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed when its record was written
         return file
     runner = Runner(name, at, seeds=seeds, folder=folder)
     parts = _sign(folder, runner.record)
@@ -213,7 +232,7 @@ def record(
     result = runner.record
     if earlier:
         result.trials[:] = sorted([*earlier.trials, *result.trials], key=lambda t: t["seed"])
-        parts = [*earlier.provenance.pop("before", []), earlier.provenance, *parts]
+        parts = _parts(earlier, result) + parts
     result.provenance.update({"before": parts} if parts else {})
     _write(file, replace(result, live=False))
     shutil.rmtree(folder)
@@ -239,13 +258,18 @@ def _sign(folder: Path, begun: Record) -> list[dict[str, Any]]:
         before = _read(note)
         if before.settings != begun.settings:
             raise RunError(f"{folder.name} holds a stopped run of other settings: add --restart to begin anew")
-        parts = before.provenance.pop("before", [])
-        how = ("machine", "device", "versions", "code")
-        if any(before.provenance[key] != begun.provenance[key] for key in how):
-            parts.append(before.provenance)
-        else:
-            begun.provenance["started"] = before.provenance["started"]
+        parts = _parts(before, begun)
     _write(note, replace(begun, provenance=begun.provenance | ({"before": parts} if parts else {})))
+    return parts
+
+
+def _parts(earlier: Record, later: Record) -> list[dict[str, Any]]:
+    """Return the provenance of the parts before a later one; one made in the same way becomes one with it."""
+    before = dict(earlier.provenance)
+    parts = before.pop("before", [])
+    if any(before[key] != later.provenance[key] for key in ("machine", "device", "versions", "code")):
+        return [*parts, before]
+    later.provenance["started"] = before["started"]
     return parts
 
 

@@ -43,7 +43,19 @@ def percent(share: float, digits: int = 1) -> str:
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
     """Return shares as mean and range: "1.65 % (1.60 to 1.71)"; one value alone has no range."""
-    mean = percent(sum(values) / len(values), digits)
-    if len(values) == 1:
-        return mean
-    return f"{mean} ({100 * min(values):.{digits}f} to {100 * max(values):.{digits}f})"
+    return _mean_and_range([100 * v for v in values], f".{digits}f", " %")
+
+
+def points(differences: Sequence[float], digits: int = 2) -> str:
+    """Return differences of shares as mean and range in percentage points: "+0.31 points (+0.25 to +0.40)"."""
+    return _mean_and_range([100 * d for d in differences], f"+.{digits}f", " points")
+
+
+def times(ratios: Sequence[float]) -> str:
+    """Return ratios as mean and range: "2.51× (2.30 to 2.70)"."""
+    return _mean_and_range(ratios, ".2f", "×")
+
+
+def _mean_and_range(values: Sequence[float], form: str, unit: str) -> str:
+    mean = f"{sum(values) / len(values):{form}}{unit}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):{form}} to {max(values):{form}})"

@@ -12,6 +12,8 @@ from torch import nn
 
 from ltcourse import masks, plots
 from ltcourse.data import Split
+from ltcourse.pruning import Round
+from ltcourse.restarts import State
 from ltcourse.tables import percent
 from ltcourse.training import evaluate
 
@@ -87,4 +89,37 @@ class ThresholdExplorer:
         )
         for axis in (right.xaxis, right.yaxis):
             axis.set_major_formatter(plots.PercentFormatter(1))
+        return figure
+
+
+class TicketStepper:
+    """Forward and back through the rounds of a lottery: the weights, the mask and the accuracy of each.
+
+    rounds: of `prune_iteratively`, the dense network first. initial: θ₀. layer: whose weights and mask are shown; its
+    inputs are the pixels of an image of `shape`, (height, width).
+    Lesson 03, "Step through the rounds".
+    """
+
+    def __init__(self, rounds: Sequence[Round], initial: State, layer: str, shape: tuple[int, int]) -> None:
+        self._rounds, self._initial, self._layer, self._shape = rounds, initial, layer, shape
+        self.numbers = tuple(r.number for r in rounds)
+        self._limit = 4 * float(initial[layer].std())
+
+    def draw(self, round: int, weights: str) -> Figure:
+        """Draw a round: its surviving weights ("before" or "after" training), its mask by pixel, its accuracy."""
+        here = self._rounds[self.numbers.index(round)]
+        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.6), width_ratios=(1.1, 0.9, 1.1))
+        mask = here.mask[self._layer]
+        values = {"before": self._initial, "after": here.state}[weights][self._layer]
+        name = self._layer.removesuffix(".weight")
+        plots.weight_histogram(
+            values[mask], left, limit=self._limit, title=f"{name}: {int(mask.sum()):,} weights {weights} training"
+        )
+        plots.inputs_kept(mask, self._shape, middle, "what they look at")
+        accuracies = {r.density: [r.history.validation_accuracy[-1]] for r in self._rounds}
+        plots.against_density(
+            {"ticket": accuracies}, right, ylabel="validation accuracy", reference={"dense": accuracies[1.0]}
+        )
+        right.plot([here.density], accuracies[here.density], color=plots.ORANGE, marker="o", markersize=15, zorder=3)
+        right.set_title(f"round {round}: $P_m$ = {percent(here.density)}, {percent(accuracies[here.density][0])}")
         return figure

@@ -5,8 +5,10 @@ import dataclasses
 import pytest
 import torch
 
-from ltcourse import data
+from ltcourse import data, han, instability, lottery, pruning
 from ltcourse.data import Split
+from ltcourse.models import snapshot
+from ltcourse.training import train
 
 torch.set_num_threads(1)
 
@@ -31,3 +33,19 @@ def global_randomness_untouched():
     before = torch.get_rng_state()
     yield
     assert torch.equal(torch.get_rng_state(), before), "the global random state has changed"
+
+
+@pytest.fixture
+def small_trials(monkeypatch, clothes):
+    """Let trials see only `clothes`; return the list that their trainings go to: the first weights, and the choices."""
+    trainings = []
+
+    def spy(network, dataset, recipe, **choices):
+        trainings.append({"start": snapshot(network), "recipe": recipe, **choices})
+        return train(network, dataset, recipe, **choices)
+
+    for module in (han, instability, lottery, pruning):
+        monkeypatch.setattr(module, "train", spy)
+    for module in (han, instability, lottery):
+        monkeypatch.setattr(module, "load", lambda name, device: clothes)
+    return trainings

@@ -24,7 +24,7 @@ HOUSE = """
     doctor
     runs
     experiments
-    checks
+    checks ticket_checks verdicts
     widgets plots
     pruning restarts
     training

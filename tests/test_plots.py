@@ -66,8 +66,13 @@ def test_the_style_can_be_read_from_the_back_row():
 
 def test_colors_are_told_apart():
     assert len(set(plots.LAYERS)) == len(plots.LAYERS)
-    together = ("magnitude", "random", "re-initialized", "dense", "L1", "L2")
-    assert len({plots.COLORS[m] for m in together}) == len(together)
+    for together in (
+        ("magnitude", "random", "re-initialized", "dense", "L1", "L2"),
+        ("ticket", "rewound", "re-initialized", "random", "dense"),
+        ("ticket", "one shot", "reset at the end", "re-initialized"),
+        ("fine-tuned", "from scratch", "dense"),
+    ):
+        assert len({plots.COLORS[m] for m in together}) == len(together)
 
 
 # Examples
@@ -250,6 +255,34 @@ def test_against_density_of_one_trial(ax, points):
 def test_methods_without_a_color_of_their_own_get_different_ones(ax):
     plots.against_density({f"method {i}": {1.0: [0.1], 0.5: [0.2]} for i in range(6)}, ax, ylabel="error")
     assert len({x.get_color() for x in ax.get_lines()}) == 6
+
+
+def test_against_density_of_counts(ax):
+    labeled(plots.against_density({"ticket": {1.0: [7_400], 0.2: [4_500]}}, ax, ylabel="early stop", shares=False))
+    assert ax.yaxis.get_major_formatter()(7_400, 0) == "7,400"
+
+
+def test_against_iterations_draws_means_and_ranges(ax):
+    trials = [{"iterations": [100, 200], "error": [0.2, 0.1]}, {"iterations": [100, 200], "error": [0.4, 0.3]}]
+    curves = {"ticket": trials, "another": trials[:1]}
+    labeled(plots.against_iterations(curves, ax, key="error", ylabel="validation error"))
+    assert legend(ax) == ["ticket", "another"]
+    drawn = line(ax, "ticket")
+    assert list(drawn.get_xdata()) == [100, 200] and list(drawn.get_ydata()) == pytest.approx([0.3, 0.2])
+    assert drawn.get_color() == plots.COLORS["ticket"] != line(ax, "another").get_color()
+    band = ax.collections[0].get_paths()[0].vertices
+    assert {(100, 0.2), (100, 0.4), (200, 0.1), (200, 0.3)} <= {(x, round(y, 6)) for x, y in band.tolist()}
+    assert ax.xaxis.get_major_formatter()(1_500, 0) == "1,500"
+    assert isinstance(ax.yaxis.get_major_formatter(), plots.PercentFormatter)
+
+
+def test_along_a_line_goes_from_one_end_to_the_other(ax):
+    labeled(
+        plots.along_a_line({"k = 0": [[0.1, 0.5, 0.2], [0.2, 0.7, 0.2]], "k = 50": [[0.1, 0.1, 0.1]]}, ax, "ResNet")
+    )
+    drawn = line(ax, "k = 0")
+    assert list(drawn.get_xdata()) == [0, 0.5, 1] and list(drawn.get_ydata()) == pytest.approx([0.15, 0.6, 0.2])
+    assert legend(ax) == ["k = 0", "k = 50"] and ax.get_title() == "ResNet" and ax.get_ylim()[0] == 0
 
 
 @pytest.mark.parametrize("network", ["lenet-300-100", "lenet-5", "conv-6", "conv-8"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ltcourse.tables import Table, percent, spread
+from ltcourse.tables import Table, percent, points, spread, times
 
 
 def test_markdown_aligns_numbers_right():
@@ -47,3 +47,14 @@ def test_spread():
     assert spread([0.016, 0.0171, 0.0164]) == "1.65 % (1.60 to 1.71)"
     assert spread([0.1, 0.2], 0) == "15 % (10 to 20)"
     assert spread([0.0165]) == "1.65 %"
+
+
+def test_points_are_signed():
+    assert points([0.0031, 0.004, 0.0022]) == "+0.31 points (+0.22 to +0.40)"
+    assert points([-0.005]) == "-0.50 points"
+    assert points([0.0]) == "+0.00 points"
+
+
+def test_times():
+    assert times([2.4, 2.6]) == "2.50× (2.40 to 2.60)"
+    assert times([0.62]) == "0.62×"

@@ -9,9 +9,10 @@ from matplotlib import pyplot as plt
 
 from ltcourse import masks, models, plots, widgets
 from ltcourse.models import snapshot
+from ltcourse.pruning import prune_iteratively
 from ltcourse.tables import percent
 from ltcourse.training import Recipe, evaluate, train
-from ltcourse.widgets import ThresholdExplorer, explore
+from ltcourse.widgets import ThresholdExplorer, TicketStepper, explore
 
 SHARES = [k / 20 for k in range(20)] + [0.97, 0.99, 1.0]
 LAYERS = ("fc1", "fc2", "fc3")
@@ -103,6 +104,56 @@ def test_a_slider_answers_at_once(explorer):
     for share in (0.0, 0.3, 0.6, 0.9, 0.99):
         begun = time.process_time()
         plt.close(explorer.draw(share, "fc1"))
+        seconds.append(time.process_time() - begun)
+    assert min(seconds) < 0.3, f"one draw takes {min(seconds):.2f} s"
+
+
+# The stepper
+
+
+@pytest.fixture(scope="module")
+def lottery(clothes):
+    """Three rounds of a lottery, and the initial weights."""
+    start = models.create("lenet-300-100", seed=2)
+    θ0 = snapshot(start)
+    recipe = Recipe(iterations=20, batch=50, evaluate_every=20)
+    return list(prune_iteratively(start, clothes, recipe, rate=0.5, rounds=3)), θ0
+
+
+@pytest.fixture(scope="module")
+def stepper(lottery):
+    return TicketStepper(*lottery, "fc1.weight", (28, 28))
+
+
+@pytest.mark.parametrize("weights", ["before", "after"])
+@pytest.mark.parametrize("number", range(4))
+def test_each_round_shows_its_weights_its_mask_and_its_accuracy(lottery, stepper, number, weights):
+    rounds, θ0 = lottery
+    here = rounds[number]
+    mask = here.mask["fc1.weight"]
+    left, middle, right = stepper.draw(number, weights).axes[:3]
+    assert f"{int(mask.sum()):,} weights {weights} training" in left.get_title()
+    values = (θ0 if weights == "before" else here.state)["fc1.weight"][mask]
+    limit = left.get_xlim()[1]
+    assert sum(p.get_height() for p in left.patches) == ((values.abs() <= limit) & (values != 0)).sum()
+    assert middle.images[0].get_array().tolist() == mask.sum(0).view(28, 28).tolist()
+    marked = right.get_lines()[-1]
+    assert marked.get_xdata()[0] == here.density and marked.get_ydata()[0] == here.history.validation_accuracy[-1]
+    assert percent(here.density) in right.get_title()
+    assert right.get_xlabel() and right.get_ylabel() and left.get_xlabel()
+
+
+def test_the_stepper_goes_through_all_rounds_on_one_scale(stepper):
+    assert stepper.numbers == (0, 1, 2, 3)
+    limits = {stepper.draw(n, w).axes[0].get_xlim() for n in stepper.numbers for w in ("before", "after")}
+    assert len(limits) == 1, "a scale that jumps hides what changes"
+
+
+def test_a_step_answers_at_once(stepper):
+    seconds = []
+    for number in stepper.numbers:
+        begun = time.process_time()
+        plt.close(stepper.draw(number, "after"))
         seconds.append(time.process_time() - begun)
     assert min(seconds) < 0.3, f"one draw takes {min(seconds):.2f} s"
 

@@ -1,0 +1,439 @@
+"""Checks of the exercises of lesson 03, on tickets; `checks` offers them beside its own.
+
+An answer that is wrong is set beside the classic mistakes, so that the one that it fits can be named.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ltcourse import masks, verdicts
+from ltcourse.masks import Mask, Weights
+from ltcourse.models import snapshot
+from ltcourse.restarts import State
+from ltcourse.verdicts import Finding, Verdict
+
+Train = Callable[[nn.Module, Mask], float]
+Batches = list[tuple[Tensor, Tensor]]
+
+
+def imp_round(function: Callable[[nn.Module, State, Mask, float, Train], Mask]) -> Verdict:
+    """Check exercise 1 of lesson 03: (network, initial, mask, rate, train) → the next mask, and the network reset."""
+    # no count of weights is a half, and no two weights are equally large
+    cases = [((3, 2), 1.0, 0.5), ((4, 5), 0.5, 0.2), ((4, 6, 3), 0.5, 0.3), ((5, 8, 4), 0.3, 0.2)]
+
+    def findings() -> Iterator[Finding]:
+        for sizes, share, rate in cases:
+            network, initial, mask, train = _before_a_round(sizes, share)
+            first, old, received = verdicts.copied(initial), verdicts.copied(mask), list[Mask]()
+            right = copy.deepcopy(network)
+            train(right, old)
+            trained = snapshot(right)
+            expected = masks.magnitude(trained, old, rate)
+
+            def noted(network: nn.Module, mask: Mask, train: Train = train, received: list[Mask] = received) -> float:
+                received.append(verdicts.copied(mask))
+                return train(network, mask)
+
+            yours = verdicts.ask(function, network, initial, mask, rate, noted)
+            case = f"{' → '.join(map(str, sizes))} neurons, {share:.0%} kept before, rate {rate}"
+            wrong = verdicts.wrong_masks(yours, old)
+            if not wrong and not verdicts.same(mask, old):
+                wrong = "your function changed the mask that it was given: make a new one"
+            wrong = wrong or _wrong_training(received, old, yours) or _wrong_choice(yours, old, rate, trained, first)
+            yield Finding(f"{case}: the next mask", verdicts.show(yours), verdicts.show(expected), wrong)
+            yield _compare_reset(f"{case}: the network afterwards", network, expected, first, trained)
+            yield _compare_initial(f"{case}: the initial weights", initial, first)
+            verdicts.ask(train, network, expected)  # it shows what network and `initial` share
+            yield _compare_initial(f"{case}: the initial weights, when the next round has trained", initial, first)
+
+    return verdicts.judge("exercise 1, a round of iterative pruning", findings())
+
+
+def rounds_until(function: Callable[[float, list[int], float], int]) -> Verdict:
+    """Check exercise 2 of lesson 03: (density, sizes, rate) → the rounds that leave at most this density."""
+    lenet = [235_200, 30_000, 1_000]
+    # in each, a half rounded up instead of to an even number of weights would come to the same
+    cases = [
+        (1.0, [4, 2], 0.5),
+        (0.625, [16, 16], 0.5),  # exactly reached
+        (0.5, [10, 14], 0.3),
+        (0.3, [28, 28], 0.2),
+        (0.25, [60, 30, 20], 0.2),
+        (0.1, [100, 300], 0.2),
+        *((density, lenet, 0.2) for density in (0.8, 0.36, 0.212, 0.21, 0.036)),
+    ]
+
+    def findings() -> Iterator[Finding]:
+        for density, sizes, rate in cases:
+            yours = verdicts.ask(function, density, list(sizes), rate)
+            expected = _rounds(density, sizes, rate)
+            wrong = _wrong_rounds(yours, expected, density, sizes, rate)
+            yield Finding(f"{sizes} weights down to {density:.1%}, rate {rate}", f"{yours}", f"{expected}", wrong)
+
+    return verdicts.judge("exercise 2, how many rounds", findings())
+
+
+def train_ticket(function: Callable[[nn.Module, torch.optim.Optimizer, State, Mask, Batches], float]) -> Verdict:
+    """Check exercise 3 of lesson 03: (network, optimizer, initial, mask, batches) → the loss of the last step."""
+
+    def findings() -> Iterator[Finding]:
+        for name in verdicts.OPTIMIZERS:
+            network, optimizer, initial, mask, batches = _trained_densely(name)
+            first, kept = verdicts.copied(initial), verdicts.copied(mask)
+            right, losses = _ticket(name)
+            for again in (False, True):
+                alive: list[tuple[float, str]] = []
+
+                def look(network: nn.Module, _: Any, kept: Mask = kept, alive: list = alive) -> None:
+                    if torch.is_grad_enabled():
+                        alive.append(_largest_pruned(network, kept))
+
+                hook = network.register_forward_pre_hook(look)
+                try:
+                    loss = verdicts.ask(function, network, optimizer, initial, mask, list(batches))
+                finally:
+                    hook.remove()
+                wrong = _wrong_parameters(network, first)
+                found = wrong
+                if not wrong:
+                    look(network, None)
+                    found, wrong = _compare_ticket(name, network, right, alive, len(batches), again)
+                case = f"{name}: the network, {'trained once more' if again else 'trained'}"
+                yield Finding(case, found, "pruned weights 0, the others within 1e-05", wrong)
+                if not again:
+                    yield _compare_last_loss(f"{name}: the loss", loss, losses, right, batches)
+                    yield _compare_initial(f"{name}: the initial weights", initial, first)
+
+    return verdicts.judge("exercise 3, training a ticket", findings())
+
+
+def early_stop(function: Callable[[list[int], list[float]], int]) -> Verdict:
+    """Check exercise 4 of lesson 03: (iterations, losses) → the iteration of the smallest loss, the first of equals."""
+    noise = torch.randn(40, generator=torch.Generator().manual_seed(6)).tolist()
+    curve = [round(0.6 * math.exp(-i / 4) + 0.004 * i + 0.1 + 0.015 * z, 4) for i, z in enumerate(noise)]
+    cases = [
+        ([100], [0.5]),
+        ([100, 200, 300], [0.5, 0.4, 0.3]),
+        ([100, 200, 300], [0.3, 0.4, 0.5]),
+        ([20, 40, 60, 80, 100], [0.6, 0.4, 0.5, 0.2, 0.3]),
+        ([50, 100, 150, 200, 250], [0.6, 0.2, 0.5, 0.2, 0.3]),
+        ([10, 20, 50, 100, 200, 500], [2.3, 1.7, 0.9, 0.31, 0.29, 0.42]),
+        (list(range(50, 2050, 50)), curve),
+    ]
+
+    def findings() -> Iterator[Finding]:
+        for iterations, losses in cases:
+            given = list(iterations), list(losses)
+            yours = verdicts.ask(function, *given)
+            expected = iterations[min(range(len(losses)), key=losses.__getitem__)]
+            wrong = _wrong_stop(yours, expected, iterations, losses)
+            if not wrong and given != (iterations, losses):
+                wrong = "your function changed the lists that it was given: work on copies"
+            shown = f"losses {losses} at {iterations}" if len(losses) < 8 else f"a noisy curve of {len(losses)} losses"
+            yield Finding(shown, f"{yours}", f"{expected}", wrong)
+
+    return verdicts.judge("exercise 4, the early stop", findings())
+
+
+def _wrong_parameters(network: nn.Module, first: Weights) -> str:
+    """What keeps the network's parameters from being compared, or from being trained again."""
+    now = dict(network.named_parameters())
+    if now.keys() != first.keys():
+        return f"the network's parameters are now {sorted(now)}, and were {sorted(first)}"
+    for name, p in now.items():
+        if p.shape != first[name].shape:
+            return f"{name} now has shape {tuple(p.shape)}, and had {tuple(first[name].shape)}"
+        if not p.requires_grad:
+            return f"{name} no longer requires a gradient, so that nothing can train it"
+    return ""
+
+
+def _compare_initial(case: str, initial: Weights, first: Weights) -> Finding:
+    if verdicts.same(initial, first):
+        return Finding(case, "unchanged", "unchanged")
+    wrong = (
+        "`initial` has changed, and the next round needs it: the network shares its tensors, or you wrote into them; "
+        "copy the values, with p.copy_(…), or clone them"
+    )
+    return Finding(case, "changed", "unchanged", wrong)
+
+
+# Lesson 03, exercise 1
+
+
+def _before_a_round(sizes: Sequence[int], share: float) -> tuple[nn.Module, State, Mask, Train]:
+    """Return a network that holds its initial weights under a mask, all its initial weights, the mask, and training."""
+    generator = torch.Generator().manual_seed(4)
+    network = verdicts.small_network(sizes, seed=5)
+    initial = {name: p.detach().clone() for name, p in network.named_parameters()}
+    x, y = torch.randn(16, sizes[0], generator=generator), torch.randint(0, sizes[-1], (16,), generator=generator)
+    mask = masks.at_random(seed=1)(initial, masks.dense(network), 1 - share, "layer")
+
+    def train(network: nn.Module, mask: Mask) -> float:
+        masks.apply(network, mask)
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.3, momentum=0.9)
+        return [verdicts.step(network, optimizer, mask, x, y) for _ in range(10)][-1]
+
+    masks.apply(network, mask)
+    return network, initial, mask, train
+
+
+def _wrong_training(received: Sequence[Mask], old: Mask, yours: Mask) -> str:
+    if not received:
+        return "`train` was never called: a round trains the network before it prunes"
+    if len(received) > 1:
+        return f"`train` was called {len(received)} times: a round trains once, and the next round begins with training"
+    if verdicts.same(received[0], yours):
+        return "you pruned before training: train under the mask that you are given, then choose the next one"
+    if not verdicts.same(received[0], old):
+        return "`train` was not called with the mask that your function was given"
+    return ""
+
+
+def _wrong_choice(yours: Mask, old: Mask, rate: float, trained: Weights, first: Weights) -> str:
+    for name, m in old.items():
+        if back := int((yours[name] & ~m).sum()):
+            return f"{back} pruned weights of {name} are back: prune a share of what is left, and keep the rest pruned"
+    left = {name: int(m.sum()) for name, m in old.items()}
+    gone = {name: left[name] - int(m.sum()) for name, m in yours.items()}
+    right = {name: round(rate * n) for name, n in left.items()}
+    if gone != right:
+        if gone == {name: round(rate * m.numel()) for name, m in old.items()}:
+            return f"it prunes {rate:.0%} of all weights of a layer, not of the remaining ones"
+        if gone == {name: left[name] - n for name, n in right.items()}:
+            return f"it keeps {rate:.0%} of the remaining weights and prunes the others: the other way round"
+        if sum(gone.values()) == round(rate * sum(left.values())):
+            return "it prunes the share of all layers together: each layer loses its own share"
+        name = next(name for name in gone if gone[name] != right[name])
+        return f"it prunes {gone[name]} of the {left[name]} remaining weights of {name}, and should prune {right[name]}"
+    if verdicts.same(yours, masks.magnitude(trained, old, rate)):
+        return ""
+    magnitude = {name: trained[name].abs() for name in old}
+    mistakes = {
+        "it prunes the smallest of the initial weights, not of the trained ones": {n: first[n].abs() for n in old},
+        "it prunes the largest magnitudes: the smallest go": {n: -magnitude[n] for n in old},
+        "it prunes the most negative weights: magnitude has no sign": trained,
+    }
+    for wrong, scores in mistakes.items():
+        if verdicts.same(yours, masks.select(scores, old, rate)):
+            return wrong
+    gap = max(float(magnitude[n][m & ~yours[n]].max() - magnitude[n][yours[n]].min()) for n, m in old.items())
+    return f"it prunes a weight whose trained magnitude is {gap:.3g} larger than one that it keeps"
+
+
+def _compare_reset(case: str, network: nn.Module, mask: Mask, first: Weights, trained: Weights) -> Finding:
+    """Compare with the initial weights under the next mask, and tell why they are not that."""
+    expected = "the initial weights under the next mask"
+    if wrong := _wrong_parameters(network, first):
+        return Finding(case, wrong, expected, wrong)
+    now = {name: p.detach() for name, p in network.named_parameters()}
+    target = {name: w * mask.get(name, True) for name, w in first.items()}
+    far, worst = verdicts.furthest(now, target)
+    if far <= 1e-7:
+        return Finding(case, "largest difference 0", expected)
+
+    def survivors(state: Weights) -> State:
+        return {name: state[name][m] for name, m in mask.items()}
+
+    biases = {name: w for name, w in now.items() if name not in mask}
+    if verdicts.close(survivors(now), survivors(trained)):
+        wrong = "not reset: the survivors still have their trained values"
+    elif not verdicts.close(survivors(now), survivors(first)):
+        wrong = "the survivors are not at their initial values: take them from `initial`, and do not draw them anew"
+    elif verdicts.close(biases, trained):
+        wrong = "the weights were reset, but not the biases: `initial` holds them too"
+    elif not verdicts.close(biases, first):
+        wrong = "the biases are not at their initial values: only weights are pruned"
+    else:
+        wrong = "the network was reset without the next mask: pruned weights must be 0"
+    return Finding(case, f"largest difference {far:.2g}, in {worst}", expected, wrong)
+
+
+# Lesson 03, exercise 2
+
+
+def _left(sizes: Sequence[float], rounds: int, rate: float, output: float, whole: bool = True) -> float:
+    """How many weights are left. output: rate of the last layer. whole: round the count pruned to whole weights."""
+    left = list(sizes)
+    for _ in range(rounds):
+        pruned = [rate * n for n in left[:-1]] + [output * left[-1]]
+        left = [n - (round(p) if whole else p) for n, p in zip(left, pruned, strict=True)]
+    return sum(left)
+
+
+def _rounds(density: float, sizes: Sequence[int], rate: float, output: float | None = None, whole: bool = True) -> int:
+    output = rate / 2 if output is None else output
+    return next(r for r in range(1000) if _left(sizes, r, rate, output, whole) <= density * sum(sizes))
+
+
+def _wrong_rounds(yours: Any, expected: int, density: float, sizes: Sequence[int], rate: float) -> str:
+    rounds = verdicts.number(yours)
+    if rounds is None:
+        return f"the rounds are a number, and this is {type(yours).__name__}"
+    if rounds == expected:
+        return ""
+    if not rounds.is_integer() or not 0 <= rounds <= 1000:
+        return "rounds are whole, and not negative: count them"
+
+    def leave(rounds: int) -> str:
+        return f"{rounds} rounds leave {_left(sizes, rounds, rate, rate / 2) / sum(sizes):.2%}"
+
+    if rounds in [_rounds(density, sizes, rate, rate, whole) for whole in (True, False)]:
+        return f"the last layer goes at half the rate, and yours at the full one: {leave(int(rounds))}"
+    if rounds == _rounds(density, sizes, rate, rate / 2, whole=False):
+        return f"weights are whole: round the count that a layer loses, each round; {leave(expected)}"
+    if rounds < expected:
+        return f"too few: {leave(int(rounds))}"
+    if _left(sizes, expected, rate, rate / 2) == density * sum(sizes):
+        return f"too many: {leave(expected)}, and at most {density:.1%} includes exactly {density:.1%}"
+    return f"too many: {leave(expected)}, and that is enough"
+
+
+# Lesson 03, exercise 3
+
+
+def _trained_densely(name: str) -> tuple[nn.Module, torch.optim.Optimizer, State, Mask, Batches]:
+    """Return a trained network, its optimizer full of memories, the initial weights, a mask, and batches."""
+    generator = torch.Generator().manual_seed(2)
+    network = verdicts.small_network((4, 6, 3), seed=2)
+    initial = {name: p.detach().clone() for name, p in network.named_parameters()}
+    optimizer = verdicts.OPTIMIZERS[name](network.parameters())
+    # AdamW does not take this default back, and type(optimizer)(…, **optimizer.defaults) is a right answer
+    optimizer.defaults.pop("decoupled_weight_decay", None)
+    batches = [
+        (torch.randn(8, 4, generator=generator), torch.randint(0, 3, (8,), generator=generator)) for _ in range(4)
+    ]
+    everything = masks.dense(network)
+    for x, y in batches[1:] + batches[1:]:
+        verdicts.step(network, optimizer, everything, x, y)
+    mask = masks.magnitude(snapshot(network), everything, 0.5)
+    return network, optimizer, initial, mask, batches[:3]
+
+
+def _ticket(
+    name: str, *, reset: str = "all", fresh: bool = True, clear: str = "before", hold: str = "weights"
+) -> tuple[nn.Module, list[float]]:
+    """Train a ticket and return the losses: rightly by default, and with the classic mistakes on request."""
+    network, optimizer, initial, mask, batches = _trained_densely(name)
+    with torch.no_grad():
+        for parameter, p in network.named_parameters():
+            if reset == "all" or (reset == "weights" and parameter in mask):
+                p.copy_(initial[parameter])
+    masks.apply(network, mask)
+    if fresh:
+        optimizer.state.clear()
+    losses = []
+    for x, y in batches:
+        if clear == "before":
+            optimizer.zero_grad()
+        loss = cross_entropy(network(x), y)
+        loss.backward()
+        if hold == "gradients":
+            for parameter, m in mask.items():
+                network.get_parameter(parameter).grad.mul_(m)  # type: ignore[union-attr]
+        optimizer.step()
+        if clear == "after":
+            optimizer.zero_grad()
+        if hold == "weights":
+            masks.apply(network, mask)
+        losses.append(loss.item())
+    return network, losses
+
+
+_UNHELD = "masking the gradient does not hold the pruned weights: the optimizer, which remembers, moves them"
+_STALE = "the optimizer still remembers the dense training: clear optimizer.state, or build a fresh one"
+_NOT_RESET = "the network was not reset: it went on from the trained weights"
+_BIASES = "the weights were reset, but not the biases: `initial` holds them too"
+_ADDED = "the gradients of the steps add up: forget the old ones before each step"
+_LEFT = "the last gradient of the dense training was still there in the first step: forget it before"
+_MISTAKES: tuple[tuple[str, dict[str, Any]], ...] = (
+    (_UNHELD, {"hold": "gradients", "fresh": False}),
+    (_STALE, {"fresh": False}),
+    *((_NOT_RESET, {"reset": "nothing", "fresh": fresh}) for fresh in (True, False)),
+    *((_BIASES, {"reset": "weights", "fresh": fresh}) for fresh in (True, False)),
+    *((_ADDED, {"clear": "never", "fresh": fresh}) for fresh in (True, False)),
+    *((_LEFT, {"clear": "after", "fresh": fresh}) for fresh in (True, False)),
+)
+
+
+def _largest_pruned(network: nn.Module, mask: Mask) -> tuple[float, str]:
+    """The magnitude of the pruned weight that is furthest from 0, and whose weight it is; a NaN is further than any."""
+    pruned = {name: network.get_parameter(name).detach()[~m].abs() for name, m in mask.items()}
+    found = [(float(w.max()), name) for name, w in pruned.items()]
+    return max(found, key=lambda pair: math.inf if math.isnan(pair[0]) else pair[0])
+
+
+def _compare_ticket(
+    name: str, network: nn.Module, right: nn.Module, alive: Sequence[tuple[float, str]], steps: int, again: bool
+) -> tuple[str, str]:
+    """Return what was found, and what is wrong. alive: the largest pruned weight, before each step and at the end."""
+    now = snapshot(network)
+    far, worst = verdicts.furthest(now, snapshot(right))
+    # "not …": a NaN is never right
+    back = next((i for i, (largest, _) in enumerate(alive) if not largest <= 0), None)
+    if back is None and far <= 1e-5:
+        return f"pruned weights 0, largest difference of the others {far:.1g}", ""
+    if back is None:
+        found = f"pruned weights 0, largest difference of the others {far:.2g}, in {worst}"
+        wrong = f"this is not where {steps} steps from the initial weights lead"
+    else:
+        largest, where = alive[back]
+        found = f"a pruned weight of {where} is {largest:.3g} after step {back}"
+        wrong = "pruned weights came back to life: mask after every step, not only at the start"
+        if back == 0:
+            wrong = "the network was reset without the mask: pruned weights must be 0 before the first step, too"
+    if again:
+        return found, f"{wrong}: something of the first call is left"
+    fits = (mistake for mistake, how in _MISTAKES if verdicts.close(now, snapshot(_ticket(name, **how)[0])))
+    return found, next(fits, wrong)
+
+
+def _compare_last_loss(case: str, loss: Any, losses: Sequence[float], right: nn.Module, batches: Batches) -> Finding:
+    yours = verdicts.number(loss)
+    expected = f"{losses[-1]:.4f}"
+    if yours is None:
+        return Finding(case, type(loss).__name__, expected, "the loss is a number: return loss.item()")
+    if abs(yours - losses[-1]) <= 1e-4:
+        return Finding(case, f"{yours:.4f}", expected)
+    x, y = batches[-1]
+    mistakes = {
+        "this is the loss of the first step: return that of the last": losses[0],
+        "this is the mean of the losses: return that of the last step": sum(losses) / len(losses),
+        "this is the sum of the losses: return that of the last step": sum(losses),
+        "this is the loss after the last step: return the one that it began with": cross_entropy(right(x), y).item(),
+    }
+    wrong = next((m for m, v in mistakes.items() if abs(yours - v) <= 1e-4), "this is not the loss of the last step")
+    return Finding(case, f"{yours:.4f}", expected, wrong)
+
+
+# Lesson 03, exercise 4
+
+
+def _wrong_stop(yours: Any, expected: int, iterations: Sequence[int], losses: Sequence[float]) -> str:
+    found = verdicts.number(yours)
+    if found is None:
+        return f"an iteration is a number, and this is {type(yours).__name__}"
+    if found == expected:
+        return ""
+    smallest = min(losses)
+    last = max(i for i, loss in enumerate(losses) if loss == smallest)
+    local = next((i for i, (loss, later) in enumerate(pairwise(losses)) if later > loss), len(losses) - 1)
+    mistakes = {
+        "this is the index of the smallest loss: return the iteration there": losses.index(smallest),
+        "this is the smallest loss: return its iteration": smallest,
+        "of equally small losses, this is the last: the first one counts": iterations[last],
+        "this is the last iteration: the loss was smaller before": iterations[-1],
+        "this is the largest loss: accuracy would be largest, loss is smallest": iterations[losses.index(max(losses))],
+        "this is the first local minimum: the loss falls further later": iterations[local],
+    }
+    otherwise = f"the smallest loss, {smallest}, is at iteration {expected}"
+    if found in iterations:
+        otherwise = f"the loss at iteration {found:.0f} is {losses[iterations.index(int(found))]}; {otherwise}"
+    return verdicts.fitting(found, mistakes, otherwise)

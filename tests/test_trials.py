@@ -1,0 +1,226 @@
+"""A trial: its rows, and that one stopped anywhere goes on to the same bits and does nothing twice."""
+
+import itertools
+import shutil
+import time
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from ltcourse import experiments, lottery, masks, models, pruning, trials
+from ltcourse.han import Pruning
+from ltcourse.instability import Instability
+from ltcourse.journal import Journal
+from ltcourse.lottery import Lottery
+from ltcourse.pruning import Round
+from ltcourse.training import History, Recipe
+from ltcourse.trials import Experiment, Settings, describe, row_of, small_data
+
+RECIPE = Recipe(iterations=4, evaluate_every=2)
+COMMON = {"network": "lenet-300-100", "data": "clothes", "recipe": RECIPE}
+RETRAIN = RECIPE.but(iterations=2, lr=1e-4)
+SHARES = {"fc1.weight": 0.1, "fc2.weight": 0.2, "fc3.weight": 0.5}
+SGD = Recipe(iterations=4, batch=8, optimizer="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine", evaluate_every=2)
+
+
+def trial_of(name):
+    return experiments.get(name).trial
+
+
+KINDS = {  # each kind of trial: its function, its settings, and the trainings behind each row
+    "han": (trial_of("han-lenet-5"), Pruning(**COMMON, retrain=RETRAIN, rounds=2, shares=SHARES), 1),
+    "penalties": (
+        trial_of("penalties-lenet-300-100"),
+        Pruning(
+            **COMMON,
+            retrain=RETRAIN,
+            rounds=1,
+            densities=(0.5, 0.1),
+            penalties=(("weight_decay", 0.0), ("weight_decay", 0.01), ("l1", 1e-3)),
+        ),
+        1,
+    ),
+    "lottery": (
+        trial_of("lottery-lenet-300-100"),
+        Lottery(
+            **COMMON, rounds=3, redrawn=(2, 3), shuffled=(1, 3), one_shot=(2, 3), continued=(1, 3), rewind=3, points=3
+        ),
+        1,
+    ),
+    "residual": (
+        trial_of("lottery-resnet"),
+        Lottery(
+            network="resnet-8", data="clothes", recipe=SGD, rounds=2, rate=0.5, scope="global", redrawn=(2,), rewind=2
+        ),
+        1,
+    ),
+    "instability": (trial_of("instability-lenet-300-100"), Instability(**COMMON, forks=(0, 1, 3), points=3), 3),
+}
+
+
+def experiment(kind):
+    trial, chosen, _ = KINDS[kind]
+    return Experiment("small", "Does it go on?", "01_pruning_lenet", {}, trial), chosen
+
+
+def untimed(rows):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def whole(trainings):
+    """All but the early parts of a dense training, which a search that rewinds needs again wherever it begins."""
+    return [t for t in trainings if t.get("end") is None or t.get("begin", 0) == t["end"]]
+
+
+# Stopped and gone on with
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_trial_stopped_after_any_row_goes_on_to_the_same_bits_and_trains_nothing_twice(kind, small_trials, tmp_path):
+    of, chosen = experiment(kind)
+    unbroken = []
+    for row in trials.rows(of, chosen, 1, "cpu", tmp_path / "whole"):
+        unbroken.append(row)
+        shutil.copy(tmp_path / "whole", tmp_path / f"{len(unbroken)}")  # what a run that is stopped now leaves
+    behind_a_row = KINDS[kind][2]
+    trained = 3 * len(unbroken) if kind == "instability" else len(whole(small_trials))
+    assert trained == behind_a_row * len(unbroken) > 0
+    assert untimed(unbroken) == untimed(trials.rows(of, chosen, 1, "cpu")), "a journal changes the rows"
+    for count in range(1, len(unbroken) + 1):
+        assert Journal.read(tmp_path / f"{count}").rows == unbroken[:count]
+        small_trials.clear()
+        again = list(trials.rows(of, chosen, 1, "cpu", tmp_path / f"{count}"))
+        assert again[:count] == unbroken[:count]
+        assert untimed(again) == untimed(unbroken)
+        left = len(unbroken) - count
+        assert len(small_trials if kind == "instability" else whole(small_trials)) == behind_a_row * left
+        assert Journal.read(tmp_path / f"{count}").rows == again
+
+
+def test_a_trial_stopped_again_and_again_goes_on_to_the_same_bits(small_trials, tmp_path):
+    of, chosen = experiment("lottery")
+    unbroken = untimed(trials.rows(of, chosen, 0, "cpu"))
+    for count in range(1, len(unbroken)):
+        rows = trials.rows(of, chosen, 0, "cpu", tmp_path / "journal")
+        assert untimed(itertools.islice(rows, count)) == unbroken[:count]
+        rows.close()
+    assert untimed(trials.rows(of, chosen, 0, "cpu", tmp_path / "journal")) == unbroken
+
+
+@pytest.mark.parametrize("number", [0, 1, 4, 12, 17])
+def test_a_trial_that_fails_within_a_training_keeps_the_rows_before(small_trials, monkeypatch, tmp_path, number):
+    of, chosen = experiment("lottery")
+    unbroken = untimed(trials.rows(of, chosen, 0, "cpu"))
+    small_trials.clear()
+    train = lottery.train  # the spy of `small_trials`
+
+    def fails(*given, **choices):
+        if len(whole(small_trials)) == number:
+            raise MemoryError("no room")
+        return train(*given, **choices)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lottery, "train", fails)
+        patch.setattr(pruning, "train", fails)
+        with pytest.raises(MemoryError):
+            list(trials.rows(of, chosen, 0, "cpu", tmp_path / "journal"))
+    assert untimed(Journal.read(tmp_path / "journal").rows) == unbroken[:number]
+    assert untimed(trials.rows(of, chosen, 0, "cpu", tmp_path / "journal")) == unbroken
+
+
+# Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waits(Settings):
+    waits: tuple[float, ...]
+
+
+def test_a_row_is_journaled_before_it_is_handed_over_with_the_seconds_that_it_took(monkeypatch, tmp_path):
+    clock = [100.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+
+    def trial(chosen, seed, device, journal):
+        for number, wait in enumerate(chosen.waits):
+            if journal.lacks("wait", number):
+                clock[0] += wait
+                yield {"method": "wait", "round": number, "seed": seed, "device": device}
+
+    of = Experiment("waits", "How long?", "01_pruning_lenet", {}, trial)
+    chosen = Waits(**COMMON, waits=(1.0, 2.26, 0.5))
+    rows = trials.rows(of, chosen, 7, "cpu", tmp_path / "journal")
+    for seconds in (1.0, 2.3):
+        row = next(rows)
+        assert (row["seconds"], row["seed"], row["device"]) == (seconds, 7, "cpu")
+        assert Journal.read(tmp_path / "journal").rows[-1] == row
+    rows.close()
+    assert [row["seconds"] for row in trials.rows(of, chosen, 7, "cpu", tmp_path / "journal")] == [1.0, 2.3, 0.5]
+
+
+def some_round(history, rate=0.9):
+    network = models.create("lenet-300-100")
+    return Round(2, masks.magnitude(masks.prunable(network), masks.dense(network), rate), {}, history)
+
+
+def history(evaluations):
+    losses = [1 / (i + 1) + (i == evaluations) for i in range(1, evaluations + 1)]
+    return History(
+        [10 * i for i in range(1, evaluations + 1)],
+        losses,
+        losses,
+        [1 - 1 / (i + 1) for i in range(1, evaluations + 1)],
+        0.5,
+        0.875,
+        0.75,
+    )
+
+
+def test_a_row_says_what_the_training_came_to():
+    done = some_round(history(4))
+    row = row_of("ticket", done)
+    assert row["method"] == "ticket" and row["round"] == 2
+    assert row["kept"] == masks.kept(done.mask) and row["density"] == done.density == pytest.approx(0.1, abs=1e-5)
+    assert row["layers"] == {name: int(m.sum()) / m.numel() for name, m in done.mask.items()}
+    assert row["validation_error"] == pytest.approx(1 / 5)  # the last one, not the best
+    assert (row["test_error"], row["early_stop_test_error"], row["early_stop"]) == (0.125, 0.25, 30)
+    assert "curve" not in row
+    assert describe(row) == "ticket · round 2 · P_m 10.00% · test error 12.50%"
+
+
+@pytest.mark.parametrize("missing", ["test_accuracy", "early_stop_test_accuracy"])
+def test_a_training_that_was_stopped_makes_no_row(missing):
+    stopped = history(4)
+    setattr(stopped, missing, None)
+    with pytest.raises(ValueError, match="ticket, round 2: the training was stopped before its end"):
+        row_of("ticket", some_round(stopped))
+
+
+@pytest.mark.parametrize("evaluations", [1, 2, 49, 50, 51, 99, 100, 101, 500])
+@pytest.mark.parametrize("points", [1, 7, 50])
+def test_a_curve_is_thinned_evenly_and_keeps_the_last_evaluation(evaluations, points):
+    full = history(evaluations)
+    curve = row_of("ticket", some_round(full), points=points)["curve"]
+    numbers = curve["iterations"]
+    assert numbers[-1] == full.iterations[-1]
+    assert min(evaluations, points) / 2 < len(numbers) <= points
+    assert len({b - a for a, b in itertools.pairwise(numbers)}) <= 1
+    assert len(curve["validation_loss"]) == len(curve["validation_error"]) == len(numbers)
+    for iteration, error, loss in zip(*curve.values(), strict=True):
+        index = full.iterations.index(iteration)
+        assert error == pytest.approx(1 - full.validation_accuracy[index], abs=5e-6)
+        assert loss == pytest.approx(full.validation_loss[index], abs=5e-6)
+
+
+def test_rows_are_plain_json_whatever_the_kind(small_trials):
+    """They go through JSON in the journal, in the record and on the way from a worker."""
+    for kind in KINDS:
+        of, chosen = experiment(kind)
+        row = next(trials.rows(of, chosen, 0, "cpu"))
+        assert not any(isinstance(value, torch.Tensor) for value in row.values())
+        assert trials.json.loads(trials.json.dumps(row)) == row
+
+
+def test_the_smoke_budget_alone_sees_a_small_data_set():
+    assert [small_data(at, "mnist") for at in trials.BUDGETS] == ["fashion-mnist-mini", "mnist", "mnist", "mnist"]
+    assert small_data("smoke", "cifar-10", "cifar-10-mini") == "cifar-10-mini"
