@@ -71,7 +71,8 @@ FRANKLE_SIZES = {  # Frankle & Carbin 2019, Fig. 2
     "conv-6": Size("Conv-6", "1.7M", "1.1M"),
     "resnet-20": Size("ResNet, 20 layers", "274K", "270K"),
 }
-FRANKLE_CONV = {  # Frankle & Carbin 2019, Sec. 3: early stop at most so many times sooner, accuracy at most so much better
+# Frankle & Carbin 2019, Sec. 3: at most so many times sooner at the early stop, at most so much more accurate
+FRANKLE_CONV = {
     "conv-2": ("3.5× at 8.8 %", "+3.4 points at 4.6 %"),
     "conv-4": ("3.5× at 9.2 %", "+3.5 points at 11.1 %"),
     "conv-6": ("2.5× at 15.1 %", "+3.3 points at 26.4 %"),

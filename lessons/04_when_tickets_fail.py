@@ -1,0 +1,400 @@
+# %% [markdown]
+# # When tickets fail
+#
+# **Question** Does every network hold winning tickets, and if not, what is missing?
+#
+# **Slides** S8, and what came after it
+#
+# **Before you start** Lesson [03](03_lottery_ticket.ipynb): ticket, the two controls, early stop.
+#
+# **Time** {minutes} to run on two processor cores
+#
+# **Outline** convolutions · a residual network · rewind a little less far · are two runs one run? · warm up · what it says
+# about the hypothesis · exercises
+
+# %%
+import matplotlib.pyplot as plt
+
+from ltcourse import checks, connectivity, data, experiments, masks, models, papers, plots, pruning, restarts, runs
+from ltcourse.models import snapshot
+from ltcourse.progress import watch
+from ltcourse.tables import Table, percent, points, spread
+from ltcourse.training import train
+
+plots.use_style()
+
+# %% [markdown]
+# ## Convolutions
+#
+# **The paper** repeats its experiment on photographs: CIFAR-10, with three networks of 3×3 convolutions. Conv-2 has two
+# of them, Conv-4 four, Conv-6 six; each ends in dense layers of 256, 256 and 10 neurons. Two convolutions and a pooling
+# that halves the image are one block.
+
+# %%
+rows = []
+for name, reported in papers.FRANKLE_SIZES.items():
+    weights = masks.prunable(models.create(name, device="meta"))
+    convolutions = sum(w.numel() for w in weights.values() if w.dim() == 4)
+    total = sum(w.numel() for w in weights.values())
+    rows.append([reported.network, f"{total:,}", reported.weights, f"{convolutions:,}", reported.convolutions])
+Table(["network", "weights", "the paper", "in convolutions", "the paper"], rows)
+
+# %% [markdown]
+# Our counts follow from the shapes, and all but one agree with the paper's Fig. 2. Conv-6 does not: its dense layers
+# alone make the difference, and we found no reading of the figure that gives 1.7M.
+#
+# Dense layers lose 20 % a round, convolutions 10 % (15 % in Conv-6), the output layer half of what the dense layers lose.
+# Here is Conv-2, live, with much less of everything: a tenth of the images, one epoch, and five of the paper's rounds
+# taken as one. Try `"conv-4"` or `"conv-6"` in its place.
+#
+# *Predict: so short a training gets how many of the ten classes right?*
+
+# %%
+runner = runs.Runner("lottery-conv-2")
+_ = watch(runner, "Conv-2")
+conv = runner.record
+
+# %%
+number = conv.settings["rounds"]
+print(f"test accuracy: dense {spread(conv.values('ticket', 0, 'test_accuracy'))}")
+print(f"at P_m = {percent(conv.values('ticket', number, 'density')[0])}:")
+for method in ("ticket", "re-initialized", "random"):
+    print(f"  {method:15s} {spread(conv.values(method, number, 'test_accuracy'))}")
+
+# %% [markdown]
+# Too short to mean much: 1,000 test images leave a standard error of more than a point. **We recorded** the whole of
+# CIFAR-10, still with far fewer iterations than the paper's 20,000:
+
+# %%
+recorded = runs.load_or_run("lottery-conv-2", "desk")
+print(recorded)
+figure, ax = plt.subplots()
+curves = {m: recorded.curve(m, "test_accuracy") for m in ("ticket", "re-initialized", "random")}
+plots.against_density(curves, ax, ylabel="test accuracy")
+_ = ax.set_title(f"Conv-2, {recorded.settings['recipe']['iterations']:,} iterations a round")
+
+# %%
+number = recorded.settings["rounds"]
+share = percent(recorded.values("ticket", number, "density")[0])
+print(f"ticket minus dense at {share}:         {points(recorded.change('ticket', number, 'test_accuracy'))}")
+print(f"re-initialized minus dense at {share}: {points(recorded.change('re-initialized', number, 'test_accuracy'))}")
+print(f"random minus dense at {share}:         {points(recorded.change('random', number, 'test_accuracy'))}")
+Table(
+    ["network", "at most so much sooner", "at most so much better"],
+    [[papers.FRANKLE_SIZES[name].network, *found] for name, found in papers.FRANKLE_CONV.items()],
+)
+
+# %% [markdown]
+# The lines above are ours, the table is what **the paper reports** (Sec. 3, at 20,000 to 30,000 iterations a round). In a
+# run as short as ours a dense network is not done learning, so that a gain of the ticket is a gain in speed. Conv-4 and
+# Conv-6 are not recorded here: a round of theirs at the paper's settings takes hours on two cores
+# (`ltcourse record lottery-conv-4 --budget paper` makes it where there is a graphics card).
+#
+# So tickets are not a matter of digits and dense layers. Do they hold for deeper networks?
+#
+# ## A residual network
+#
+# Two things make networks of tens of layers trainable. **Batch norm** shifts and scales each channel to mean 0 and
+# variance 1 over the batch, before two learned numbers shift and scale it again. A **residual** block adds its input to
+# its output, so that its layers only learn the difference. The paper's has 20 layers, ours for short runs 8.
+
+# %%
+resnet = models.create("resnet-8", seed=0)
+print(resnet.stage2_1)
+print(f"{models.weight_count(resnet):,} weights in {len(masks.prunable(resnet))} layers")
+
+# %% [markdown]
+# Its layers are of very different sizes: a fixed share of each would leave a bottleneck in the small ones. So all layers
+# are pruned together, *globally*: the smallest weights of the whole network go, wherever they are (the paper's Sec. 4).
+
+# %%
+weights = {name: p.detach() for name, p in masks.prunable(resnet).items()}
+mask = masks.magnitude(weights, masks.dense(resnet), 0.75, scope="global")
+kept = {name: percent(m.float().mean().item(), 0) for name, m in mask.items()}
+print(
+    f"{percent(masks.density(mask))} in all, layer by layer {min(kept.values(), key=lambda k: float(k[:-2]))} to ",
+    end="",
+)
+print(max(kept.values(), key=lambda k: float(k[:-2])))
+
+# %% [markdown]
+# **The paper reports** (Sec. 4) that at the usual learning rate, 0.1, iterative pruning finds *no* winning tickets in
+# deep networks: reset to their initial values, they do no better than with new ones. The hypothesis, taken literally,
+# fails.
+#
+# ## Rewind a little less far
+#
+# A year later the same authors asked (Frankle et al. 2019, 2020): must it be iteration 0? Return the survivors not to
+# their values before training, but to those of an *early* iteration. In the loop that is one argument,
+# `restart=to_step(k)`; training then goes on from iteration *k*. Live, on a tenth of the data:
+
+# %%
+live = experiments.settings("lottery-resnet")
+photos = data.load(live.data)
+start = models.create(live.network, seed=0)
+loop = pruning.prune_iteratively(
+    start, photos, live.recipe, rate=live.rate, rounds=1, scope="global", restart=restarts.to_step(live.rewind)
+)
+dense, rewound = watch(loop, f"rewind to iteration {live.rewind}", total=2).items
+print(f"evaluated at iterations {dense.history.iterations}, and after rewinding at {rewound.history.iterations}")
+
+# %% [markdown]
+# *Predict: which of three networks of equal masks is best, the one reset to iteration 0, the one rewound to an early
+# iteration, or the one with new weights? (The early iteration is a tenth of the training.)*
+
+# %%
+deep = runs.load_or_run("lottery-resnet", "desk")
+print(deep)
+figure, ax = plt.subplots()
+methods = ("rewound", "ticket", "re-initialized")
+plots.against_density({m: deep.curve(m, "test_accuracy") for m in methods}, ax, ylabel="test accuracy")
+recipe = deep.settings["recipe"]
+_ = ax.set_title(f"ResNet-8, learning rate {recipe['lr']}, {recipe['iterations']:,} iterations")
+
+# %%
+number = deep.settings["rounds"]
+print(
+    f"rewound to iteration {deep.settings['rewind']}; at P_m = {percent(deep.values('ticket', number, 'density')[0])}:"
+)
+for method in methods:
+    print(f"  {method:15s} minus dense {points(deep.change(method, number, 'test_accuracy'))}")
+gain = zip(deep.values("rewound", number, "test_accuracy"), deep.values("ticket", number, "test_accuracy"), strict=True)
+print(f"  rewound minus reset to 0: {points([r - t for r, t in gain])}")
+
+# %% [markdown]
+# The lines say whether the effect is there, and how large, in runs as short as these; **the paper reports** it for a
+# network of 20 layers and thirty times as many examples. What is not in doubt is that resetting to iteration 0 is a
+# choice, and not always the best one.
+#
+# ## Are two runs one run?
+#
+# What has happened by the early iteration that had not at 0? Frankle et al. (2020) propose a test. Train the network for
+# *k* iterations. Then make two copies, and train each to the end, with the examples in different orders. Does chance
+# decide where they arrive?
+#
+# Walk in a straight line from one to the other: the weights $(1 - t)\,\theta_1 + t\,\theta_2$ for $t$ from 0 to 1. If
+# the error on the way is no higher than at the ends, the two lie in one valley, and the order of the examples did not
+# matter: the network is **stable** from *k* on. If the error climbs, there is an **error barrier** between them.
+#
+# By hand, for LeNet and *k* = 0:
+
+# %%
+mnist = data.load("mnist")
+recipe = experiments.settings("instability-lenet-300-100").recipe
+lenet = models.create("lenet-300-100", seed=0)
+θ0 = snapshot(lenet)
+
+ends = []
+for order in (1, 2):
+    lenet.load_state_dict(θ0)
+    train(lenet, mnist, recipe, seed=order)
+    ends.append(snapshot(lenet))
+
+shares = [i / 10 for i in range(11)]
+errors = connectivity.errors_along(lenet, ends[0], ends[1], mnist.validation, mnist.train, shares)
+print("validation error on the way:", *(percent(e) for e in errors))
+print(f"error barrier: {percent(connectivity.barrier(errors))}")
+
+# %% [markdown]
+# Two different networks, from one beginning. How high is the barrier? The paper calls less than 2 % stable. The same for
+# several *k*, and for the residual network, live and short:
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(13, 4.8))
+for ax, name in zip(axes, ("lenet-300-100", "resnet-8"), strict=True):
+    runner = runs.Runner(f"instability-{name}")
+    _ = watch(runner, name, total=len(experiments.settings(f"instability-{name}").forks))
+    lines = {f"k = {row['iteration']}": [row["along"]] for _, row in runner.record.rows("fork")}
+    plots.along_a_line(lines, ax, f"{name}, {runner.record.settings['recipe']['iterations']:,} iterations")
+
+# %% [markdown]
+# Read off how high each line rises in the middle, and how that changes with *k*. The right figure is of a very short
+# training, in which two runs have little time to part. (Longer: `ltcourse record instability-resnet-8 --budget desk`.)
+#
+# **The paper reports** (2020, Sec. 3): LeNet is stable from iteration 0 on, ResNet-20 only from about 2,000 of its
+# 63,000, and pruning leaves winning tickets *exactly where a network is stable*. A mask fits a valley. Pruning finds out
+# which weights matter in the valley where training ended; if chance decides after iteration 0 which valley that is, the
+# mask, reset to 0, need not fit the next.
+#
+# ## Warm up
+#
+# There is a second remedy, and the first paper found it before anyone knew why: a *lower learning rate*, raised slowly
+# from 0 (**warm-up**). Small first steps, and chance has less to decide. In a recipe it is one number:
+
+# %%
+warm = experiments.settings("lottery-resnet-warm", "desk").recipe
+cold = experiments.settings("lottery-resnet", "desk").recipe
+iterations = range(1, cold.iterations + 1)
+figure, ax = plt.subplots(figsize=(9, 3.6))
+for recipe, label, color in ((cold, "0.1", plots.GRAY), (warm, f"0.03, warm-up of {warm.warmup}", plots.BLUE)):
+    ax.plot(iterations, [recipe.lr_at(i) for i in iterations], color=color, label=label)
+ax.set(xlabel="iteration", ylabel="learning rate")
+_ = ax.legend()
+
+# %% [markdown]
+# **The paper reports** (Frankle & Carbin 2019, Sec. 4): no tickets in VGG-19 and in its residual network at 0.1; with a
+# warm-up, tickets down to 1.5 % of VGG-19, and at 0.03 with a warm-up 90.5 % accuracy at 27.1 % of the residual network.
+# We have not recorded this (`ltcourse record lottery-resnet-warm --budget desk` does).
+#
+# ## What it says about the hypothesis
+#
+# - As the slides state it (S6), for a *randomly initialized* network, it is confirmed for small networks. For deep ones
+#   at the usual learning rate it is not: the subnetwork has to be taken at an early iteration, not at 0.
+# - The corrected statement is about an *early* network: there is a subnetwork of the network at iteration *k* that trains
+#   as well as the whole. It claims less, and holds further.
+# - Whether a ticket wins depends on the learning rate and the warm-up. It is a fact about a network *and the way it is
+#   trained*, not about the network alone.
+#
+# ## What we saw
+
+# %%
+number = recorded.settings["rounds"]
+print(f"Conv-2, {percent(recorded.values('ticket', number, 'density')[0])} of the weights:")
+print(f"  ticket minus dense {points(recorded.change('ticket', number, 'test_accuracy'))}")
+number = deep.settings["rounds"]
+print(f"ResNet-8, {percent(deep.values('ticket', number, 'density')[0])} of the weights:")
+for method in methods:
+    print(f"  {method} minus dense {points(deep.change(method, number, 'test_accuracy'))}")
+
+# %% [markdown]
+# ## Exercises
+#
+# As in lesson [01](01_pruning_lenet.ipynb): replace `return None` by your own code, run the cell, and run the check
+# below it.
+#
+# ### 1. Between two networks
+#
+# `a` and `b` are the weights of two networks (name → tensor). Return those at a point of the line between them: (1 −
+# `share`) · a + `share` · b, biases included. Whole numbers, such as the count of batches that batch norm has seen,
+# are those of `a`. All tensors are new, also where `share` is 0 or 1, and `a` and `b` stay as they are.
+
+
+# %% tags=["exercise"]
+def between(a, b, share):
+    return None
+
+
+# %%
+checks.between(between)
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint 1</summary>
+#
+# One line for each tensor of `a`, with the tensor of `b` of the same name. `w.is_floating_point()` tells weights from
+# counts.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# `torch.lerp(w, b[name], share)` is the point on the line, and always a new tensor. A count needs a `.clone()`.
+#
+# </details>
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def between(a, b, share):
+#     return {
+#         name: (1 - share) * w + share * b[name] if w.is_floating_point() else w.clone() for name, w in a.items()
+#     }
+# ```
+#
+# `connectivity.between` also refuses weights that are of different networks.
+#
+# </details>
+
+# %% [markdown]
+# ### 2. The error barrier
+#
+# `errors` are the errors (0 to 1) at points of the line between two networks, from one end to the other. Return the
+# *error barrier*: the highest of the errors minus the mean error of the two ends.
+
+
+# %% tags=["exercise"]
+def error_barrier(errors):
+    return None
+
+
+# %%
+checks.error_barrier(error_barrier)
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint 1</summary>
+#
+# Two networks may be bad and still have no barrier between them: what counts is how much worse it gets on the way.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The ends are `errors[0]` and `errors[-1]`. The highest error need not be in the middle, and may be an end.
+#
+# </details>
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def error_barrier(errors):
+#     return max(errors) - (errors[0] + errors[-1]) / 2
+# ```
+#
+# It is `connectivity.barrier`.
+#
+# </details>
+
+# %% [markdown]
+# ### 3. One ranking for all layers
+#
+# Deep networks are pruned *globally*: all layers compete. `weights` are the layers' weights (name → tensor). Return a
+# mask (name → booleans of the same shape) that keeps exactly round(`density` · n) of the n weights of all layers
+# together, those of the largest magnitudes. Which of equally large ones stay is up to you; how many is not.
+
+
+# %% tags=["exercise"]
+def global_mask(weights, density):
+    return None
+
+
+# %%
+checks.global_mask(global_mask)
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint 1</summary>
+#
+# Put all weights into one row: `torch.cat([w.flatten() for w in weights.values()])`. On that row, it is exercise 1 of
+# lesson 01.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# `row.split([w.numel() for w in weights.values()])` divides a row into the layers again, and `.view_as(w)` gives each
+# part its shape.
+#
+# </details>
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def global_mask(weights, density):
+#     row = torch.cat([w.flatten() for w in weights.values()]).abs()
+#     keep = masks.keep_largest(row, round(density * len(row)))
+#     parts = keep.split([w.numel() for w in weights.values()])
+#     return {name: part.view_as(w) for (name, w), part in zip(weights.items(), parts, strict=True)}
+# ```
+#
+# `masks.magnitude` with `scope="global"` does it among the weights that an earlier mask has left.
+#
+# </details>
+
+# %% [markdown]
+# ## References
+#
+# - Jonathan Frankle, Michael Carbin: *The Lottery Ticket Hypothesis*, 2019, arXiv:1803.03635. Conv-2/4/6, warm-up.
+# - Jonathan Frankle, Gintare Karolina Dziugaite, Daniel Roy, Michael Carbin: *Stabilizing the Lottery Ticket Hypothesis*,
+#   2019, arXiv:1903.01611. Rewinding.
+# - Jonathan Frankle, Gintare Karolina Dziugaite, Daniel Roy, Michael Carbin: *Linear Mode Connectivity and the Lottery
+#   Ticket Hypothesis*, 2020, arXiv:1912.05671. Instability and its barrier.
+# - Kaiming He, Xiangyu Zhang, Shaoqing Ren, Jian Sun: *Deep Residual Learning for Image Recognition*, 2016,
+#   arXiv:1512.03385. Residual networks.
