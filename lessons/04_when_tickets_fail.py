@@ -14,12 +14,13 @@
 
 # %%
 import matplotlib.pyplot as plt
+import torch
 
 from ltcourse import checks, connectivity, data, experiments, masks, models, papers, plots, pruning, restarts, runs
 from ltcourse.models import snapshot
 from ltcourse.progress import watch
 from ltcourse.tables import Table, percent, points, spread
-from ltcourse.training import train
+from ltcourse.training import evaluate, train
 
 plots.use_style()
 
@@ -190,8 +191,14 @@ for order in (1, 2):
     train(lenet, mnist, recipe, seed=order)
     ends.append(snapshot(lenet))
 
+middle = {name: torch.lerp(ends[0][name], ends[1][name], 0.5) for name in θ0}  # half of the way
+lenet.load_state_dict(middle)
+half_way = 1 - evaluate(lenet, mnist.validation)[1]
+
+# %%
 shares = [i / 10 for i in range(11)]
 errors = connectivity.errors_along(lenet, ends[0], ends[1], mnist.validation, mnist.train, shares)
+print("half-way by hand and by the library, the same error:", half_way == errors[5])
 print("validation error on the way:", *(percent(e) for e in errors))
 print(f"error barrier: {percent(connectivity.barrier(errors))}")
 

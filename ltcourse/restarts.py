@@ -30,7 +30,7 @@ def to_init(network: nn.Module, at: At, number: int) -> tuple[State, int]:
     """Return to the initial weights θ₀: the lottery ticket.
 
     Source: Frankle & Carbin 2019, Sec. 1, step 4.
-    Lesson 03.
+    Lesson 03, "The algorithm by hand".
     """
     return at(0), 0
 
@@ -41,7 +41,7 @@ def to_step(iteration: int) -> Restart:
     Training goes on from that iteration, with the order of examples and the learning rates that follow it.
     Raises ValueError for a negative iteration.
     Source: Frankle et al. 2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", Sec. 3.
-    Lesson 04.
+    Lesson 04, "Rewind a little less far".
     """
     if iteration < 0:
         raise ValueError(f"iteration {iteration} is negative: rewind to 0 or later")
@@ -52,7 +52,7 @@ def redraw(seed: int, initializer: Initializer = xavier_normal) -> Restart:
     """Draw new initial weights every round: the re-initialized control.
 
     Source: Frankle & Carbin 2019, Sec. 2.
-    Lesson 03.
+    Lesson 03, "Two controls".
     """
 
     def drawn_anew(network: nn.Module, at: At, number: int) -> tuple[State, int]:

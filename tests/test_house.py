@@ -24,8 +24,12 @@ HOUSE = """
     doctor
     runs
     experiments
+    han lottery instability
+    trials
+    journal
     checks ticket_checks verdicts
     widgets plots
+    connectivity
     pruning restarts
     training
     models masks

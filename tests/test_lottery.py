@@ -20,7 +20,7 @@ PAPER = {3: 51.3, 7: 21.1, 9: 13.5, 15: 3.6, 16: 2.9}  # Frankle & Carbin 2019, 
 
 
 def plan(**choices):
-    return Lottery(**({"network": LENET, "data": "clothes", "recipe": RECIPE, "rounds": 3} | choices))
+    return Lottery(**({"network": LENET, "data": "tiny", "recipe": RECIPE, "rounds": 3} | choices))
 
 
 def same(first, other):
@@ -32,7 +32,7 @@ def counts(mask):
 
 
 def fresh(seed=0):
-    return models.create(LENET, seed=seed)
+    return models.create(LENET, shape=(1, 7, 7), seed=seed)
 
 
 @pytest.fixture
@@ -162,10 +162,10 @@ def test_a_random_mask_is_neither_the_tickets_nor_a_part_of_it(search, scope):
 
 
 @pytest.mark.parametrize(("scope", "rate"), [("layer", 0.2), ("global", 0.45)])
-def test_one_shot_prunes_the_trained_dense_network_at_once(search, clothes, scope, rate):
+def test_one_shot_prunes_the_trained_dense_network_at_once(search, tiny, scope, rate):
     _, trainings = search(scope=scope, rate=rate, one_shot=(2,))
     dense = fresh()
-    train(dense, clothes, RECIPE)
+    train(dense, tiny, RECIPE)
     weights = {name: p.detach().abs() for name, p in masks.prunable(dense).items()}
     mask = trainings["one shot", 2]["mask"]
     share = 1 - (1 - rate) ** 2
@@ -200,12 +200,12 @@ def test_redrawn_weights_are_other_ones_each_round_and_for_each_seed(search):
         assert all((one[name] == other[name]).float().mean() < 0.001 for name in one if name.endswith("weight"))
 
 
-def test_fine_tuning_goes_on_from_the_trained_weights_of_the_dense_network(search, clothes):
+def test_fine_tuning_goes_on_from_the_trained_weights_of_the_dense_network(search, tiny):
     _, trainings = search(continued=(2,))
     network = fresh()
-    train(network, clothes, RECIPE)
+    train(network, tiny, RECIPE)
     assert same(trainings["fine-tuned", 1]["start"], models.snapshot(network))
-    train(network, clothes, RECIPE, mask=trainings["fine-tuned", 1]["mask"])
+    train(network, tiny, RECIPE, mask=trainings["fine-tuned", 1]["mask"])
     assert same(trainings["fine-tuned", 2]["start"], models.snapshot(network))
 
 
@@ -222,12 +222,12 @@ def test_fine_tuning_goes_on_from_the_trained_weights_of_the_dense_network(searc
         ("fine-tuned", keep, {"continued": (3,)}),
     ],
 )
-def test_a_search_is_the_pruning_loop(search, clothes, method, restart, choices):
+def test_a_search_is_the_pruning_loop(search, tiny, method, restart, choices):
     chosen = plan(**choices)
     rows, _ = search(seed=2, **choices)
     loop = prune_iteratively(
         fresh(2),
-        clothes,
+        tiny,
         RECIPE,
         rate=chosen.rates(masks.dense(fresh())),
         rounds=3,
@@ -240,10 +240,10 @@ def test_a_search_is_the_pruning_loop(search, clothes, method, restart, choices)
         assert rows[name, done.number] == row_of(name, done, points=chosen.points)
 
 
-def test_rewinding_goes_on_from_the_dense_networks_early_weights(search, clothes):
+def test_rewinding_goes_on_from_the_dense_networks_early_weights(search, tiny):
     _, trainings = search(rewind=4)
     early = fresh()
-    train(early, clothes, RECIPE, end=4)
+    train(early, tiny, RECIPE, end=4)
     for number in (1, 2, 3):
         assert trainings["rewound", number]["begin"] == 4
         assert same(trainings["rewound", number]["start"], models.snapshot(early))
