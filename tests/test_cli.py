@@ -92,11 +92,18 @@ def test_record_passes_its_options_on(capsys, monkeypatch):
 
     monkeypatch.setattr(runs, "record", record)
     assert cli.main(["record", "han-lenet-5"]) == 0
-    assert cli.main(["record", "han-lenet-5", "--budget", "desk", "--restart"]) == 0
+    assert cli.main(["record", "han-lenet-5", "--budget", "desk", "--restart", "--trials", "3"]) == 0
     assert given == [
-        (("han-lenet-5", None), {"restart": False, "echo": True}),
-        (("han-lenet-5", "desk"), {"restart": True, "echo": True}),
+        (("han-lenet-5", None), {"trials": None, "restart": False, "echo": True}),
+        (("han-lenet-5", "desk"), {"trials": 3, "restart": True, "echo": True}),
     ]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two", "1.5"])
+def test_record_refuses_a_number_of_trials_that_is_none(capsys, number):
+    with pytest.raises(SystemExit):
+        cli.main(["record", "han-lenet-5", f"--trials={number}"])
+    assert "is not a whole number of at least 1" in capsys.readouterr().err
     assert capsys.readouterr().out == "somewhere.json\n" * 2
 
 

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from ltcourse import experiments, runs
-from ltcourse.experiments import Experiment, Settings
+from ltcourse.han import Pruning
+from ltcourse.journal import Journal
 from ltcourse.runs import RunError
+from ltcourse.sources import DataError
 from ltcourse.training import Recipe
+from ltcourse.trials import Experiment
 
 NAME = "cheap"
 RUN = experiments.run
@@ -32,10 +35,12 @@ class OneAfterAnother(Executor):
         return future
 
 
-def rows_of(settings, seed, device):
+def rows_of(settings, seed, device, journal):
     """A dense network, two rounds, a control: numbers that no binary fraction hits, which JSON must keep."""
     for method in ("magnitude", "random"):
         for number in range(0 if method == "magnitude" else 1, settings.rounds + 1):
+            if not journal.lacks(method, number):
+                continue
             yield {
                 "method": method,
                 "round": number,
@@ -51,7 +56,8 @@ def rows_of(settings, seed, device):
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
     """A folder for records, and an experiment of three cheap trials that run in this process."""
-    small = Settings("lenet-300-100", "fashion-mnist-mini", Recipe(), Recipe(), 2, {"fc1.weight": 0.1}, seeds=(0, 1, 2))
+    names = {"network": "lenet-300-100", "data": "fashion-mnist-mini"}
+    small = Pruning(**names, recipe=Recipe(), retrain=Recipe(), rounds=2, shares={"fc1.weight": 0.1}, seeds=(0, 1, 2))
     budgets = dict.fromkeys(experiments.BUDGETS, small)
     cheap = Experiment(NAME, "Does a record hold?", "01_pruning_lenet", budgets, rows_of)
     monkeypatch.setitem(experiments.EXPERIMENTS, NAME, cheap)
@@ -72,9 +78,9 @@ def count_trials(monkeypatch):
     """Let the trials run as they are, and return the list that their seeds go to."""
     tried = []
 
-    def counting(settings, seed, device):
+    def counting(settings, seed, device, journal):
         tried.append(seed)
-        yield from rows_of(settings, seed, device)
+        yield from rows_of(settings, seed, device, journal)
 
     set_trial(monkeypatch, counting)
     return tried
@@ -82,7 +88,7 @@ def count_trials(monkeypatch):
 
 def results(record):
     """What a record says, but for how long it took."""
-    return [(t["seed"], t["rows"]) for t in record.trials]
+    return [(t["seed"], [{k: v for k, v in row.items() if k != "seconds"} for row in t["rows"]]) for t in record.trials]
 
 
 def one_sentence(problem):
@@ -100,10 +106,9 @@ def test_a_record_comes_back_as_it_was_made(folder):
     assert [p.name for p in folder.iterdir()] == ["cheap.smoke.json"], "something was left beside the record"
     record = runs.load(NAME, "smoke")
     settings = experiments.settings(NAME, "smoke")
-    assert results(record) == [(seed, list(rows_of(settings, seed, "cpu"))) for seed in (0, 1, 2)]
+    assert results(record) == [(seed, list(rows_of(settings, seed, "cpu", Journal()))) for seed in (0, 1, 2)]
     assert (record.experiment, record.budget, record.format) == (NAME, "smoke", runs.FORMAT)
     assert record.settings == settings.to_dict()
-    assert record.complete
     assert runs.load_or_run(NAME, "smoke") == record
     assert runs.recorded() == [file]
 
@@ -134,7 +139,7 @@ def test_load_or_run_does_not_run_for_hours_unasked(folder, monkeypatch):
 
 def test_a_live_run_writes_nothing(folder):
     record = runs.load_or_run(NAME, "smoke", live=True)
-    assert record.complete and [seed for seed, _ in results(record)] == [0, 1, 2]
+    assert [seed for seed, _ in results(record)] == [0, 1, 2]
     assert not folder.exists()
 
 
@@ -192,12 +197,22 @@ def test_an_unknown_method_is_told(folder, number):
 def test_a_curve_goes_over_all_rounds_of_the_rows(folder, monkeypatch):
     """One-shot experiments (settings.densities) have more numbered rows than rounds."""
 
-    def more_rows(settings, seed, device):
-        yield from rows_of(dataclasses.replace(settings, rounds=4), seed, device)
+    def more_rows(settings, seed, device, journal):
+        yield from rows_of(dataclasses.replace(settings, rounds=4), seed, device, journal)
 
     set_trial(monkeypatch, more_rows)
     record = runs.load_or_run(NAME, "smoke", live=True)
     assert list(record.curve("magnitude", "kept")) == [1 / 3**i for i in range(5)]
+
+
+def test_an_error_can_be_asked_for_as_an_accuracy_and_for_its_change(folder):
+    record = runs.load_or_run(NAME, "smoke", live=True)
+    errors = record.values("random", 2, "test_error")
+    assert record.values("random", 2, "test_accuracy") == [1 - e for e in errors]
+    dense = record.values("magnitude", 0, "test_accuracy")
+    expected = [(1 - e) - d for e, d in zip(errors, dense, strict=True)]
+    assert record.change("random", 2, "test_accuracy") == expected
+    assert record.change("magnitude", 0, "kept") == [0, 0, 0]
 
 
 def test_best_takes_the_mean_over_the_trials(folder):
@@ -212,107 +227,196 @@ def test_best_takes_the_mean_over_the_trials(folder):
 # A run that is stopped
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError("the machine went away"), MemoryError()], ids=repr)
-def test_a_stopped_run_goes_on_to_the_identical_result(folder, monkeypatch, stop):
+class Stops(OneAfterAnother):
+    """Does as much of the work as a machine that stops in the middle of the second trial."""
+
+    def __init__(self, stop):
+        self.stop, self.begun = stop, 0
+
+    def submit(self, function, /, *given, **named):
+        self.begun += 1
+        if self.begun > 2:
+            future = Future()
+            future.set_exception(self.stop)
+            return future
+        return super().submit(function, *given, **named)
+
+
+def stopping(monkeypatch, stop):
+    """Let the second trial stop with an error after its third row, and the third not begin."""
+
+    def trial(settings, seed, device, journal):
+        for count, row in enumerate(rows_of(settings, seed, device, journal)):
+            if seed == 1 and count == 3:
+                raise stop
+            yield row
+
+    set_trial(monkeypatch, trial)
+    monkeypatch.setattr(experiments, "run", functools.partial(RUN, executor=Stops(stop)))
+
+
+@pytest.mark.parametrize("stop", [OSError("the machine went away"), MemoryError("full")], ids=repr)
+def test_a_stopped_run_goes_on_in_the_middle_of_a_trial_to_the_identical_result(folder, monkeypatch, stop):
     runs.record(NAME, "smoke")
     unbroken = runs.load(NAME, "smoke")
     runs.path(NAME, "smoke").unlink()
 
-    monkeypatch.setattr(experiments, "run", one_trial_then(stop))
+    stopping(monkeypatch, stop)
     with pytest.raises(type(stop)):
         runs.record(NAME, "smoke")
-    assert [p.name for p in folder.iterdir()] == ["cheap.smoke.partial.json"]
-    partial = json.loads((folder / "cheap.smoke.partial.json").read_text())
-    assert [t["seed"] for t in partial["trials"]] == [0]
+    partial = folder / "cheap.smoke.partial"
+    assert sorted(p.name for p in partial.iterdir()) == ["run.json", "seed-0.safetensors", "seed-1.safetensors"]
+    assert [len(Journal.read(partial / f"seed-{seed}.safetensors").rows) for seed in (0, 1)] == [5, 3]
     assert runs.recorded() == [], "a partial record is no record"
     with pytest.raises(RunError, match="not recorded at the smoke budget: make it with `ltcourse record cheap"):
         runs.load(NAME, "smoke")
 
-    tried = count_trials(monkeypatch)
-    monkeypatch.setattr(experiments, "run", one_trial_then(None))
+    made = []
+
+    def counting(settings, seed, device, journal):
+        for row in rows_of(settings, seed, device, journal):
+            made.append((seed, row["method"], row["round"]))
+            yield row
+
+    set_trial(monkeypatch, counting)
+    monkeypatch.setattr(experiments, "run", functools.partial(RUN, executor=OneAfterAnother()))
     runs.record(NAME, "smoke")
-    assert tried == [1, 2], "the trial that was done is not done again"
+    assert made[:2] == [(1, "random", 1), (1, "random", 2)] and len(made) == 2 + 5, "what was done is not done again"
     assert results(runs.load(NAME, "smoke")) == results(unbroken)
     assert [p.name for p in folder.iterdir()] == ["cheap.smoke.json"]
-
-
-def one_trial_then(stop):
-    """Stand-in for experiments.run that raises `stop`, if any, after its first trial."""
-
-    def run(name, at, *, seeds, device, echo):
-        for seed in seeds:
-            yield experiments.trial(name, experiments.settings(name, at), seed, device, echo)
-            if stop:
-                raise stop
-
-    return run
 
 
 def test_trials_that_finish_in_another_order_give_the_same_record(folder, monkeypatch):
     runs.record(NAME, "smoke")
     first = results(runs.load(NAME, "smoke"))
 
-    def backwards(name, at, *, seeds, device, echo):
-        for seed in reversed(seeds):
-            yield experiments.trial(name, experiments.settings(name, at), seed, device, echo)
+    def backwards(name, at, *, seeds, **choices):
+        yield from RUN(name, at, seeds=tuple(reversed(seeds)), executor=OneAfterAnother(), **choices)
 
     monkeypatch.setattr(experiments, "run", backwards)
-    runs.record(NAME, "smoke")
+    runs.record(NAME, "smoke", restart=True)
     assert results(runs.load(NAME, "smoke")) == first
 
 
 def test_a_trial_that_fails_costs_only_itself(folder, monkeypatch):
     """Seed 1 fails at once, while the others run; they are finished all the same, and kept."""
 
-    def fails(settings, seed, device):
+    def fails(settings, seed, device, journal):
         if seed == 1:
             raise MemoryError("seed 1")
         time.sleep(0.2)
-        yield from rows_of(settings, seed, device)
+        yield from rows_of(settings, seed, device, journal)
 
     set_trial(monkeypatch, fails)
     with ThreadPoolExecutor(3) as pool:
         monkeypatch.setattr(experiments, "run", functools.partial(RUN, executor=pool))
         with pytest.raises(MemoryError, match="seed 1"):
             runs.record(NAME, "smoke")
-    partial = folder / "cheap.smoke.partial.json"
-    assert partial.exists(), "what the other trials found is lost"
-    assert [t["seed"] for t in json.loads(partial.read_text())["trials"]] == [0, 2]
+    partial = folder / "cheap.smoke.partial"
+    found = {p.name: len(Journal.read(p).rows) for p in partial.glob("seed-*")}
+    assert found == {"seed-0.safetensors": 5, "seed-2.safetensors": 5}, "what the other trials found is lost"
 
 
-def make_partial(folder, monkeypatch):
-    run = experiments.run
-    monkeypatch.setattr(experiments, "run", one_trial_then(OSError("stopped")))
+def make_partial(monkeypatch):
+    stopping(monkeypatch, OSError("stopped"))
     with pytest.raises(OSError, match="stopped"):
         runs.record(NAME, "smoke")
-    monkeypatch.setattr(experiments, "run", run)
-    return folder / "cheap.smoke.partial.json"
+    set_trial(monkeypatch, rows_of)
+    monkeypatch.setattr(experiments, "run", functools.partial(RUN, executor=OneAfterAnother()))
+    return runs.FOLDER / "cheap.smoke.partial"
 
 
 def test_a_stopped_run_of_other_settings_is_refused_until_told(folder, monkeypatch):
-    partial = make_partial(folder, monkeypatch)
-    content = json.loads(partial.read_text())
+    note = make_partial(monkeypatch) / "run.json"
+    content = json.loads(note.read_text())
     content["settings"]["rounds"] = 7
-    content["trials"][0]["rows"] = []
-    partial.write_text(json.dumps(content))
-    before = partial.read_bytes()
+    note.write_text(json.dumps(content))
+    before = note.read_bytes()
     with pytest.raises(RunError) as problem:
         runs.record(NAME, "smoke")
     assert "other settings: add --restart to begin anew" in one_sentence(problem.value)
-    assert partial.read_bytes() == before and not runs.path(NAME, "smoke").exists()
+    assert note.read_bytes() == before and not runs.path(NAME, "smoke").exists()
     runs.record(NAME, "smoke", restart=True)
     assert [len(rows) for _, rows in results(runs.load(NAME, "smoke"))] == [5, 5, 5]
-    assert not partial.exists()
+    assert not note.parent.exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"format": 99}'], ids=["empty", "cut", "other format"])
 def test_a_partial_record_that_cannot_be_used_is_told_with_a_way_out(folder, monkeypatch, damage):
-    partial = make_partial(folder, monkeypatch)
-    partial.write_bytes(damage)
+    note = make_partial(monkeypatch) / "run.json"
+    note.write_bytes(damage)
     with pytest.raises(RunError) as problem:
         runs.record(NAME, "smoke")
-    assert partial.read_bytes() == damage
+    assert note.read_bytes() == damage
     assert "--restart" in one_sentence(problem.value), "`ltcourse record` alone would fail the same way again"
+
+
+def test_a_damaged_journal_is_told_with_a_way_out(folder, monkeypatch):
+    journal = make_partial(monkeypatch) / "seed-1.safetensors"
+    journal.write_bytes(journal.read_bytes()[:-3])
+    with pytest.raises(DataError) as problem:
+        runs.record(NAME, "smoke")
+    assert "--restart" in one_sentence(problem.value)
+    runs.record(NAME, "smoke", restart=True)
+    assert len(runs.load(NAME, "smoke").trials) == 3
+
+
+# Some of the trials
+
+
+def test_a_record_can_hold_fewer_trials_and_be_added_to(folder, monkeypatch):
+    runs.record(NAME, "smoke")
+    whole = results(runs.load(NAME, "smoke"))
+    runs.record(NAME, "smoke", trials=2, restart=True)
+    some = runs.load(NAME, "smoke")
+    assert results(some) == whole[:2]
+    assert "2 of 3 trials" in str(some)
+    tried = count_trials(monkeypatch)
+    runs.record(NAME, "smoke", trials=1)
+    runs.record(NAME, "smoke", trials=2)
+    assert tried == [] and results(runs.load(NAME, "smoke")) == whole[:2], "what is recorded stays"
+    runs.record(NAME, "smoke")
+    assert tried == [2] and results(runs.load(NAME, "smoke")) == whole
+    assert "3 trials" in str(runs.load(NAME, "smoke"))
+
+
+def test_parts_made_in_different_ways_are_told_apart(folder, monkeypatch):
+    monkeypatch.setattr(runs, "_code", lambda: "first")
+    runs.record(NAME, "smoke", trials=1)
+    begun = runs.load(NAME, "smoke").provenance["started"]
+    runs.record(NAME, "smoke", trials=2)
+    same = runs.load(NAME, "smoke").provenance
+    assert "before" not in same and same["started"] == begun
+    monkeypatch.setattr(runs, "_code", lambda: "second")
+    runs.record(NAME, "smoke")
+    provenance = runs.load(NAME, "smoke").provenance
+    assert provenance["code"] == "second" and [part["code"] for part in provenance["before"]] == ["first"]
+
+
+def test_an_earlier_record_of_other_settings_is_replaced_whole(folder, monkeypatch):
+    file = runs.record(NAME, "smoke")
+    content = json.loads(file.read_text())
+    content["settings"]["rounds"] = 7
+    file.write_text(json.dumps(content))
+    tried = count_trials(monkeypatch)
+    runs.record(NAME, "smoke", trials=1)
+    assert tried == [0] and len(runs.load(NAME, "smoke").trials) == 1
+
+
+# Row by row
+
+
+def test_a_runner_has_its_record_at_any_time(folder):
+    runner = runs.Runner(NAME, "smoke")
+    assert runner.record.trials == []
+    for count, arrival in enumerate(runner, 1):
+        record = runner.record
+        assert sum(len(t["rows"]) for t in record.trials) == count
+        assert arrival.row in record.trials[-1]["rows"]
+        assert NAME in str(arrival) and f"seed {arrival.seed}" in str(arrival)
+    assert results(runner.record) == results(runs.load_or_run(NAME, "smoke", live=True))
+    assert runner.summary == "15 networks trained, seeds 0, 1, 2"
+    assert not folder.exists()
 
 
 # A record that cannot be used
@@ -378,15 +482,6 @@ def test_a_record_of_another_format_is_told(file):
     assert "format 2" in text and "reads format 1" in text and "update the course" in text
 
 
-def test_a_record_that_lacks_trials_is_told(file):
-    content = json.loads(file.read_text())
-    del content["trials"][1]
-    text = refuses(file, json.dumps(content).encode())
-    assert "lacks trials" in text and "ltcourse record cheap --budget smoke" in text
-    with pytest.raises(RunError, match="lacks trials"):
-        runs.load_or_run(NAME, "smoke")
-
-
 def test_an_unknown_experiment_or_budget_is_told(folder):
     for call in (runs.record, runs.load, runs.load_or_run):
         with pytest.raises(ValueError, match=r"unknown experiment 'cheep' \(did you mean 'cheap'\?\): choose one of"):
@@ -414,9 +509,10 @@ def test_a_folder_that_cannot_be_written_is_one_sentence_and_leaves_nothing_half
 
     monkeypatch.setattr(Path, method, refuse)
     with pytest.raises(RunError) as problem:
-        runs.record(NAME, "smoke")
+        runs.record(NAME, "smoke", restart=True)
     assert str(folder) in one_sentence(problem.value) and "no luck" in str(problem.value)
-    assert [p.name for p in folder.iterdir()] == ["cheap.smoke.json"]
+    left = [p for p in folder.rglob("*") if p.is_file()]
+    assert [p.name for p in left] == ["cheap.smoke.json"]
     assert runs.path(NAME, "smoke").read_bytes() == before
 
 
