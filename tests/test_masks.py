@@ -236,8 +236,49 @@ def test_random_pruning_is_uniform_over_the_layer():
     assert abs(mask[:50].mean() - 0.5) < 0.05
 
 
+@pytest.mark.parametrize("rate", RATES)
+def test_a_shuffled_mask_keeps_as_many_of_each_layer_elsewhere(rate):
+    weights = {name: WEIGHTS[kind] for name, kind in (("a", "distinct"), ("b", "convolution"), ("c", "channels last"))}
+    mask = masks.magnitude(weights, ones(weights), rate)
+    before = {name: m.clone() for name, m in mask.items()}
+    shuffled = masks.shuffle(mask, 2)
+    for name, m in mask.items():
+        assert shuffled[name].shape == m.shape and shuffled[name].dtype == torch.bool
+        assert int(shuffled[name].sum()) == int(m.sum())
+        assert torch.equal(m, before[name]), "the mask itself has changed"
+        if 0.1 <= rate <= 0.9:
+            assert not subset({name: shuffled[name]}, {name: m}) and not subset({name: m}, {name: shuffled[name]})
+
+
+def test_a_shuffled_mask_is_reproducible_and_another_one_for_another_seed():
+    weights = {"a": randn(40, 50), "b": randn(8, 4, 3, 3)}
+    mask = masks.magnitude(weights, ones(weights), 0.6)
+    shuffled, again, other = (masks.shuffle(mask, seed) for seed in (3, 3, 4))
+    for name in mask:
+        assert torch.equal(shuffled[name], again[name])
+        assert not torch.equal(shuffled[name], other[name])
+
+
+def test_a_shuffled_mask_does_not_look_at_what_was_kept():
+    weights, other = {"w": randn(40, 50)}, {"w": randn(40, 50, seed=9)}
+    first, second = (masks.shuffle(masks.magnitude(w, ones(w), 0.6), 3) for w in (weights, other))
+    assert torch.equal(first["w"], second["w"])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 5])
+def test_a_shuffled_mask_is_uncorrelated_with_mask_and_first_weights_even_of_the_same_seed(seed):
+    network = models.create("lenet-300-100", seed=seed)
+    mask = masks.magnitude(masks.prunable(network), masks.dense(network), 0.8)
+    for name, m in masks.shuffle(mask, seed).items():
+        w = masks.prunable(network)[name].detach()
+        for value in (w, w.abs(), mask[name].float()):
+            correlation = float(torch.corrcoef(torch.stack([m.flatten().float(), value.flatten()]))[0, 1])
+            assert abs(correlation) < 5 / math.sqrt(m.numel()), (name, correlation)
+
+
 def test_global_randomness_is_not_touched(global_randomness_untouched):
     weights = {"w": randn(10, 10)}
+    masks.shuffle(ones(weights), 1)
     masks.at_random(1)(weights, ones(weights), 0.5)
     masks.magnitude(weights, ones(weights), 0.5, "global")
 

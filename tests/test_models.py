@@ -6,6 +6,7 @@ from torch import nn
 
 from ltcourse import masks, models
 from ltcourse.initializers import kaiming_normal
+from ltcourse.models import Residual
 
 WEIGHTS = {  # name: weights of each layer
     "lenet-300-100": [235_200, 30_000, 1_000],
@@ -14,6 +15,12 @@ WEIGHTS = {  # name: weights of each layer
     "conv-4": [1_728, 36_864, 73_728, 147_456, 2_097_152, 65_536, 2_560],
     "conv-6": [1_728, 36_864, 73_728, 147_456, 294_912, 589_824, 1_048_576, 65_536, 2_560],
     "conv-8": [1_728, 36_864, 73_728, 147_456, 294_912, 589_824, 1_179_648, 2_359_296, 524_288, 65_536, 2_560],
+    "resnet-8": [432, 2_304, 2_304, 4_608, 9_216, 512, 18_432, 36_864, 2_048, 640],
+    "resnet-20": [
+        *(432, 2_304, 2_304, 2_304, 2_304, 2_304, 2_304),
+        *(4_608, 9_216, 512, 9_216, 9_216, 9_216, 9_216),
+        *(18_432, 36_864, 2_048, 36_864, 36_864, 36_864, 36_864, 640),
+    ],
 }
 TOTALS = {
     "lenet-300-100": 266_200,
@@ -22,8 +29,11 @@ TOTALS = {
     "conv-4": 2_425_024,
     "conv-6": 2_261_184,
     "conv-8": 5_275_840,
+    "resnet-8": 77_360,
+    "resnet-20": 270_896,
 }
 LENETS, CONVS = ("lenet-300-100", "lenet-5"), ("conv-2", "conv-4", "conv-6", "conv-8")
+RESNETS = ("resnet-8", "resnet-20")
 
 
 def meta(name, **choices):
@@ -89,6 +99,75 @@ def test_lenet_300_100_has_a_relu_after_each_hidden_layer():
     assert [type(layer).__name__ for layer in meta("lenet-300-100")] == [
         "Flatten", "Linear", "ReLU", "Linear", "ReLU", "Linear",
     ]  # fmt: skip
+
+
+def images(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("name", RESNETS)
+def test_a_residual_network_has_as_many_layers_as_its_name_says(name):
+    network = meta(name)
+    convolutions = [p for path, p in masks.prunable(network).items() if "shortcut" not in path and p.dim() == 4]
+    assert len(convolutions) + 1 == int(name.removeprefix("resnet-"))
+    assert sum("shortcut" in path for path in masks.prunable(network)) == 2, "a projection where the width changes"
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert len(norms) == len(convolutions) + 2
+    assert not any(module.bias is not None for module in network.modules() if isinstance(module, nn.Conv2d))
+
+
+@pytest.mark.parametrize("name", RESNETS)
+@pytest.mark.parametrize("side", [28, 32])
+def test_a_residual_network_halves_the_image_twice(name, side):
+    network, sides = models.create(name, shape=(1, side, side)), []
+    for stage, module in network.named_children():
+        if stage.startswith("stage"):
+            module.register_forward_hook(lambda module, inputs, output: sides.append(tuple(output.shape[1:])))
+    assert network(images(2, 1, side, side)).shape == (2, 10)
+    assert sorted(set(sides), key=sides.index) == [
+        (16, side, side),
+        (32, side // 2, side // 2),
+        (64, side // 4, side // 4),
+    ]
+
+
+def test_the_shortcut_of_equal_widths_is_the_input_itself():
+    block, x = Residual(4, 4), images(2, 4, 6, 6)
+    with torch.no_grad():
+        block.conv2.weight.zero_()
+        assert torch.equal(block(x), x.relu())
+        block.conv2.weight.normal_(generator=torch.Generator().manual_seed(0))
+        inner = block.norm2(block.conv2(block.norm1(block.conv1(x)).relu()))
+        assert torch.equal(block(x), (inner + x).relu())
+    assert [name for name, _ in block.shortcut.named_parameters()] == []
+
+
+def test_the_shortcut_of_another_width_takes_every_second_pixel_along():
+    block, x = Residual(4, 8), images(2, 4, 6, 6)
+    with torch.no_grad():
+        block.conv2.weight.zero_()
+        projection, norm = block.shortcut
+        expected = norm(nn.functional.conv2d(x[:, :, ::2, ::2], projection.weight)).relu()
+        assert torch.allclose(block(x), expected, atol=1e-5)
+    assert projection.weight.shape == (8, 4, 1, 1)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", RESNETS)
+def test_channels_last_gives_the_same_outputs(name, training):
+    plain, other = (models.create(name, shape=(1, 28, 28)).train(training) for _ in range(2))
+    other.to(memory_format=torch.channels_last)
+    assert not other.stage2_1.conv1.weight.is_contiguous(), "the layout to be tested is not there"
+    x = images(8, 1, 28, 28)
+    with torch.no_grad():
+        assert (plain(x) - other(x)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("name", RESNETS)
+def test_a_fresh_residual_network_has_batch_norms_that_have_seen_nothing(name):
+    for path, tensor in models.create(name).state_dict().items():
+        if "norm" in path or "shortcut.1" in path:
+            assert tensor.eq(path.endswith(("weight", "running_var"))).all(), path
 
 
 @pytest.mark.parametrize("name", models.NAMES)

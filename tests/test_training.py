@@ -395,7 +395,48 @@ def test_validation_and_test_are_each_measured_on_their_own_split(clothes):
 
 def test_the_test_set_is_looked_at_once_at_the_end(clothes):
     for history in evaluations(lenet(), clothes, Recipe(iterations=4, evaluate_every=2)):
-        assert (history.test_loss is None) == (history.iterations[-1] < 4)
+        for found in (history.test_loss, history.test_accuracy, history.early_stop_test_accuracy):
+            assert (found is None) == (history.iterations[-1] < 4)
+
+
+# it falls, and then rises: learning rates too high to settle
+EARLY = {
+    "lenet-300-100": Recipe(iterations=40, evaluate_every=4, lr=0.02),
+    "resnet-8": Recipe(iterations=12, batch=20, evaluate_every=2, lr=0.1),
+}
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", EARLY)
+def test_the_test_accuracy_at_the_early_stop_is_that_of_a_run_stopped_there(tiny, name, masked):
+    def start():
+        network = models.create(name, shape=tiny.shape)
+        return network, half_pruned(network) if masked else None
+
+    network, mask = start()
+    history = train(network, tiny, EARLY[name], mask=mask, seed=1)
+    assert history.early_stop < EARLY[name].iterations
+    stopped, mask = start()
+    train(stopped, tiny, EARLY[name], mask=mask, seed=1, end=history.early_stop)
+    assert history.early_stop_test_accuracy == evaluate(stopped, tiny.test)[1]
+    assert history.early_stop_test_accuracy != history.test_accuracy, "this run does not tell the two apart"
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_a_network_is_left_with_its_last_weights_and_statistics_and_not_those_of_the_early_stop(tiny, name):
+    looked, plain = (models.create(name, shape=tiny.shape) for _ in range(2))
+    recipe = EARLY[name]
+    history = train(looked, tiny, recipe)
+    train(plain, tiny, recipe.but(evaluate_every=recipe.iterations))  # whose early stop is its end
+    assert history.early_stop < recipe.iterations
+    assert same(snapshot(looked), snapshot(plain))
+    assert evaluate(looked, tiny.test) == (history.test_loss, history.test_accuracy)
+
+
+def test_where_the_early_stop_is_the_end_its_test_accuracy_is_that_of_the_end(tiny):
+    history = train(models.create("lenet-300-100", shape=tiny.shape), tiny, Recipe(iterations=20, evaluate_every=5))
+    assert history.early_stop == 20
+    assert history.early_stop_test_accuracy == history.test_accuracy
 
 
 @pytest.mark.parametrize(
