@@ -1,6 +1,12 @@
 """The experiments as data: their budgets and shares, and that their results do not depend on where they run."""
 
+import dataclasses
+import json
 import math
+import multiprocessing
+import subprocess
+import sys
+import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,7 +14,11 @@ import pytest
 import torch
 
 from ltcourse import experiments, masks, models
-from ltcourse.experiments import BUDGETS, EXPERIMENTS
+from ltcourse.experiments import EXPERIMENTS
+from ltcourse.han import Pruning
+from ltcourse.instability import Instability
+from ltcourse.lottery import Lottery
+from ltcourse.trials import BUDGETS
 
 LESSONS = Path(__file__).resolve().parent.parent / "lessons"
 LENETS = ("lenet-300-100", "lenet-5")
@@ -44,15 +54,92 @@ def test_an_experiment_has_all_four_budgets_and_a_lesson(name):
     work = []
     for at in BUDGETS:
         settings = experiments.settings(name, at)
-        assert settings.network in models.NAMES and settings.rounds >= 1
+        assert settings.network in models.NAMES
         assert settings.seeds == tuple(range(len(settings.seeds))) and settings.seeds
         assert settings.recipe.evaluate_every <= settings.recipe.iterations
-        assert settings.retrain.evaluate_every <= settings.retrain.iterations
-        assert settings.retrain.lr <= settings.recipe.lr, "retraining goes at no higher rate (Han et al. 2015, Sec. 4)"
-        settings.recipe.but(**dict(settings.penalties))  # every penalty is a setting of a recipe
+        assert settings.recipe.warmup < settings.recipe.iterations
         work.append(settings.recipe.iterations)
     assert work[0] < work[1] < work[2]
     assert work[0] <= 50, "smoke is seconds"
+
+
+def budgets_of(kind):
+    """(name, budget) of each settings of a kind."""
+    return [
+        (name, at)
+        for name, e in EXPERIMENTS.items()
+        for at, settings in e.budgets.items()
+        if isinstance(settings, kind)
+    ]
+
+
+@pytest.mark.parametrize(("name", "at"), budgets_of(Pruning))
+def test_han_retrains_at_no_higher_rate(name, at):
+    settings = experiments.settings(name, at)
+    assert settings.rounds >= 1
+    assert settings.retrain.evaluate_every <= settings.retrain.iterations
+    assert settings.retrain.lr <= settings.recipe.lr, "Han et al. 2015, Sec. 4"
+    settings.recipe.but(**dict(settings.penalties))  # every penalty is a setting of a recipe
+
+
+@pytest.mark.parametrize(("name", "at"), budgets_of(Lottery))
+def test_what_is_set_beside_a_ticket_is_at_a_round_that_there_is(name, at):
+    settings = experiments.settings(name, at)
+    for rounds in (settings.redrawn, settings.shuffled, settings.one_shot, settings.continued):
+        assert set(rounds) <= set(range(1, settings.rounds + 1)) and list(rounds) == sorted(set(rounds))
+    assert settings.redrawn, "no ticket without its control"
+    assert 0 < settings.rate < 1 and 0 <= settings.rewind < settings.recipe.iterations
+
+
+@pytest.mark.parametrize("at", ["class", "desk", "paper"])
+def test_the_rounds_are_the_papers_grid(at):
+    """Frankle & Carbin 2019: P_m of LeNet-300-100 after 3, 7, 9, 15, 16 rounds."""
+    settings = experiments.settings("lottery-lenet-300-100", at)
+    network = models.create("lenet-300-100")
+    mask = masks.dense(network)
+    weights = {name: p.detach() for name, p in masks.prunable(network).items()}
+    found = []
+    for _ in range(16):
+        mask = masks.magnitude(weights, mask, settings.rates(mask))
+        found.append(round(100 * masks.density(mask), 1))
+    assert [found[n - 1] for n in (3, 7, 9, 15, 16)] == [51.3, 21.1, 13.5, 3.6, 2.9]
+    assert {3, 7, 15} <= set(settings.redrawn) and settings.rounds >= 15
+
+
+def test_the_paper_budget_has_the_papers_settings():
+    """Frankle & Carbin 2019, Fig. 2."""
+    found = {}
+    for name in ("lenet-300-100", "conv-2", "conv-4", "conv-6"):
+        s = experiments.settings(f"lottery-{name}", "paper")
+        found[name] = (s.recipe.iterations, s.recipe.batch, s.recipe.optimizer, s.recipe.lr, s.recipe.evaluate_every)
+    assert found == {
+        "lenet-300-100": (50_000, 60, "adam", 1.2e-3, 100),
+        "conv-2": (20_000, 60, "adam", 2e-4, 100),
+        "conv-4": (25_000, 60, "adam", 3e-4, 100),
+        "conv-6": (30_000, 60, "adam", 3e-4, 100),
+    }
+    everything = masks.dense(models.create("conv-6"))
+    rates = experiments.settings("lottery-conv-6", "paper").rates(everything)
+    assert [round(rates[f"{layer}.weight"], 6) for layer in ("conv1", "fc1", "fc3")] == [0.15, 0.2, 0.1]
+
+
+@pytest.mark.parametrize("rounds", [1, 3, 15])
+def test_one_shot_takes_away_as_much_as_the_rounds(rounds):
+    settings = experiments.settings("lottery-lenet-300-100", "desk")
+    network = models.create("lenet-300-100")
+    weights, mask = {name: p.detach() for name, p in masks.prunable(network).items()}, masks.dense(network)
+    at_once = masks.magnitude(weights, mask, settings.rates(mask, rounds))
+    for _ in range(rounds):
+        mask = masks.magnitude(weights, mask, settings.rates(mask))
+    for name, m in mask.items():
+        assert abs(int(m.sum()) - int(at_once[name].sum())) <= rounds
+
+
+@pytest.mark.parametrize(("name", "at"), budgets_of(Instability))
+def test_forks_are_within_the_run(name, at):
+    settings = experiments.settings(name, at)
+    assert settings.forks[0] == 0 and list(settings.forks) == sorted(set(settings.forks))
+    assert settings.forks[-1] < settings.recipe.iterations and settings.points >= 3
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -61,8 +148,8 @@ def test_settings_become_plain_json(name, at):
     settings = experiments.settings(name, at)
     plain = settings.to_dict()
     assert plain["seeds"] == list(settings.seeds) and plain["recipe"]["lr"] == settings.recipe.lr
-    assert plain["shares"] == dict(settings.shares)
-    assert plain["penalties"] == [list(p) for p in settings.penalties]
+    assert set(plain) == {field.name for field in dataclasses.fields(settings)}
+    assert json.loads(json.dumps(plain)) == plain
 
 
 @pytest.mark.parametrize("at", ["class", "desk", "paper"])
@@ -133,8 +220,12 @@ def test_a_lesson_runs_a_twentieth_at_the_smoke_budget(monkeypatch):
 # Running
 
 
-def by_seed(trials):
-    return {t["seed"]: t["rows"] for t in trials}
+def by_seed(arrived):
+    """Rows without the seconds that they took, by seed."""
+    found = {}
+    for seed, row in arrived:
+        found.setdefault(seed, []).append({k: v for k, v in row.items() if k != "seconds"})
+    return found
 
 
 def test_rows_do_not_depend_on_the_executor():
@@ -164,26 +255,83 @@ def test_rows_do_not_depend_on_the_executor():
                     assert r["layers"][layer] == pytest.approx(share, abs=0.001)
 
 
+def test_the_lottery_is_the_same_serial_and_in_a_pool():
+    name = "lottery-lenet-300-100"
+    serial = by_seed(experiments.run(name, "smoke", seeds=(0, 1), executor=OneAfterAnother(), device="cpu"))
+    assert serial == by_seed(experiments.run(name, "smoke", seeds=(0, 1), device="cpu"))
+    assert {len(rows) for rows in serial.values()} == {experiments.settings(name, "smoke").trainings}
+
+
 def test_penalties_are_judged_before_and_after_retraining():
     name = "penalties-lenet-300-100"
     settings = experiments.settings(name, "smoke")
-    (trial,) = experiments.run(name, "smoke", seeds=(0,), executor=OneAfterAnother(), device="cpu")
+    arrived = experiments.run(name, "smoke", seeds=(0,), executor=OneAfterAnother(), device="cpu")
+    rows = by_seed(arrived)[0]
     methods = [f"{k} {strength:g}" for k, strength in settings.penalties]
     assert len(set(methods)) == len(methods)
-    assert {r["method"] for r in trial["rows"]} == set(methods)
-    for r in trial["rows"]:
+    assert {r["method"] for r in rows} == set(methods)
+    for r in rows:
         assert ("test_error_before" in r) == (r["round"] > 0)
         assert all(math.isfinite(v) for k, v in r.items() if k.endswith("error"))
-    kept = {(r["method"], r["round"]): r["kept"] for r in trial["rows"]}
+    kept = {(r["method"], r["round"]): r["kept"] for r in rows}
     assert len({tuple(kept[m, i] for i in range(len(settings.densities) + 1)) for m in methods}) == 1
 
 
-def test_echo_prints_each_row_as_it_comes(capsys):
-    (trial,) = experiments.run("han-lenet-5", "smoke", seeds=(1,), executor=OneAfterAnother(), device="cpu", echo=True)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(trial["rows"])
-    assert all(line.startswith("han-lenet-5 · seed 1 · ") and "P_m" in line for line in lines)
-    assert lines[0].endswith(experiments.describe(trial["rows"][0]))
+def test_a_pool_hands_rows_over_as_they_come_and_ends_its_workers_when_nobody_listens():
+    before = children()
+    arrived = experiments.run("lottery-lenet-300-100", "smoke", seeds=(0, 1), device="cpu")
+    first = next(arrived)
+    assert first[1]["method"] == "ticket" and first[1]["round"] == 0
+    assert len(children() - before) >= 1, "the trials are not done yet"
+    arrived.close()
+    assert not multiprocessing.active_children()
+
+
+def children():
+    return {process.pid for process in multiprocessing.active_children()}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes under /proc")
+def test_workers_do_not_outlive_a_process_that_is_killed():
+    code = (
+        "from ltcourse import experiments\n"
+        "if __name__ == '__main__':\n"
+        "    for _ in experiments.run('lottery-lenet-300-100', 'class', seeds=(0, 1)):\n"
+        "        pass\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        deadline = time.monotonic() + 60
+        while len(workers := trainers(parent.pid)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert len(workers) == 2
+    finally:
+        parent.kill()
+        parent.wait()
+    deadline = time.monotonic() + 30
+    while (left := [pid for pid in workers if alive(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left
+
+
+def trainers(parent):
+    """The worker processes of a process, by the command that multiprocessing starts them with."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            mother = int(entry.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+            if mother == parent and b"spawn_main" in entry.joinpath("cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_trial_that_fails_is_not_hidden(monkeypatch):
