@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from ltcourse import experiments, masks, models
+from ltcourse import masks, models
 from ltcourse.journal import Journal
 from ltcourse.lottery import Lottery, find_tickets
 from ltcourse.pruning import prune_iteratively
@@ -16,7 +16,6 @@ from ltcourse.trials import row_of
 RECIPE = Recipe(iterations=6, evaluate_every=2)
 BESIDE = {"redrawn": (2, 3), "shuffled": (1, 3), "one_shot": (2, 3), "continued": (1, 3)}
 LENET = "lenet-300-100"
-PAPER = {3: 51.3, 7: 21.1, 9: 13.5, 15: 3.6, 16: 2.9}  # Frankle & Carbin 2019, Fig. 2: round to percent
 
 
 def plan(**choices):
@@ -277,16 +276,3 @@ def test_rates_of_many_rounds_at_once_keep_what_the_rounds_keep(rounds):
     for name in mask:
         assert 1 - once[name] == pytest.approx((1 - each[name]) ** rounds)
     assert plan(rate=0.3, scope="global").rates(mask, rounds) == pytest.approx(1 - 0.7**rounds)
-
-
-@pytest.mark.parametrize("at", ["class", "desk", "paper"])
-def test_the_rounds_of_lenet_lead_to_the_papers_densities(at):
-    chosen = experiments.settings(f"lottery-{LENET}", at)
-    mask = masks.dense(models.create(LENET, device="meta"))
-    left, rates = {name: m.numel() for name, m in mask.items()}, chosen.rates(mask)
-    percent = {}
-    for number in range(1, 17):
-        left = {name: n - round(rates[name] * n) for name, n in left.items()}
-        percent[number] = round(100 * sum(left.values()) / 266_200, 1)
-    assert {number: percent[number] for number in PAPER} == PAPER
-    assert chosen.rounds >= 15, "the record reaches the density at which the paper's ticket is no better any more"

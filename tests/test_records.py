@@ -2,7 +2,8 @@
 
 import pytest
 
-from ltcourse import data, experiments, models, runs
+from ltcourse import data, experiments, masks, models, runs
+from ltcourse.lottery import Lottery
 
 RECORDS = [tuple(path.name.split(".")[:2]) for path in runs.recorded()]
 
@@ -15,8 +16,50 @@ def test_there_are_records():
 def test_a_record_is_of_the_settings_and_the_data_that_the_code_has_now(name, at):
     record = runs.load(name, at)
     assert record.settings == experiments.settings(name, at).to_dict(), "make it again: `ltcourse record`"
-    assert record.provenance["data_sha256"] == data.load(record.settings["data"]).sha256
-    assert "+changes" not in record.provenance["code"], "recorded by code that was never committed"
+    parts = [record.provenance, *record.provenance.get("before", [])]
+    assert {part["data_sha256"] for part in parts} == {data.load(record.settings["data"]).sha256}
+    assert not any("+changes" in part["code"] for part in parts), "recorded by code that was never committed"
+
+
+@pytest.mark.parametrize(("name", "at"), RECORDS)
+def test_a_record_has_each_row_of_each_of_its_trials_once(name, at):
+    record = runs.load(name, at)
+    seeds = [trial["seed"] for trial in record.trials]
+    assert seeds == sorted(set(seeds)) and seeds and set(seeds) <= set(record.settings["seeds"])
+    rows = [[(row["method"], row["round"]) for row in trial["rows"]] for trial in record.trials]
+    assert all(len(set(found)) == len(found) for found in rows)
+    assert all(found == rows[0] for found in rows), "the seed decides the numbers and not which rows there are"
+
+
+LOTTERIES = [(name, at) for name, at in RECORDS if isinstance(experiments.settings(name, at), Lottery)]
+
+
+def of_rounds(sizes, rates, number):
+    """What is left of each of these numbers of weights after rounds of pruning, each of which rounds."""
+    for _ in range(number):
+        sizes = {name: n - round(rates[name] * n) for name, n in sizes.items()}
+    return sizes
+
+
+@pytest.mark.parametrize(("name", "at"), LOTTERIES)
+def test_a_lottery_keeps_as_many_weights_as_its_rates_say(name, at):
+    chosen = experiments.settings(name, at)
+    mask = masks.dense(models.create(chosen.network, device="meta"))
+    sizes = {layer: m.numel() for layer, m in mask.items()}
+    total, by_layer = sum(sizes.values()), chosen.scope == "layer"
+    for trial in runs.load(name, at).trials:
+        assert len(trial["rows"]) == chosen.trainings
+        for row in trial["rows"]:
+            rounds, times = (row["round"], 1) if row["method"] == "one shot" else (1, row["round"])
+            rate = chosen.rates(mask, rounds)
+            groups, rates = (sizes, rate) if by_layer else ({"all": total}, {"all": rate})
+            left = of_rounds(groups, rates, times)
+            assert row["kept"] == sum(left.values()), (row["method"], row["round"])
+            assert row["density"] == row["kept"] / total
+            layers = {layer: share * sizes[layer] for layer, share in row["layers"].items()}
+            assert sum(layers.values()) == pytest.approx(row["kept"])
+            if by_layer:
+                assert layers == pytest.approx(left)
 
 
 @pytest.mark.parametrize("name", ["lenet-300-100", "lenet-5"])
@@ -28,3 +71,45 @@ def test_a_twelfth_of_the_weights_is_recorded_as_no_worse_than_the_dense_referen
     assert sum(pruned) <= sum(dense)
     (kept,) = set(record.values("magnitude", last, "kept"))
     assert kept * 12 <= models.weight_count(models.create(name, device="meta"))
+
+
+# What the lessons say in prose about what was recorded
+
+
+def mean(record, method, number, key):
+    values = record.values(method, number, key)
+    return sum(values) / len(values)
+
+
+def test_tickets_are_recorded_at_the_papers_settings_as_faster_and_more_accurate():
+    """Lesson 03: at 21.1 %, 13.5 % and 3.6 % of the weights, 3 seeds or more, read at the early stop."""
+    record = runs.load("lottery-lenet-300-100", "paper")
+    assert len(record.trials) >= 3 and record.settings["recipe"]["iterations"] == 50_000
+    key = "early_stop_test_accuracy"
+    for number in (7, 9, 15):
+        assert min(record.change("ticket", number, key)) > 0
+        assert mean(record, "re-initialized", number, key) < mean(record, "ticket", number, key)
+    assert mean(record, "ticket", 7, "early_stop") < mean(record, "ticket", 0, "early_stop")
+    assert mean(record, "re-initialized", 7, "early_stop") > 1.5 * mean(record, "ticket", 7, "early_stop")
+    assert mean(record, "random", 15, key) < mean(record, "re-initialized", 15, key)
+
+
+def test_other_ways_to_a_ticket_are_recorded_as_worse_at_the_smallest_size():
+    """Lesson 03: from scratch falls behind below half of the weights; iterative pruning with reset is best at 3.6 %."""
+    record = runs.load("lottery-lenet-300-100", "desk")
+    last = record.settings["rounds"]
+    order = ["ticket", "reset at the end", "one shot", "re-initialized", "random"]
+    found = [mean(record, way, last, "test_accuracy") for way in order]
+    assert found == sorted(found, reverse=True)
+    lost = [mean(record, "from scratch", n, "test_accuracy") for n in record.settings["continued"]]
+    assert lost == sorted(lost, reverse=True) and lost[-1] < mean(record, "ticket", 0, "test_accuracy")
+
+
+def test_the_residual_network_is_recorded_with_tickets_at_iteration_0():
+    """Lesson 04 says that the paper's failure is not seen in runs as short as these."""
+    record = runs.load("lottery-resnet", "desk")
+    last = record.settings["rounds"]
+    dense = mean(record, "ticket", 0, "test_accuracy")
+    for method in ("ticket", "rewound"):
+        assert mean(record, method, last, "test_accuracy") > dense
+    assert mean(record, "re-initialized", last, "test_accuracy") < dense

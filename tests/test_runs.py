@@ -361,6 +361,54 @@ def test_a_damaged_journal_is_told_with_a_way_out(folder, monkeypatch):
     assert len(runs.load(NAME, "smoke").trials) == 3
 
 
+def test_a_run_that_went_on_elsewhere_says_where_it_was_before(folder, monkeypatch):
+    note = make_partial(monkeypatch) / "run.json"
+    content = json.loads(note.read_text())
+    content["provenance"] |= {"machine": "another machine", "started": "2026-01-02T03:04:05+00:00"}
+    note.write_text(json.dumps(content))
+    stopping(monkeypatch, OSError("stopped again"))
+    with pytest.raises(OSError, match="stopped again"):
+        runs.record(NAME, "smoke")
+    set_trial(monkeypatch, rows_of)
+    monkeypatch.setattr(experiments, "run", functools.partial(RUN, executor=OneAfterAnother()))
+    runs.record(NAME, "smoke")
+    provenance = runs.load(NAME, "smoke").provenance
+    (part,) = provenance["before"]
+    assert (part["machine"], part["started"]) == ("another machine", "2026-01-02T03:04:05+00:00")
+    assert "before" not in part and provenance["machine"] != part["machine"]
+
+
+def test_a_run_that_went_on_where_it_was_began_when_its_first_part_did(folder, monkeypatch):
+    note = make_partial(monkeypatch) / "run.json"
+    content = json.loads(note.read_text())
+    content["provenance"]["started"] = "2026-01-02T03:04:05+00:00"
+    note.write_text(json.dumps(content))
+    runs.record(NAME, "smoke")
+    provenance = runs.load(NAME, "smoke").provenance
+    assert provenance["started"] == "2026-01-02T03:04:05+00:00" < provenance["finished"]
+    assert "before" not in provenance
+
+
+def test_what_a_run_leaves_that_is_killed_when_its_record_is_written_goes_the_next_time(folder, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.shutil, "rmtree", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            runs.record(NAME, "smoke")
+    file, before = runs.path(NAME, "smoke"), runs.path(NAME, "smoke").read_bytes()
+    assert (folder / "cheap.smoke.partial").exists()
+    tried = count_trials(monkeypatch)
+    assert runs.record(NAME, "smoke") == file
+    assert tried == [] and file.read_bytes() == before
+    assert [p.name for p in folder.iterdir()] == ["cheap.smoke.json"]
+
+
+def test_a_stopped_run_of_more_trials_outlives_a_wish_for_fewer(folder, monkeypatch):
+    runs.record(NAME, "smoke", trials=1)
+    partial = make_partial(monkeypatch)
+    runs.record(NAME, "smoke", trials=1)
+    assert (partial / "seed-1.safetensors").exists(), "what was done is lost"
+
+
 # Some of the trials
 
 
@@ -514,6 +562,25 @@ def test_a_folder_that_cannot_be_written_is_one_sentence_and_leaves_nothing_half
     left = [p for p in folder.rglob("*") if p.is_file()]
     assert [p.name for p in left] == ["cheap.smoke.json"]
     assert runs.path(NAME, "smoke").read_bytes() == before
+
+
+def test_a_journal_that_cannot_be_written_stops_the_run_in_one_sentence_and_the_run_goes_on_later(folder, monkeypatch):
+    real = Path.write_bytes
+
+    def full(self, content):
+        if "seed-1" in self.name:
+            raise OSError(errno.ENOSPC, "no luck")
+        return real(self, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(DataError) as problem:
+            runs.record(NAME, "smoke")
+    assert "seed-1.safetensors" in one_sentence(problem.value) and "no luck" in str(problem.value)
+    assert "LTCOURSE_DATA" not in str(problem.value), "that variable does not move the records"
+    assert runs.recorded() == []
+    runs.record(NAME, "smoke")
+    assert [len(rows) for _, rows in results(runs.load(NAME, "smoke"))] == [5, 5, 5]
 
 
 def test_the_advice_for_a_folder_of_records_would_help(folder, monkeypatch):

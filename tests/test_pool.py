@@ -1,0 +1,84 @@
+"""The pool of processes: rows come while trials go on, none is lost, and no worker is left behind."""
+
+import multiprocessing
+import os
+import signal
+import time
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from ltcourse import experiments, masks, models
+from ltcourse.journal import Journal
+from ltcourse.models import snapshot
+from ltcourse.pruning import Round
+from ltcourse.training import History
+
+NAME = "lottery-lenet-300-100"
+ROWS = experiments.settings(NAME, "smoke").trainings
+
+
+class OneAfterAnother(Executor):
+    """Does the work at once, in this process."""
+
+    def submit(self, function, /, *given, **named):
+        future = Future()
+        future.set_result(function(*given, **named))
+        return future
+
+
+def untimed(rows):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def pool(folder, seeds=(0,)):
+    return experiments.run(NAME, "smoke", seeds=seeds, device="cpu", folder=folder)
+
+
+def rows_in(file):
+    return Journal.read(file).rows
+
+
+def test_rows_come_while_the_trial_goes_on_and_one_that_is_left_can_be_gone_on_with(tmp_path):
+    file, arrived = tmp_path / "seed-0.safetensors", pool(tmp_path)
+    first = next(arrived)
+    assert first == (0, rows_in(file)[0])
+    assert len(rows_in(file)) < ROWS, "the rows were held back until the trial was done"
+    arrived.close()
+    assert multiprocessing.active_children() == []
+    left = rows_in(file)
+    assert 0 < len(left) < ROWS
+
+    serial = {"seeds": (0,), "executor": OneAfterAnother(), "device": "cpu"}
+    gone_on = [row for _, row in experiments.run(NAME, "smoke", folder=tmp_path, **serial)]
+    assert gone_on[: len(left)] == left
+    assert untimed(gone_on) == untimed(row for _, row in experiments.run(NAME, "smoke", **serial))
+
+
+def test_the_rows_of_a_trial_that_failed_do_not_stand_for_those_of_another(tmp_path):
+    """Seed 1 hands over what its journal holds, and fails; who looks at that for long still gets all of seed 0."""
+    other = models.create("lenet-5")
+    journal = Journal(file=tmp_path / "seed-1.safetensors")
+    journal.rounds["ticket"] = Round(0, masks.dense(other), snapshot(other), History())
+    for number in range(5):
+        journal.note({"method": "ticket", "round": number})
+    came = []
+    with pytest.raises(ValueError, match="this mask is of another network"):
+        for seed, _ in pool(tmp_path, seeds=(0, 1)):
+            came.append(seed)
+            deadline = time.monotonic() + 60
+            while len(rows_in(tmp_path / "seed-0.safetensors")) < ROWS and time.monotonic() < deadline:
+                time.sleep(0.1)
+            if len(came) == 1:
+                time.sleep(0.5)  # until both trials are done
+    assert came.count(0) == ROWS
+
+
+def test_a_worker_that_is_killed_is_told_and_the_others_end(tmp_path):
+    arrived = pool(tmp_path, seeds=(0, 1))
+    next(arrived)
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    with pytest.raises(BrokenProcessPool):
+        list(arrived)
+    assert multiprocessing.active_children() == []
