@@ -229,8 +229,8 @@ print(f"dense:            {spread(record.values('ticket', 0, 'test_accuracy'))}"
 # no gain, only loss; with a random mask the loss is larger still. So the answer to both questions is: the mask matters,
 # and the numbers matter, and it is the two together that win.
 #
-# Why *gain*? These runs are short, as the print-out says, and a network that learns faster is further along when
-# time is up. That is the other half of the hypothesis, and it needs longer runs; they come below.
+# Why *gain*? These runs are short, and a network that learns faster is further along when time is up. That is the other
+# half of the hypothesis, and it needs longer runs; they come below.
 #
 # ## Step through the rounds
 #
