@@ -10,7 +10,7 @@ from ltcourse.data import Split
 from ltcourse.restarts import State
 from ltcourse.training import evaluate
 
-NORM_BATCHES = 10  # of 500 training examples: enough for the means of a batch norm
+NORM_BATCHES = 4  # of 500 training examples: enough for the means of a batch norm
 
 
 def between(a: State, b: State, share: float) -> State:

@@ -69,7 +69,7 @@ def _instability(
     short = recipe.but(iterations=length, evaluate_every=length // 2)
     plans = {
         "smoke": (mini, tiny, (0, 4), 3, 1),
-        "class": (usual, short, (0, length // 8, length // 2), 7, 1),
+        "class": (usual, short, (0, length // 2), 5, 1),
         "desk": (data, recipe, (0, recipe.iterations // 20, recipe.iterations // 2), 11, 2),
         "paper": (data, full, (0, 100, 500, 1_000, 2_000, 5_000), 21, 3),
     }
@@ -90,6 +90,6 @@ def _instability(
 EXPERIMENTS = (
     _instability("lenet-300-100", _LENET, _LENET.but(iterations=50_000), 1_000, "mnist", "mnist", "fashion-mnist-mini"),
     _instability(
-        "resnet-8", _RESNET, _RESNET.but(iterations=30_000, batch=128), 80, "cifar-10", "cifar-10-mini", "cifar-10-mini"
+        "resnet-8", _RESNET, _RESNET.but(iterations=30_000, batch=128), 60, "cifar-10", "cifar-10-mini", "cifar-10-mini"
     ),
 )
