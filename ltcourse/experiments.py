@@ -135,6 +135,7 @@ def _pool(
     pool = ProcessPoolExecutor(workers, context, _prepare, (theirs, arrived))
     futures: dict[Future[int], int] = {}
     came = dict.fromkeys(seeds, 0)
+    silent = 0
     try:
         for seed in seeds:
             futures[pool.submit(_send, name, chosen, seed, device, folder)] = seed
@@ -143,6 +144,10 @@ def _pool(
             try:
                 seed, row = arrived.get(timeout=0.1)
             except queue.Empty:
+                over = all(f.done() for f in futures) and not all(_well(f) for f in futures)
+                silent = silent + 1 if over else 0
+                if silent > 20:
+                    break  # a worker that died took rows with it that were on their way: they will not come
                 continue
             came[seed] += 1
             yield seed, row
