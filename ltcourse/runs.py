@@ -138,7 +138,7 @@ def load(name: str, at: str) -> Record:
 class Runner:
     """A run of an experiment, row by row: iterate over it, and then, or at any time, ask for its `record`.
 
-    Its items, (seed, row), are those of `experiments.run`. Nothing is written to the records.
+    Its items are `Arrival`s, in the order of `experiments.run`. Nothing is written to the records.
     Lesson 03, "The experiment".
     """
 
