@@ -82,6 +82,27 @@ def test_another_shape_and_number_of_classes(name):
     assert logits.isfinite().all()
 
 
+@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("width", [0.25, 1.5])
+def test_a_width_scales_every_hidden_layer_and_neither_the_images_nor_the_classes(name, width):
+    usual, scaled = (list(masks.prunable(meta(name, width=w)).values()) for w in (1, width))
+    assert scaled[-1].shape[0] == 10 and scaled[0].shape[2:] == usual[0].shape[2:]
+    assert [w.shape[0] for w in scaled[:-1]] == [round(width * w.shape[0]) for w in usual[:-1]]
+    assert meta(name, width=width)(
+        torch.empty(2, *((1, 28, 28) if name in LENETS else (3, 32, 32)), device="meta")
+    ).shape == (2, 10)
+
+
+@pytest.mark.parametrize("width", [0, -1, float("nan")])
+def test_a_width_that_is_not_positive_is_refused(width):
+    with pytest.raises(ValueError, match=r"^width .* is not positive: 1 is the network of the papers"):
+        models.create("lenet-300-100", width=width)
+
+
+def test_a_network_is_never_thinner_than_one_neuron():
+    assert masks.prunable(meta("lenet-300-100", width=1e-6))["fc2.weight"].shape == (1, 1)
+
+
 def test_lenet_5_is_caffes_with_one_relu():
     layers = [type(layer).__name__ for layer in meta("lenet-5")]
     assert layers == ["Conv2d", "MaxPool2d", "Conv2d", "MaxPool2d", "Flatten", "Linear", "ReLU", "Linear"]
@@ -143,7 +164,7 @@ def test_the_shortcut_of_equal_widths_is_the_input_itself():
 
 
 def test_the_shortcut_of_another_width_takes_every_second_pixel_along():
-    block, x = Residual(4, 8), images(2, 4, 6, 6)
+    block, x = Residual(4, 8, stride=2), images(2, 4, 6, 6)
     with torch.no_grad():
         block.conv2.weight.zero_()
         projection, norm = block.shortcut
