@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+
+from ltcourse.names import choose
 
 Initializer = Callable[[Tensor, torch.Generator], Tensor]
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
@@ -24,32 +27,52 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[1] * area, shape[0] * area
 
 
-def xavier_normal(weight: Tensor, generator: torch.Generator) -> Tensor:
+def xavier_normal(weight: Tensor, generator: torch.Generator, kept: float = 1.0) -> Tensor:
     """Draw a tensor like `weight` from N(0, 2 / (fan_in + fan_out)), the Gaussian Glorot initialization.
 
+    kept: share of the weights that will be used, 0 to 1: the fan_in of the formula is kept · fan_in.
     Source: Glorot & Bengio 2010, Eq. 12 (its variance, with a normal distribution); Frankle & Carbin 2019, Fig. 2.
     Lesson 01, "A network with random weights".
     """
-    return _normal(weight, math.sqrt(2 / sum(fans(tuple(weight.shape)))), generator)
+    fan_in, fan_out = fans(tuple(weight.shape))
+    return _normal(weight, math.sqrt(2 / (kept * fan_in + fan_out)), generator)
 
 
-def kaiming_normal(weight: Tensor, generator: torch.Generator) -> Tensor:
+def kaiming_normal(weight: Tensor, generator: torch.Generator, kept: float = 1.0) -> Tensor:
     """Draw a tensor like `weight` from N(0, 2 / fan_in), which keeps the variance through ReLU layers.
 
-    Source: He et al. 2015, Eq. 10.
+    kept: as of `xavier_normal`.
+    Source: He et al. 2015, Eq. 10; Ramanujan et al. 2020, Sec. 4 (scaled by what is kept).
     Lesson 01, "A network with random weights".
     """
-    return _normal(weight, _kaiming_std(weight), generator)
+    return _normal(weight, _kaiming_std(weight, kept), generator)
 
 
-def signed_constant(weight: Tensor, generator: torch.Generator) -> Tensor:
+def signed_constant(weight: Tensor, generator: torch.Generator, kept: float = 1.0) -> Tensor:
     """Draw a tensor like `weight` of the two values ±sqrt(2 / fan_in), each sign with probability 1/2.
 
+    kept: as of `xavier_normal`.
     Source: Ramanujan et al. 2020, Sec. 4.1 (signed Kaiming constant).
     Lesson 01, "A network with random weights".
     """
     signs = torch.randint(0, 2, weight.shape, generator=generator) * 2 - 1
-    return (signs * _kaiming_std(weight)).to(weight)
+    return (signs * _kaiming_std(weight, kept)).to(weight)
+
+
+INITIALIZERS = {"xavier": xavier_normal, "kaiming": kaiming_normal, "signed constant": signed_constant}
+
+
+def named(name: str, kept: float = 1.0) -> Initializer:
+    """Return the initializer of a name of `INITIALIZERS`, scaled to the share of the weights that will be used.
+
+    kept: 0 to 1; a subnetwork of that share then has the variance that the whole network has at 1.
+    Raises ValueError for an unknown name or a share that is not above 0 and at most 1.
+    Source: Ramanujan et al. 2020, Sec. 4 (scaled Kaiming normal: k · fan_in in place of fan_in).
+    Lesson 07, "Which random weights?".
+    """
+    if not 0 < kept <= 1:
+        raise ValueError(f"a share of {kept} cannot be kept: write 0.3 for 30 %")
+    return partial(INITIALIZERS[choose("initializer", name, INITIALIZERS)], kept=kept)
 
 
 def initialize(network: nn.Module, initializer: Initializer, seed: int) -> nn.Module:
@@ -72,8 +95,8 @@ def initialize(network: nn.Module, initializer: Initializer, seed: int) -> nn.Mo
     return network
 
 
-def _kaiming_std(weight: Tensor) -> float:
-    return math.sqrt(2 / fans(tuple(weight.shape))[0])
+def _kaiming_std(weight: Tensor, kept: float) -> float:
+    return math.sqrt(2 / (kept * fans(tuple(weight.shape))[0]))
 
 
 def _normal(weight: Tensor, std: float, generator: torch.Generator) -> Tensor:

@@ -7,6 +7,7 @@ where the weight is kept. Biases and norm layers are never in it.
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -93,18 +94,39 @@ def keep_largest(scores: Tensor, count: int) -> Tensor:
     scores: any shape, no NaN. Raises ValueError for a NaN or a count outside 0 to the number of scores.
     Lesson 01, "Remove" and exercise 1.
     """
-    n = scores.numel()
-    if not 0 <= count <= n:
-        raise ValueError(f"cannot keep {count} of {n} weights")
+    if not 0 <= count <= scores.numel():
+        raise ValueError(f"cannot keep {count} of {scores.numel()} weights")
     _refuse_nan(scores)
+    return top(scores, count)
+
+
+def top(scores: Tensor, count: int) -> Tensor:
+    """Return the same as `keep_largest` for scores that are known to be numbers, without looking: for inner loops.
+
+    Nothing is sorted, and on a GPU nothing waits for it.
+    Lesson 07, "The threshold".
+    """
+    n = scores.numel()
     if count in (0, n):
         return torch.full_like(scores, count == n, dtype=torch.bool)
     flat = scores.flatten()
-    largest_pruned = flat.kthvalue(n - count).values
-    keep = flat >= largest_pruned
-    ties = (flat == largest_pruned).nonzero().flatten()
-    keep[ties[: int(keep.sum()) - count]] = False
+    smallest_kept = _kth_smallest(flat, n - count + 1)
+    keep = flat >= smallest_kept
+    if flat.is_cuda:
+        tied = flat == smallest_kept
+        keep &= ~tied | (tied.cumsum(0) > keep.sum() - count)
+    elif (extra := int(keep.count_nonzero()) - count) > 0:
+        ties = (flat == smallest_kept).nonzero().flatten()
+        keep[ties[:extra]] = False
     return keep.view_as(scores)
+
+
+def _kth_smallest(flat: Tensor, k: int) -> Tensor:
+    """The k-th smallest of (n,) numbers, counted from 1: partitioned on a CPU, many times faster than sorted."""
+    if flat.is_cuda:
+        return flat.kthvalue(k).values
+    numbers = flat.detach().to(torch.float32 if flat.dtype in (torch.float16, torch.bfloat16) else flat.dtype).numpy()
+    return torch.tensor(np.partition(numbers, k - 1)[k - 1]).to(flat)
 
 
 def select(scores: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.utils import parametrize
 
 from ltcourse import masks
+from ltcourse.augmentation import AUGMENTATIONS, changes
 from ltcourse.data import Dataset, Split
 from ltcourse.masks import Mask
 from ltcourse.names import choose
@@ -29,7 +31,7 @@ class Recipe:
     penalty on the weights. schedule: "constant" or "cosine" (which reaches 0 just after the last iteration). warmup:
     iterations over which the rate first rises from 0. evaluate_every: iterations between two evaluations on the
     validation set. precision: "float32", or "bfloat16" for mixed-precision products where the device gains from it;
-    evaluation is in float32.
+    evaluation is in float32. augment: "crop-flip" moves and mirrors the images at random, None leaves them as they are.
     Raises ValueError, with what to write instead, for settings that no run can have.
     Source of the defaults: Frankle & Carbin 2019, Fig. 2 (LeNet), with fewer iterations.
     Lesson 00, "A first network".
@@ -46,11 +48,14 @@ class Recipe:
     warmup: int = 0
     evaluate_every: int = 100
     precision: str = "float32"
+    augment: str | None = None
 
     def __post_init__(self) -> None:
         choose("optimizer", self.optimizer, OPTIMIZERS)
         choose("schedule", self.schedule, SCHEDULES)
         choose("precision", self.precision, PRECISIONS)
+        if self.augment is not None:
+            choose("augmentation", self.augment, AUGMENTATIONS)
         for name in ("iterations", "batch", "evaluate_every"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be a whole number, at least 1")
@@ -166,6 +171,7 @@ def evaluations(
     data = data.to(device)
     network.to(memory_format=torch.channels_last)  # convolutions: twice as fast on a CPU
     weights = masks.prunable(network)
+    change = changes(recipe.augment, data, seed, skip=(begin, min(recipe.batch, len(data.train))))
     kept: list[Tensor] = []
     if mask is not None:
         masks.apply(network, mask)
@@ -185,7 +191,7 @@ def evaluations(
             optimizer.param_groups[0]["lr"] = recipe.lr_at(iteration)
             optimizer.zero_grad()
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-                logits = network(data.train.x.index_select(0, index))
+                logits = network(change(data.train.x.index_select(0, index)))
             loss = cross_entropy(logits.float(), data.train.y.index_select(0, index))
             loss.backward()
             with torch.no_grad():
@@ -218,7 +224,8 @@ def evaluate(network: nn.Module, split: Split, *, chunk: int = 1000) -> tuple[fl
     device = split.x.device
     loss, right = torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), dtype=torch.int64, device=device)
     try:
-        with torch.inference_mode():
+        # weights that are computed from others, as those of supermasks are, are computed once and not for each chunk
+        with torch.inference_mode(), parametrize.cached():
             for x, y in zip(split.x.split(chunk), split.y.split(chunk), strict=True):
                 logits = network(x)
                 loss += cross_entropy(logits, y, reduction="sum")  # sums: a last, smaller chunk weighs no more
@@ -319,5 +326,9 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     }
     extra = {"momentum": recipe.momentum} if recipe.optimizer == "sgd" else {}
     return make[recipe.optimizer](
-        network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True, **extra
+        [p for p in network.parameters() if p.requires_grad],
+        lr=recipe.lr,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+        **extra,
     )

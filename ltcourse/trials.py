@@ -29,8 +29,10 @@ class Settings:
     seeds: tuple[int, ...] = (0,)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data."""
-        return json.loads(json.dumps(asdict(self)))
+        """Return plain JSON data; what a recipe sets to None is left out, as if there were no such setting."""
+        plain = json.loads(json.dumps(asdict(self)))
+        plain["recipe"] = {name: value for name, value in plain["recipe"].items() if value is not None}
+        return plain
 
 
 Run = Callable[[Any, int, str, Journal], Iterator[Row]]

@@ -1,0 +1,62 @@
+"""Random changes of images that leave their classes alone, drawn anew each time that an image is seen."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ltcourse.data import Dataset
+from ltcourse.names import choose
+
+PAD = 4  # pixels that an image may move by, at most; Ramanujan et al. 2020, Sec. 4
+AUGMENTATIONS = ("crop-flip",)
+Change = Callable[[Tensor], Tensor]
+
+
+def changes(name: str | None, data: Dataset, seed: int, skip: tuple[int, int] = (0, 0)) -> Change:
+    """Return a function that changes each batch that it is given, for the batches of one training in their order.
+
+    name: "crop-flip", or None for none. skip: (batches, examples a batch) that are taken as done already.
+    Raises ValueError for an unknown name.
+    Lesson 07, "Conv-2 to Conv-8".
+    """
+    if name is None:
+        return lambda images: images
+    choose("augmentation", name, AUGMENTATIONS)
+    generator = torch.Generator().manual_seed(0xC20F_0000 + seed)  # not the stream that orders the examples
+    black = torch.tensor([-m / s for m, s in zip(data.mean, data.std, strict=True)])
+    places = 2 * PAD + 1
+
+    def draw(n: int) -> Tensor:
+        return torch.randint(0, 2 * places * places, (n,), generator=generator)
+
+    for _ in range(skip[0]):
+        draw(skip[1])
+
+    def change(images: Tensor) -> Tensor:
+        drawn = draw(len(images)).to(images.device)
+        corner, mirrored = drawn // 2, drawn % 2 == 1
+        return crop_and_flip(images, corner // places, corner % places, mirrored, black.to(images))
+
+    return change
+
+
+def crop_and_flip(images: Tensor, top: Tensor, left: Tensor, mirrored: Tensor, fill: Tensor) -> Tensor:
+    """Cut each image out of itself with a margin around it, and mirror some: the usual augmentation of CIFAR-10.
+
+    images: (n, c, h, w). top, left: (n,) rows and columns, 0 to 2 · PAD, at which the cut begins; PAD leaves the image
+    where it is. mirrored: (n,) booleans. fill: (c,) values of the margin. The result is in channels-last order.
+    All images are cut by one index: no loop over them, as a loader would have.
+    Source: He et al. 2016, Sec. 4.2.
+    Lesson 07, "Conv-2 to Conv-8".
+    """
+    n, channels, height, width = images.shape
+    margin = fill.expand(n, height + 2 * PAD, width + 2 * PAD, channels).clone()
+    margin[:, PAD:-PAD, PAD:-PAD] = images.permute(0, 2, 3, 1)
+    rows = top[:, None] + torch.arange(height, device=images.device)
+    columns = torch.arange(width, device=images.device).expand(n, width)
+    columns = left[:, None] + torch.where(mirrored[:, None], width - 1 - columns, columns)
+    row = torch.arange(n, device=images.device)[:, None] * margin.shape[1] + rows
+    index = row[:, :, None] * margin.shape[2] + columns[:, None, :]  # of pixels, all channels of one together
+    cut = margin.view(-1, channels).index_select(0, index.flatten())
+    return cut.view(n, height, width, channels).permute(0, 3, 1, 2)
