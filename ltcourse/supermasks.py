@@ -34,7 +34,7 @@ class Subnetwork(torch.autograd.Function):
     def forward(ctx: Any, scores: Tensor, weight: Tensor, count: int) -> Tensor:
         """Return the weights of the `count` largest |scores|, and 0 for the others."""
         ctx.save_for_backward(scores, weight)
-        return weight * masks.top(scores.abs(), count)
+        return torch.where(masks.top(scores.abs(), count), weight, 0)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
