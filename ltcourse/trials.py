@@ -31,7 +31,9 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data; what a recipe sets to None is left out, as if there were no such setting."""
         plain = json.loads(json.dumps(asdict(self)))
-        plain["recipe"] = {name: value for name, value in plain["recipe"].items() if value is not None}
+        for name, part in vars(self).items():
+            if isinstance(part, Recipe):
+                plain[name] = {setting: value for setting, value in plain[name].items() if value is not None}
         return plain
 
 

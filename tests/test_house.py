@@ -24,14 +24,16 @@ HOUSE = """
     doctor
     runs
     experiments
-    han lottery instability
+    han lottery instability hidden
     trials
     journal
     checks ticket_checks verdicts
     widgets plots
     connectivity
+    supermasks
     pruning restarts
     training
+    augmentation
     models masks
     data initializers
     sources mirrors formats

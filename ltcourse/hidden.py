@@ -1,0 +1,164 @@
+"""The experiments on supermasks: accuracy against k, against initialization and against width (slides S13, S14)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from ltcourse import masks, models, supermasks
+from ltcourse.data import load
+from ltcourse.initializers import named
+from ltcourse.journal import Journal, Row
+from ltcourse.pruning import Round
+from ltcourse.training import History, Recipe, evaluate, train
+from ltcourse.trials import Experiment, Settings, row_of, small_data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hidden(Settings):
+    """The settings of a search for supermasks: recipe is that of the scores.
+
+    trained: the recipe of the same network with its weights trained. ks: shares kept, 0 to 1. initializers: by name,
+    each searched at every k. widths: others than 1, searched at `k` with the first initializer, and trained. random:
+    whether the subnetworks of the scores that the search begins with, drawn by lot, are evaluated, too.
+    Lesson 07, "How many edges?".
+    """
+
+    trained: Recipe
+    ks: tuple[float, ...]
+    initializers: tuple[str, ...]
+    widths: tuple[float, ...] = ()
+    k: float = 0.5
+    random: bool = False
+
+    @property
+    def rows(self) -> int:
+        """How many rows a trial has.
+
+        Lesson 07, "How many edges?".
+        """
+        return 1 + len(self.ks) * (len(self.initializers) + self.random) + 2 * len(self.widths)
+
+
+def find_supermasks(chosen: Hidden, seed: int, device: str, journal: Journal) -> Iterator[Row]:
+    """Train a network, and search for the supermasks of networks with the same seed that are not trained.
+
+    Every row has its `k` and its `width`; the rows of a trained network have k = 1.
+    Source: Ramanujan et al. 2020, Sec. 4.
+    Lesson 07, "How many edges?".
+    """
+    data = load(chosen.data, device=device)
+
+    def network(initializer: str, width: float = 1) -> nn.Sequential:
+        return models.create(
+            chosen.network, shape=data.shape, width=width, initializer=named(initializer), seed=seed, device=device
+        )
+
+    def trained(number: int, width: float) -> Row:
+        dense = network(chosen.initializers[0], width)
+        history = train(dense, data, chosen.trained, seed=seed)
+        return row_of("trained", Round(number, masks.dense(dense), {}, history)) | {"k": 1.0, "width": width}
+
+    def searched(method: str, number: int, initializer: str, k: float, width: float = 1) -> Row:
+        hidden = supermasks.edge_popup(network(initializer, width), k, seed=seed)
+        before = supermasks.checksum(hidden)
+        history = _untrained(hidden, data) if method == "random" else train(hidden, data, chosen.recipe, seed=seed)
+        if supermasks.checksum(hidden) != before:
+            raise RuntimeError("a random weight has moved")
+        done = Round(number, supermasks.supermask(hidden), {}, history)
+        return row_of(method, done) | {"k": k, "width": width}
+
+    if journal.lacks("trained", 0):
+        yield trained(0, 1.0)
+    for number, k in enumerate(chosen.ks, 1):
+        for initializer in chosen.initializers:
+            if journal.lacks(initializer, number):
+                yield searched(initializer, number, initializer, k)
+        if chosen.random and journal.lacks("random", number):
+            yield searched("random", number, chosen.initializers[0], k)
+    for number, width in enumerate(chosen.widths, 1):
+        if journal.lacks("by width", number):
+            yield searched("by width", number, chosen.initializers[0], chosen.k, width)
+        if journal.lacks("trained", number):
+            yield trained(number, width)
+
+
+def _untrained(network: nn.Module, data: Any) -> History:
+    """What a training of no iterations would record."""
+    (loss, accuracy), (test_loss, test_accuracy) = evaluate(network, data.validation), evaluate(network, data.test)
+    return History([0], [loss], [loss], [accuracy], test_loss, test_accuracy, test_accuracy)
+
+
+_KS = (0.1, 0.3, 0.5, 0.7, 0.9)
+_ALL = ("kaiming", "xavier", "signed constant")
+# Ramanujan et al. 2020, Sec. 4: SGD 0.1, momentum 0.9, weight decay 1e-4, cosine, batches of 128, 100 epochs
+_POPUP = Recipe(optimizer="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine", batch=128)
+
+
+def _lenet(at: str, iterations: int, ks: tuple[float, ...], widths: tuple[float, ...], seeds: int) -> Hidden:
+    popup = _POPUP.but(iterations=iterations, evaluate_every=iterations)
+    return Hidden(
+        network="lenet-300-100",
+        data=small_data(at, "mnist"),
+        recipe=popup,
+        trained=popup.but(optimizer="adam", lr=1.2e-3, weight_decay=0.0, schedule="constant"),
+        ks=ks,
+        initializers=_ALL,
+        widths=widths,
+        random=True,
+        seeds=tuple(range(seeds)),
+    )
+
+
+def _conv(network: str, lr: float) -> Experiment:
+    """Return the search in one of the paper's networks for CIFAR-10; lr: of the training that it is set beside."""
+
+    def at(data: str, popup: Recipe, ks: tuple[float, ...], initializers: tuple[str, ...], seeds: int) -> Hidden:
+        return Hidden(
+            network=network,
+            data=data,
+            recipe=popup,
+            trained=popup.but(optimizer="adam", lr=lr, weight_decay=0.0, schedule="constant"),
+            ks=ks,
+            initializers=initializers,
+            seeds=tuple(range(seeds)),
+        )
+
+    tiny = _POPUP.but(iterations=4, evaluate_every=4, batch=8, augment="crop-flip")
+    short = _POPUP.but(iterations=60, evaluate_every=60, batch=64)
+    # so short that no image is seen twice: nothing to augment
+    desk = _POPUP.but(iterations=300, evaluate_every=300, batch=64)
+    paper = _POPUP.but(iterations=35_100, evaluate_every=351, augment="crop-flip")
+    return Experiment(
+        name=f"hidden-{network}",
+        question=f"How well does a subnetwork of a random {network} do on CIFAR-10?",
+        lesson="07_supermasks",
+        budgets={
+            "smoke": at("cifar-10-mini", tiny, (0.5,), ("kaiming",), 1),
+            "class": at("cifar-10-mini", short, (0.5,), ("kaiming",), 1),
+            "desk": at("cifar-10", desk, _KS, ("kaiming", "xavier"), 2),
+            "paper": at("cifar-10", paper, _KS, _ALL, 3),
+        },
+        trial=find_supermasks,
+    )
+
+
+EXPERIMENTS = (
+    Experiment(
+        name="hidden-lenet-300-100",
+        question="How well does a subnetwork of a random LeNet-300-100 do on MNIST?",
+        lesson="07_supermasks",
+        budgets={
+            "smoke": _lenet("smoke", 20, (0.3, 0.5), (0.5,), 1),
+            "class": _lenet("class", 1_000, _KS, (0.25, 0.5, 2), 2),
+            "desk": _lenet("desk", 4_000, _KS, (0.25, 0.5, 2, 4), 3),
+            "paper": _lenet("paper", 42_900, _KS, (0.25, 0.5, 2, 4), 5),
+        },
+        trial=find_supermasks,
+    ),
+    _conv("conv-2", 2e-4),
+    _conv("conv-4", 3e-4),
+    _conv("conv-6", 3e-4),
+    _conv("conv-8", 3e-4),
+)
