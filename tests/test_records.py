@@ -121,3 +121,29 @@ def test_conv_2_is_recorded_with_first_values_that_matter():
     for number in record.settings["redrawn"]:
         ticket, new = (mean(record, method, number, "test_accuracy") for method in ("ticket", "re-initialized"))
         assert ticket > new + 0.05
+
+
+def test_a_residual_network_is_recorded_as_unstable_at_first_and_stable_soon_after():
+    """Lesson 04: two runs from iteration 0 on end in two valleys, two that part a twentieth later in one."""
+    record = runs.load("instability-resnet-8", "desk")
+    assert len(record.trials) >= 2
+    assert record.settings["forks"][:2] == [0, record.settings["recipe"]["iterations"] // 20]
+    assert min(record.values("fork", 1, "barrier")) > 0.1
+    assert max(record.values("fork", 2, "barrier")) < 0.02
+
+
+def test_a_lower_rate_with_a_warm_up_is_recorded_as_no_remedy_for_what_had_not_failed():
+    """Lesson 04: with either rate the ticket wins; with the lower one all networks are a little worse."""
+    cold, warm = (runs.load(name, "desk") for name in ("lottery-resnet", "lottery-resnet-warm"))
+    last = cold.settings["rounds"]
+    assert [r.settings["recipe"]["lr"] for r in (cold, warm)] == [0.1, 0.03]
+    for record in (cold, warm):
+        assert len(record.trials) >= 2
+        assert (
+            min(record.change("ticket", last, "test_accuracy"))
+            > 0
+            > max(record.change("re-initialized", last, "test_accuracy"))
+        )
+    for method, number in (("ticket", 0), ("ticket", last), ("re-initialized", last)):
+        lower = mean(cold, method, number, "test_accuracy") - mean(warm, method, number, "test_accuracy")
+        assert 0 < lower < 0.05
