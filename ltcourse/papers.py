@@ -77,3 +77,22 @@ FRANKLE_CONV = {
     "conv-4": ("3.5× at 9.2 %", "+3.5 points at 11.1 %"),
     "conv-6": ("2.5× at 15.1 %", "+3.3 points at 26.4 %"),
 }
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Top-1 accuracies on ImageNet of subnetworks of a random network, k = 30 %, by how its weights were drawn.
+
+    Lesson 07, "ImageNet".
+    """
+
+    network: str
+    kaiming: float
+    signed_constant: float
+
+
+RAMANUJAN_IMAGENET = {  # Ramanujan et al. 2020, Sec. 4; keys as torchvision names the networks
+    "resnet50": Hidden("ResNet-50", 0.617, 0.686),
+    "resnet101": Hidden("ResNet-101", 0.6615, 0.723),
+    "wide_resnet50_2": Hidden("Wide ResNet-50", 0.679, 0.733),
+}

@@ -33,6 +33,10 @@ COLORS = {
     "one shot": PURPLE,
     "reset at the end": SKY,
     "random": RED,
+    "trained": GRAY,
+    "kaiming": BLUE,
+    "xavier": ORANGE,
+    "signed constant": GREEN,
     "L2": GREEN,
     "L1": PURPLE,
 }
@@ -197,6 +201,24 @@ def mask_image(mask: Tensor, ax: Axes, title: str = "") -> Axes:
     return ax
 
 
+def score_histogram(scores: Tensor, ax: Axes, *, kept: int) -> Axes:
+    """Draw how the magnitudes of scores are spread, the `kept` largest in another color than those below the cut.
+
+    scores: magnitudes, any shape.
+    Lesson 07, "Move k".
+    """
+    ordered = scores.flatten().sort(descending=True).values.cpu().numpy()
+    edges = np.linspace(0, float(ordered[len(ordered) // 500]), 60)
+    groups = ((ordered[:kept], BLUE, "kept"), (ordered[kept:], GRAY, "not used"))
+    for values, color, label in groups:
+        ax.hist(
+            np.clip(values, 0, edges[-1]), bins=edges.tolist(), color=color, alpha=0.8, label=f"{len(values):,} {label}"
+        )
+    ax.set(xlabel="|score|", yticks=[], title="its scores")
+    ax.legend(loc="upper right")
+    return ax
+
+
 def inputs_kept(mask: Tensor, shape: tuple[int, int], ax: Axes, title: str = "") -> Axes:
     """Draw, at each input pixel, how many weights of the first layer still read it.
 
@@ -235,6 +257,38 @@ def against_density(
     _density_axis(ax, [p for points in curves.values() for p in points])
     ax.set(ylabel=ylabel)
     ax.yaxis.set_major_formatter(PercentFormatter(1) if shares else _THOUSANDS)
+    ax.legend()
+    return ax
+
+
+def against(
+    curves: Mapping[str, Mapping[float, Sequence[float]]],
+    ax: Axes,
+    *,
+    xlabel: str,
+    ylabel: str,
+    reference: Mapping[str, Sequence[float]] | None = None,
+) -> Axes:
+    """Draw shares, such as accuracies, against a share on an even axis, or against a factor, on one that doubles.
+
+    curves: label → x → the trials' values; x is a share where all are from 0 to 1. reference: as in `against_density`.
+    Source: Ramanujan et al. 2020, Fig. 3 and 4.
+    Lesson 07, "How many edges?".
+    """
+    every = sorted({x for points in curves.values() for x in points})
+    for i, (label, points) in enumerate(curves.items()):
+        x = sorted(points)
+        _line_and_band(ax, x, [points[p] for p in x], label, i)
+    for name, values in (reference or {}).items():
+        ax.axhline(float(np.mean(values)), color=COLORS.get(name, GRAY), linestyle="--", label=name)
+    if every[-1] <= 1:
+        ax.set_xticks(every, [f"{100 * x:g} %" for x in every])
+    else:
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(every, [f"{x:g}×" for x in every])
+        ax.minorticks_off()
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend()
     return ax
 

@@ -92,6 +92,15 @@ class Record:
         rounds = [0, *sorted({row["round"] for _, row in self.rows(method)} - {0})]
         return {self.values(method, i, "density")[0]: self.values(method, i, key) for i in rounds}
 
+    def by(self, x: str, key: str, method: str) -> dict[Any, list[Any]]:
+        """Return `key` of every trial by what a method's rows have as `x`: `by("k", "test_accuracy", "kaiming")`.
+
+        Raises as `values` does.
+        Lesson 07, "How many edges?".
+        """
+        numbers = {row[x]: row["round"] for _, row in self.rows(method)}
+        return {value: self.values(method, number, key) for value, number in numbers.items()}
+
     def best(self, methods: Sequence[str], number: int, key: str) -> str:
         """Return the method whose mean of `key` over the trials is smallest at a round.
 

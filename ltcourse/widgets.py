@@ -8,9 +8,9 @@ import ipywidgets
 from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from torch import nn
+from torch import Tensor, nn
 
-from ltcourse import masks, plots
+from ltcourse import masks, pictures, plots, supermasks
 from ltcourse.data import Split
 from ltcourse.pruning import Round
 from ltcourse.restarts import State
@@ -122,4 +122,66 @@ class TicketStepper:
         )
         right.plot([here.density], accuracies[here.density], color=plots.ORANGE, marker="o", markersize=15, zorder=3)
         right.set_title(f"round {round}: $P_m$ = {percent(here.density)}, {percent(accuracies[here.density][0])}")
+        return figure
+
+
+class PopupExplorer:
+    """Other shares k with the scores as they were trained: accuracy against k, beside the pixels that are looked at.
+
+    network: with trained scores. split: examples to judge by. ks: shares kept, 0 to 1; the accuracies are computed
+    once, here. layer: whose edges are shown; its inputs are the pixels of an image of `shape`, (height, width).
+    Lesson 07, "Move k".
+    """
+
+    def __init__(
+        self, network: nn.Module, split: Split, ks: Sequence[float], layer: str, shape: tuple[int, int]
+    ) -> None:
+        self.ks = tuple(ks)
+        self._shape = shape
+        self.trained_at = {name: popup.k for name, popup in supermasks.scored(network).items()}
+        self.accuracies, self.masks = [], []
+        for k in self.ks:
+            supermasks.set_k(network, k)
+            self.accuracies.append(evaluate(network, split)[1])
+            self.masks.append(supermasks.supermask(network)[layer])
+        supermasks.set_k(network, self.trained_at)
+        self._scores = supermasks.scored(network)[layer].scores.detach().abs().flatten()
+        self._k = self.trained_at[layer]
+
+    def draw(self, k: float) -> Figure:
+        """Draw accuracy against k, the scores with the cut at this k, and the pixels that the kept edges look at."""
+        here = self.ks.index(k)
+        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.6), width_ratios=(1.1, 1.1, 0.9))
+        left.plot(self.ks, self.accuracies, color=plots.BLUE)
+        left.axvline(self._k, color=plots.GRAY, linestyle="--", label=f"trained at k = {percent(self._k, 0)}")
+        left.plot([k], [self.accuracies[here]], color=plots.ORANGE, marker="o", markersize=15)
+        left.set(xlabel="weights kept, k", ylabel="validation accuracy", ylim=(0, 1.03))
+        left.set_title(f"k = {percent(k, 0)}: {percent(self.accuracies[here])}")
+        left.legend(loc="lower center")
+        for axis in (left.xaxis, left.yaxis):
+            axis.set_major_formatter(plots.PercentFormatter(1))
+        plots.score_histogram(self._scores, middle, kept=int(self.masks[here].sum()))
+        plots.inputs_kept(self.masks[here], self._shape, right, "what the first layer looks at")
+        return figure
+
+
+class EdgeStepper:
+    """A small network while edge-popup learns: which edges are in use, which came and which went since the step before.
+
+    weights: one a layer, (out, in). steps: label → the masks of the layers at that step, in order.
+    Lesson 07, "Watch the edges".
+    """
+
+    def __init__(self, weights: Sequence[Tensor], steps: Mapping[str, Sequence[Tensor]]) -> None:
+        self._weights, self._steps = weights, steps
+        self.labels = tuple(steps)
+
+    def draw(self, step: str) -> Figure:
+        """Draw the network at a step."""
+        number = self.labels.index(step)
+        now, before = self._steps[step], self._steps[self.labels[max(0, number - 1)]]
+        figure, ax = plt.subplots(figsize=(11, 5.6))
+        came = sum(int((a & ~b).sum()) for a, b in zip(now, before, strict=True))
+        title = f"{step}   ({came} edges came, {came} went)" if came else step
+        pictures.network(self._weights, ax, kept=now, before=before, title=title)
         return figure

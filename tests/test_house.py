@@ -28,12 +28,13 @@ HOUSE = """
     trials
     journal
     checks ticket_checks verdicts
-    widgets plots
+    widgets pictures plots
     connectivity
     supermasks
     pruning restarts
     training
     augmentation
+    subset_sum
     models masks
     data initializers
     sources mirrors formats

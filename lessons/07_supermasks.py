@@ -1,0 +1,494 @@
+# %% [markdown]
+# # Supermasks
+#
+# **Question** Can a network perform well if none of its weights is ever trained?
+#
+# **Slides** S9, S10, S11, S13, S14
+#
+# **Before you start** Lessons [01](01_pruning_lenet.ipynb) (mask, pruning) and [06](06_initialization.ipynb) (Xavier,
+# Kaiming, signed constant, fan-in).
+#
+# **Time** {minutes} to run on two processor cores
+#
+# **Outline** the claim · by hand · the threshold · watch the edges · how many edges, which random weights, how wide · no
+# weight has moved · move k · convolutions · ImageNet · why should there be one? · exercises
+
+# %%
+from dataclasses import replace
+from itertools import pairwise
+from time import perf_counter
+
+import matplotlib.pyplot as plt
+import torch
+import torchvision
+from torch import nn
+from torch.nn.functional import avg_pool2d, cross_entropy, linear, relu
+
+from ltcourse import (
+    data,
+    experiments,
+    initializers,
+    masks,
+    models,
+    papers,
+    pictures,
+    plots,
+    runs,
+    subset_sum,
+    supermasks,
+    widgets,
+)
+from ltcourse.progress import watch
+from ltcourse.tables import Table, percent, points, spread
+from ltcourse.training import evaluate, evaluations, train
+
+plots.use_style()
+mnist = data.load("mnist")
+
+# %% [markdown]
+# ## What is hidden?
+#
+# Lesson 03 ended with a ticket: a subnetwork that *trains* well from its initial weights. **The slides go further** (S9,
+# S10): take a large network with random weights, and leave them as they are, for ever. Somewhere in it is a subnetwork
+# that *performs* well, with no training of weights at all.
+#
+# Here is the claim as a drawing. Left, a trained network τ. Middle, a larger one, N, of random weights. Right, a
+# subnetwork τ′ of N, in color: blue edges have positive weights, orange ones negative.
+
+
+# %%
+def random_layers(*sizes, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(out, into, generator=generator) for into, out in pairwise(sizes)]
+
+
+small, large = random_layers(4, 4, 2, seed=0), random_layers(4, 9, 9, 2, seed=1)
+inside = [masks.keep_largest(w.abs(), round(0.3 * w.numel())) for w in large]
+figure, axes = plt.subplots(1, 3, figsize=(15, 4.6))
+pictures.network(small, axes[0], title="τ: trained")
+pictures.network(large, axes[1], title="N: random, never trained")
+_ = pictures.network(large, axes[2], kept=inside, title="τ′: a subnetwork of N")
+
+# %% [markdown]
+# What would that mean? Training changes weights; pruning removes them. If the claim is right, *removing alone* is a way
+# to learn. A mask that makes an untrained network perform is called a **supermask**.
+#
+# There must be very many subnetworks for one of them to be good. LeNet-300-100 has so many that keep half of each layer
+# that the number itself has this many digits:
+
+# %% tags=["nbval-check-output"]
+sizes = torch.tensor(
+    [w.numel() for w in masks.prunable(models.create("lenet-300-100", device="meta")).values()]
+).double()
+digits = (torch.lgamma(sizes + 1) - 2 * torch.lgamma(sizes / 2 + 1)).sum() / torch.log(torch.tensor(10.0))
+print(f"{int(digits):,} digits")
+
+# %% [markdown]
+# Trying them all is out of the question. But is a *random* one any good? *Predict: its accuracy on ten digits?*
+
+# %%
+network = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
+mask = masks.at_random(0)({}, masks.dense(network), 0.5, "layer")
+masks.apply(network, mask)
+print(f"half of the edges, drawn by lot: {percent(evaluate(network, mnist.validation)[1])} of the digits right")
+
+# %% [markdown]
+# Chance. So they have to be *searched* for.
+#
+# ## Edge-popup by hand
+#
+# **The slides say** (S11): give every weight a *score*. In the forward pass use the weights with the top k % of the scores;
+# in the backward pass update all scores; the weights never change. The paper calls it **edge-popup** (Ramanujan et al.
+# 2020, Sec. 3). Four decisions make it work:
+#
+# - **k is the share kept**, of each layer. (In lesson 01 a *rate* was the share removed. Public code mixes them up.)
+# - "Largest" is meant of $|s|$, the magnitude of the score.
+# - The mask is 0 or 1, so its derivative with respect to $s$ is 0 almost everywhere, and nothing could be learned. So the
+#   backward pass takes the threshold for the identity, $h(|s|) \approx |s|$: the **straight-through estimator**.
+# - *Every* score gets a gradient, that of an unused weight too. An edge that was dropped can pop up again.
+#
+# What is that gradient? Neuron $v$ sums what arrives, $I_v = \sum_u w_{uv} Z_u h(|s_{uv}|)$. By the chain rule
+#
+# $$\frac{\partial L}{\partial s_{uv}} = \frac{\partial L}{\partial I_v}\; Z_u\; w_{uv}\; \mathrm{sign}(s_{uv}).$$
+#
+# Read it: $\partial L / \partial I_v$ says in which direction the loss wants $I_v$ to go, $Z_u w_{uv}$ in which direction
+# this edge would push it. Where the two agree to lower the loss, the edge's score grows.
+#
+# PyTorch needs a dozen lines. `used` is the trick: its *value* is the weight times the mask, and its *derivative* is as if
+# the mask were $|s|$.
+
+# %%
+k, lr, momentum = 0.5, 0.1, 0.9
+frozen = supermasks.edge_popup(models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0), k)
+start = {name: layer.scores.detach().clone() for name, layer in supermasks.scored(frozen).items()}
+weights = supermasks.frozen(frozen)
+
+scores = {name: s.clone().requires_grad_() for name, s in start.items()}
+velocity = {name: torch.zeros_like(s) for name, s in scores.items()}
+
+
+def used(w, s):
+    count = round(k * s.numel())
+    cut = s.abs().flatten().sort(descending=True).values[count - 1]  # the smallest that stays
+    mask = (s.abs() >= cut).float()
+    return w * (mask + s.abs() - s.abs().detach())
+
+
+def step(x, y):
+    fc1, fc2, fc3 = (used(weights[name], s) for name, s in scores.items())
+    loss = cross_entropy(linear(relu(linear(relu(linear(x.flatten(1), fc1)), fc2)), fc3), y)
+    for s, v, g in zip(
+        scores.values(), velocity.values(), torch.autograd.grad(loss, list(scores.values())), strict=True
+    ):
+        v.mul_(momentum).add_(g)
+        s.data.sub_(lr * v)
+    return loss.item()
+
+
+# %% [markdown]
+# Two hundred steps, and beside it the library, which freezes a network and puts scores on it with
+# `supermasks.edge_popup`; after that it is trained like any other.
+
+# %%
+steps = experiments.live(200)
+recipe = experiments.settings("hidden-lenet-300-100").recipe.but(
+    iterations=steps, evaluate_every=steps, batch=128, schedule="constant", weight_decay=0.0
+)
+order = torch.randperm(len(mnist.train), generator=torch.Generator().manual_seed(0))  # the library's order for seed 0
+losses = [step(mnist.train.x[i], mnist.train.y[i]) for i in order.split(128)[:steps]]
+print(f"by hand: loss {losses[0]:.2f} at first, {losses[-1]:.2f} after {steps} steps")
+
+history = train(frozen, mnist, recipe)
+print(f"by the library: {history}")
+
+# %% tags=["nbval-check-output"]
+theirs = supermasks.supermask(frozen)
+ours = {name: masks.keep_largest(s.detach().abs(), round(k * s.numel())) for name, s in scores.items()}
+same = sum(int((ours[name] == theirs[name]).sum()) for name in ours) / sum(m.numel() for m in ours.values())
+print("by hand and by the library the same edges, but for rounding:", same > 0.999)
+
+# %% [markdown]
+# ## The threshold
+#
+# Sorting all scores at every step, as above and as in most public code, is the most expensive line of edge-popup. Nothing
+# needs to be in order: only the one value is wanted that has the right number of scores above it. Partitioning around it
+# is enough. For as many scores as Conv-2 has (four million):
+
+
+# %%
+def milliseconds(function, times=3):
+    function()
+    begun = perf_counter()
+    for _ in range(times):
+        function()
+    return 1000 * (perf_counter() - begun) / times
+
+
+many = torch.rand(4_300_992, generator=torch.Generator().manual_seed(0))
+count = len(many) // 2
+sorting, partition = milliseconds(lambda: many.sort(), 2), milliseconds(lambda: masks.top(many, count))
+print(f"sort {sorting:.0f} ms, masks.top {partition:.0f} ms, {sorting / partition:.0f} times as fast")
+
+# %% [markdown]
+# ## Watch the edges
+#
+# A network small enough to be drawn: handwritten zeros and ones, averaged down to 4 × 4 pixels, through two layers of
+# eight neurons. Half of the edges are in use.
+
+
+# %%
+def shrink(part):
+    chosen = part.y < 2
+    return data.Split(avg_pool2d(part.x[chosen], 7), part.y[chosen])
+
+
+tiny = replace(mnist, train=shrink(mnist.train), validation=shrink(mnist.validation), test=shrink(mnist.test))
+width = [nn.Linear(16, 8), nn.Linear(8, 8), nn.Linear(8, 2)]
+tiny_network = nn.Sequential(nn.Flatten(), width[0], nn.ReLU(), width[1], nn.ReLU(), width[2])
+supermasks.edge_popup(initializers.initialize(tiny_network, initializers.kaiming_normal, seed=2), k=0.5)
+
+recipe = experiments.settings("hidden-lenet-300-100").recipe.but(iterations=60, evaluate_every=3, batch=32)
+pictures_of = {"by lot, before the first step": list(supermasks.supermask(tiny_network).values())}
+for history in evaluations(tiny_network, tiny, recipe):
+    label = f"step {history.iterations[-1]}: {percent(history.validation_accuracy[-1])} right"
+    pictures_of[label] = list(supermasks.supermask(tiny_network).values())
+stepper = widgets.EdgeStepper(list(supermasks.frozen(tiny_network).values()), pictures_of)
+widgets.explore(stepper.draw, step=stepper.labels)
+
+# %% [markdown]
+# Step through it: edges come (green) and go (red), some of them come back, and with every exchange the accuracy moves.
+# The colors blue and orange, the signs of the weights, never change.
+#
+# ## How many edges?
+#
+# Now the experiment of the slides (S13, S14) in miniature: LeNet-300-100 on MNIST, five values of k, three ways to draw the
+# random weights, four widths, two seeds; beside it, in gray, the same network with its weights trained for as many
+# iterations, and, in red, masks drawn by lot.
+#
+# *Predict: which k is best, and is k = 100 % any good?*
+
+# %%
+settings = experiments.settings("hidden-lenet-300-100")
+runner = runs.Runner("hidden-lenet-300-100")
+_ = watch(runner, "supermasks", total=len(settings.seeds) * settings.rows)
+live = runner.record
+
+# %%
+kinds = [*settings.initializers, "random"]
+figure, ax = plt.subplots()
+curves = {kind: live.by("k", "test_accuracy", kind) for kind in kinds}
+reference = {"trained": live.values("trained", 0, "test_accuracy")}
+_ = plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", reference=reference)
+
+# %% [markdown]
+# With a mask by lot the network knows nothing. With a supermask and *not one weight trained* it reads most digits. The
+# best k lies in the middle and above: at very small k there is too little left to choose from a layer, and near 100 %
+# there is hardly a choice: at 100 % there is exactly one subnetwork, the random network itself.
+#
+# Closer, without the masks by lot:
+
+# %%
+figure, ax = plt.subplots()
+curves.pop("random")
+_ = plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", reference=reference)
+
+# %% [markdown]
+# ## Which random weights?
+#
+# The weights are never trained, so how they are *drawn* must matter more than ever. Kaiming against Xavier at each k,
+# and the signed constant, which has only two values, +c and −c:
+
+# %%
+rows = []
+for k, kaiming in curves["kaiming"].items():
+    others = (curves[name][k] for name in ("xavier", "signed constant"))
+    rows.append(
+        [percent(k, 0), spread(kaiming), *(points([o - a for o, a in zip(b, kaiming, strict=True)]) for b in others)]
+    )
+Table(["k", "Kaiming", "Xavier minus Kaiming", "signed constant minus Kaiming"], rows)
+
+# %% [markdown]
+# Xavier is behind at every k. In this network its weights are smaller: it divides by fan-in *and* fan-out, Kaiming by
+# fan-in alone (lesson 06), and removing half of the edges makes the sums smaller still. The signed constant is as good as
+# Kaiming or better: what a supermask chooses is above all *signs*; the fine differences between magnitudes are not needed.
+# **The paper reports** (Ramanujan et al. 2020, Sec. 4) the same order for the signed constant, with a far larger distance
+# in deep networks on ImageNet (below).
+#
+# A remedy suggests itself: since only the share k of the inputs arrives, put k · fan-in in the formula in place of fan-in
+# (the paper's *scaled* Kaiming). In the library it is one argument, here for a small k:
+
+# %%
+short = settings.recipe.but(iterations=experiments.live(500), evaluate_every=experiments.live(500))
+for kept, name in ((1.0, "Kaiming"), (0.1, "scaled Kaiming")):
+    hidden = models.create("lenet-300-100", initializer=initializers.named("kaiming", kept=kept), seed=0)
+    history = train(supermasks.edge_popup(hidden, 0.1), mnist, short)
+    print(f"k = 10 %, {name}: test accuracy {percent(history.test_accuracy)}")
+
+# %% [markdown]
+# ## How wide?
+#
+# A wider random network has more subnetworks to choose from. k is 50 %:
+
+# %%
+by_width = {"supermask": live.by("width", "test_accuracy", "by width") | {1.0: curves["kaiming"][settings.k]}}
+by_width["trained"] = live.by("width", "test_accuracy", "trained")
+figure, ax = plt.subplots()
+_ = plots.against(by_width, ax, xlabel="width of the hidden layers", ylabel="test accuracy")
+
+# %% [markdown]
+# The supermask gains with every doubling, and comes closer to the trained network. **The paper reports** (Sec. 4) that at
+# enough width the two meet: for every accuracy of a small trained network there is a wide random one whose subnetwork
+# reaches it. That is S10, with "larger" taken seriously.
+#
+# ## No weight has moved
+#
+# An extraordinary claim needs a control. A checksum over all bits of all weights changes if a single one does; every
+# search above compared it before and after. Here it is in the open, for the network trained by the library at the
+# beginning, and for a fresh one of the same seed:
+
+# %% tags=["nbval-check-output"]
+fresh = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
+print("the weights are the very same:", supermasks.checksum(frozen) == supermasks.checksum(fresh))
+with torch.no_grad():
+    fresh.fc1.weight[0, 0] += 1e-6
+print("and if one of them had moved by a millionth?", supermasks.checksum(frozen) == supermasks.checksum(fresh))
+
+# %% [markdown]
+# And the mask alone carries everything: take the scores off, apply the supermask to the random network as any mask of
+# this course, and it classifies as before.
+
+# %% tags=["nbval-check-output"]
+before = evaluate(frozen, mnist.validation)[1]
+supermask = supermasks.release(frozen)  # the scores are gone
+masks.apply(frozen, supermask)
+print("the same accuracy:", evaluate(frozen, mnist.validation)[1] == before)
+print(f"the mask keeps {percent(masks.density(supermask))} of the weights")
+
+# %% [markdown]
+# ## Move k
+#
+# Scores that were trained at one k rank all edges. What if another share is kept, *without* training the scores again?
+
+# %%
+hidden = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
+history = train(supermasks.edge_popup(hidden, 0.5), mnist, short)
+shares = [0.01, 0.02, 0.05, *(i / 10 for i in range(1, 11))]
+explorer = widgets.PopupExplorer(hidden, mnist.validation, shares, "fc1.weight", (28, 28))
+widgets.explore(explorer.draw, k=explorer.ks)
+
+# %% [markdown]
+# The ranking is good for its own k and its neighbors, and for no other: the subnetwork is a team that was chosen to play
+# together. (Compare lesson 01: there, pruning a little further without retraining cost little.) Right: the edges of the
+# first layer are spread evenly over the image where it is always black, since such an edge never gets a gradient and
+# keeps the score that it was drawn with.
+#
+# ## Conv-2 to Conv-8
+#
+# **The slides' figures** (S13) are of convolutional networks on CIFAR-10, from two convolutions to eight, each image cut
+# out at a random place of its surroundings and mirrored by chance (**augmentation**: the network never sees quite the
+# same image twice). A short live taste, with a tenth of the images:
+
+# %%
+taste = runs.Runner("hidden-conv-2")
+_ = watch(taste, "Conv-2", total=experiments.settings("hidden-conv-2").rows)
+found = taste.record
+method, number = experiments.settings("hidden-conv-2").initializers[0], 1
+print(f"supermask {percent(found.values(method, number, 'test_accuracy')[0])}", end=", ")
+print(f"trained {percent(found.values('trained', 0, 'test_accuracy')[0])}, chance {percent(0.1)}")
+
+# %% [markdown]
+# **We recorded** Conv-2 and Conv-4 on all of CIFAR-10, at five values of k, for as many iterations as two cores make in
+# minutes:
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(14, 5), sharey=True)
+conv = {name: runs.load_or_run(f"hidden-{name}", "desk") for name in ("conv-2", "conv-4")}
+for ax, (name, record) in zip(axes, conv.items(), strict=True):
+    print(record)
+    curves = {kind: record.by("k", "test_accuracy", kind) for kind in record.settings["initializers"]}
+    reference = {"trained": record.values("trained", 0, "test_accuracy")}
+    plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", reference=reference)
+    ax.set_title(f"{name.capitalize()}, {record.settings['recipe']['iterations']} iterations")
+
+# %%
+rows = []
+for name, record in conv.items():
+    accuracy = {kind: record.by("k", "test_accuracy", kind) for kind in record.settings["initializers"]}
+    best = {kind: max(curve, key=lambda k: sum(curve[k])) for kind, curve in accuracy.items()}
+    cells = [f"{spread(accuracy[kind][best[kind]], 1)} at k = {percent(best[kind], 0)}" for kind in accuracy]
+    rows.append([name.capitalize(), spread(record.values("trained", 0, "test_accuracy"), 1), *cells])
+Table(["network", "trained, as many iterations", *(f"best supermask, {kind}" for kind in accuracy)], rows)
+
+# %% [markdown]
+# **The paper** trains scores for 100 epochs, and shows curves without printing numbers: read off its Fig. 3, the best
+# supermasks are at about 77.5, 86, 88 and 88.5 % for Conv-2, 4, 6 and 8, between k = 30 and 70 %, and the deeper the
+# network, the smaller the distance to the trained one. Our runs see each image less than once, so that the height of
+# these numbers means little, and a comparison of depths nothing; what can be compared is the shape over k, and Kaiming
+# with Xavier. `ltcourse record hidden-conv-8 --budget paper` makes the paper's figure where there is a graphics card.
+#
+# ## ImageNet
+#
+# **The paper reports** (Sec. 4, k = 30 %) supermasks of networks of the size that is used in practice. Batch norm stays in
+# these networks, but without its learned scale and shift: nothing but scores is trained. We did not run them (it takes
+# days on several graphics cards); the weights that are kept follow from torchvision's networks, counted here:
+
+
+# %%
+def kept_at(k, name):
+    with torch.device("meta"):
+        network = torchvision.models.get_model(name)
+    return sum(round(k * w.numel()) for w in masks.prunable(network).values())
+
+
+rows = [
+    [net.network, f"{kept_at(0.3, name) / 1e6:.1f}M", percent(net.kaiming), percent(net.signed_constant)]
+    for name, net in papers.RAMANUJAN_IMAGENET.items()
+]
+Table(["network", "weights kept, counted here", "top-1, Kaiming", "top-1, signed constant"], rows)
+
+# %% [markdown]
+# The last number is that of a *trained* ResNet-34, the paper says. A wide random network of which 30 % are kept, and
+# whose kept weights are all +c or −c, does what ResNet-34 does after training.
+#
+# ## Why should there be one?
+#
+# Is there a reason, or is it luck? The **strong lottery ticket hypothesis**: a random network that is wide enough contains,
+# with no training, a subnetwork close to *any* given smaller network. It has been proved (Malach et al. 2020; with far
+# less width Pensia et al. 2020), and the heart of the proof is a game with numbers.
+#
+# Draw a few random numbers. Choose some of them that add up to a given number, as closely as possible. With *n* numbers
+# there are 2ⁿ sums to choose from, so the error shrinks very fast:
+
+# %%
+generator = torch.Generator().manual_seed(0)
+targets = 2 * torch.rand(200, generator=generator) - 1
+counts, far = range(2, 15, 2), []
+for n in counts:
+    numbers = 2 * torch.rand(200, n, generator=generator) - 1
+    chosen = subset_sum.closest(targets, numbers)
+    far.append(float(((numbers * chosen).sum(1) - targets).abs().median()))
+figure, ax = plt.subplots(figsize=(9, 3.8))
+ax.semilogy(counts, far, color=plots.BLUE, marker="o")
+_ = ax.set(xlabel="random numbers to choose from", ylabel="median error of the sum")
+
+# %% [markdown]
+# A straight line on a logarithmic axis: every number more takes off a constant *factor*. Now let each weight of a trained
+# network be such a target. The numbers to choose from are the paths from an input to an output through random hidden
+# neurons, each worth the product of its two random weights; a mask chooses paths. A trained layer, digits averaged down
+# to 7 × 7 pixels:
+
+
+# %%
+def average(part):
+    return data.Split(avg_pool2d(part.x, 4).flatten(1), part.y)
+
+
+coarse = replace(mnist, train=average(mnist.train), validation=average(mnist.validation), test=average(mnist.test))
+target = initializers.initialize(nn.Sequential(nn.Linear(49, 10, bias=False)), initializers.xavier_normal, seed=0)
+recipe = experiments.settings("hidden-lenet-300-100").trained.but(batch=60, lr=3e-3)
+_ = train(target, coarse, recipe)
+print(f"trained, 49 → 10: test accuracy {percent(evaluate(target, coarse.test)[1])}")
+
+# %%
+rows = []
+for n in (4, 8, 16, 24):
+    big, mask = subset_sum.contain(target[0].weight.detach(), n)
+    as_drawn = evaluate(big, coarse.test)[1]
+    masks.apply(big, mask)
+    size = sum(m.numel() for m in mask.values())
+    rows.append([f"49 → {49 * n} → 10", f"{size:,}", percent(as_drawn), percent(evaluate(big, coarse.test)[1])])
+Table(["random network", "weights", "as drawn", "with the mask"], rows)
+
+# %% [markdown]
+# No weight of the random network was trained, and with enough of them the subnetwork is as good as the trained layer,
+# because it *is* the trained layer, built from random parts. Width is the price, and it is paid in weights: compare the
+# second column with the 490 weights of the target. The proof says that a good subnetwork exists. Edge-popup is a way to
+# find one without knowing the target, and nothing proves that it always will.
+#
+# ## What we saw
+
+# %%
+k_best = max(curve := live.by("k", "test_accuracy", "kaiming"), key=lambda k: sum(curve[k]))
+print(f"LeNet-300-100, no weight trained: {spread(curve[k_best])} at k = {percent(k_best, 0)}")
+print(f"  weights trained:    {spread(live.values('trained', 0, 'test_accuracy'))}")
+print(f"  mask drawn by lot:  {spread(live.by('k', 'test_accuracy', 'random')[k_best])}")
+for name, record in conv.items():
+    best = max(sum(v) / len(v) for v in record.by("k", "test_accuracy", "kaiming").values())
+    trained = record.values("trained", 0, "test_accuracy")
+    print(
+        f"{name.capitalize()} in {record.settings['recipe']['iterations']} iterations: supermask {percent(best)}",
+        end=", ",
+    )
+    print(f"trained {spread(trained, 1)}")
+
+# %% [markdown]
+# ## References
+#
+# - Vivek Ramanujan, Mitchell Wortsman, Aniruddha Kembhavi, Ali Farhadi, Mohammad Rastegari: *What's Hidden in a Randomly
+#   Weighted Neural Network?*, 2020, arXiv:1911.13299. Edge-popup.
+# - Hattie Zhou, Janice Lan, Rosanne Liu, Jason Yosinski: *Deconstructing Lottery Tickets: Zeros, Signs, and the
+#   Supermask*, 2019, arXiv:1905.01067. The first supermasks.
+# - Eran Malach, Gilad Yehudai, Shai Shalev-Shwartz, Ohad Shamir: *Proving the Lottery Ticket Hypothesis: Pruning is All
+#   You Need*, 2020, arXiv:2002.00585.
+# - Ankit Pensia, Shashank Rajput, Alliot Nagle, Harit Vishwakarma, Dimitris Papailiopoulos: *Optimal Lottery Tickets via
+#   SubsetSum: Logarithmic Over-Parameterization is Sufficient*, 2020, arXiv:2006.07990.

@@ -1,0 +1,54 @@
+"""Drawings of networks so small that every edge can be seen: neurons, the edges in use, and the others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from torch import Tensor
+
+from ltcourse.plots import BLUE, GREEN, ORANGE, RED
+
+_PALE, _INK = "#D9D9D9", "#333333"
+
+
+def network(
+    weights: Sequence[Tensor],
+    ax: Axes,
+    *,
+    kept: Sequence[Tensor] | None = None,
+    before: Sequence[Tensor] | None = None,
+    title: str = "",
+) -> Axes:
+    """Draw a network of dense layers from left to right: an edge in use is blue if its weight is positive, else orange.
+
+    weights: one a layer, (out, in). kept: which of them are used, by default all; the others are pale. before: which
+    were used earlier: an edge that came since is green, one that went is red.
+    Source: Ramanujan et al. 2020, Fig. 1 and 2.
+    Lesson 07, "Watch the edges".
+    """
+    sizes = [weights[0].shape[1], *(w.shape[0] for w in weights)]
+    tallest = max(sizes)
+    heights = [np.arange(n) * (tallest / n) + tallest / n / 2 for n in sizes]
+    drawn: dict[str, list[tuple[tuple[float, float], tuple[float, float]]]] = {}
+    for layer, w in enumerate(weights):
+        for out in range(w.shape[0]):
+            for into in range(w.shape[1]):
+                used = kept is None or bool(kept[layer][out, into])
+                was = used if before is None else bool(before[layer][out, into])
+                color = GREEN if used and not was else RED if was and not used else _PALE if not used else ""
+                color = color or (BLUE if w[out, into] > 0 else ORANGE)
+                line = ((layer, heights[layer][into]), (layer + 1, heights[layer + 1][out]))
+                drawn.setdefault(color, []).append(line)
+    for color in (_PALE, BLUE, ORANGE, RED, GREEN):
+        if color in drawn:
+            width = 0.7 if color == _PALE else 3.0 if color in (RED, GREEN) else 1.8
+            order = 1 if color == _PALE else 2
+            ax.add_collection(LineCollection(drawn[color], colors=color, linewidths=width, zorder=order))
+    for layer, y in enumerate(heights):
+        ax.scatter([layer] * len(y), y, s=90, color="white", edgecolors=_INK, linewidths=1.5, zorder=3)
+    ax.set(xlim=(-0.15, len(weights) + 0.15), ylim=(-0.3, tallest + 0.3), xticks=[], yticks=[], title=title)
+    ax.grid(False)
+    for side in ax.spines.values():
+        side.set_visible(False)
+    return ax

@@ -1,0 +1,54 @@
+"""A random network contains a given one: the strong lottery ticket hypothesis, by subset sums, on a single layer."""
+
+import torch
+from torch import Tensor, nn
+
+from ltcourse.masks import Mask
+
+MOST = 14  # numbers of which all subsets are tried
+
+
+def closest(target: Tensor, numbers: Tensor) -> Tensor:
+    """Return which of some numbers to add up to come closest to each target, by trying all subsets.
+
+    target: (...). numbers: (..., n); of each row the first `MOST` that are not 0 are tried. The result is boolean,
+    (..., n).
+    Source: Pensia et al. 2020, "Optimal Lottery Tickets via SubsetSum", Sec. 3.
+    Lesson 07, "Why should there be one?".
+    """
+    chosen = torch.zeros_like(numbers, dtype=torch.bool)
+    for goal, row, choice in zip(target.flatten(), numbers.flatten(0, -2), chosen.flatten(0, -2), strict=True):
+        places = row.nonzero().flatten()[:MOST]
+        n = len(places)
+        subsets = (torch.arange(2**n)[:, None] >> torch.arange(n)) & 1  # (2^n, n)
+        best = (subsets.to(row) @ row[places] - goal).abs().argmin()
+        choice[places] = subsets[best].bool()
+    return chosen
+
+
+def contain(weight: Tensor, n: int, seed: int = 0) -> tuple[nn.Sequential, Mask]:
+    """Return a random network of two layers and the mask under which it does what a given layer does.
+
+    weight: (out, in) of the given layer, without biases, for inputs that are not negative. n: hidden neurons an input;
+    the random network is in → in · n → out, its weights uniform on [−1, 1] in the first layer, and as far as twice the
+    largest of `weight` in the second. The mask joins each input to its own n neurons, where weights a pass a positive
+    input on, and of the paths a · b from there to an output it keeps those whose sum is closest to the given weight.
+    Source: Malach et al. 2020, "Proving the Lottery Ticket Hypothesis", Sec. 2; Pensia et al. 2020, Sec. 3.
+    Lesson 07, "Why should there be one?".
+    """
+    out, into = weight.shape
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform(*shape: int) -> Tensor:
+        return 2 * torch.rand(shape, generator=generator) - 1
+
+    layers = nn.Linear(into, into * n, bias=False), nn.Linear(into * n, out, bias=False)
+    network = nn.Sequential(layers[0], nn.ReLU(), layers[1])
+    first, second = layers[0].weight.data, layers[1].weight.data
+    first.copy_(uniform(*first.shape))
+    second.copy_(uniform(*second.shape) * 2 * weight.abs().max())
+    own = torch.eye(into, dtype=torch.bool).repeat_interleave(n, 0)  # (in · n, in): each input's own neurons
+    a = first[own].view(into, n)
+    paths = a.clamp(min=0) * second.view(out, into, n)
+    chosen = closest(weight, paths)
+    return network, {"0.weight": own, "2.weight": chosen.view(out, into * n)}
