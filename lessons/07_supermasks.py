@@ -401,7 +401,7 @@ def kept_at(k, name):
 
 
 rows = [
-    [net.network, f"{kept_at(0.3, name) / 1e6:.1f}M", percent(net.kaiming), percent(net.signed_constant)]
+    [net.network, f"{kept_at(0.3, name) / 1e6:.1f}M", f"{100 * net.kaiming:g} %", f"{100 * net.signed_constant:g} %"]
     for name, net in papers.RAMANUJAN_IMAGENET.items()
 ]
 Table(["network", "weights kept, counted here", "top-1, Kaiming", "top-1, signed constant"], rows)

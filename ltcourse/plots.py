@@ -214,7 +214,7 @@ def score_histogram(scores: Tensor, ax: Axes, *, kept: int) -> Axes:
         ax.hist(
             np.clip(values, 0, edges[-1]), bins=edges.tolist(), color=color, alpha=0.8, label=f"{len(values):,} {label}"
         )
-    ax.set(xlabel="|score|", yticks=[], title="its scores")
+    ax.set(xlabel="|score|", yticks=[], title="its scores", ylim=(0, 1.35 * ax.get_ylim()[1]))
     ax.legend(loc="upper right")
     return ax
 

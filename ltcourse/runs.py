@@ -48,6 +48,11 @@ class Record:
     live: bool = False
     format: int = FORMAT
 
+    @property
+    def methods(self) -> list[str]:
+        """The methods that there are rows of, in the order of the first trial."""
+        return list(dict.fromkeys(row["method"] for t in self.trials for row in t["rows"]))
+
     def rows(self, method: str) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield (seed, row) of one method, by seed and round."""
         for t in self.trials:
@@ -64,7 +69,7 @@ class Record:
         Raises ValueError for an unknown method and RunError if it has no such round.
         Lesson 01, "The slides' two rows".
         """
-        methods = list(dict.fromkeys(row["method"] for t in self.trials for row in t["rows"]))
+        methods = self.methods
         choose("method", method, methods)
         found = [row for _, row in self.rows(method) if row["round"] == number]
         if not found and number == 0:
@@ -98,7 +103,7 @@ class Record:
         Raises as `values` does.
         Lesson 07, "How many edges?".
         """
-        numbers = {row[x]: row["round"] for _, row in self.rows(method)}
+        numbers = {row[x]: row["round"] for _, row in self.rows(choose("method", method, self.methods))}
         return {value: self.values(method, number, key) for value, number in numbers.items()}
 
     def best(self, methods: Sequence[str], number: int, key: str) -> str:

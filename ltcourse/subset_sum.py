@@ -42,13 +42,14 @@ def contain(weight: Tensor, n: int, seed: int = 0) -> tuple[nn.Sequential, Mask]
     def uniform(*shape: int) -> Tensor:
         return 2 * torch.rand(shape, generator=generator) - 1
 
-    layers = nn.Linear(into, into * n, bias=False), nn.Linear(into * n, out, bias=False)
-    network = nn.Sequential(layers[0], nn.ReLU(), layers[1])
-    first, second = layers[0].weight.data, layers[1].weight.data
-    first.copy_(uniform(*first.shape))
-    second.copy_(uniform(*second.shape) * 2 * weight.abs().max())
+    first = uniform(into * n, into)
+    second = uniform(out, into * n) * 2 * weight.abs().max()
     own = torch.eye(into, dtype=torch.bool).repeat_interleave(n, 0)  # (in · n, in): each input's own neurons
     a = first[own].view(into, n)
     paths = a.clamp(min=0) * second.view(out, into, n)
     chosen = closest(weight, paths)
+    layers = [nn.utils.skip_init(nn.Linear, w.shape[1], w.shape[0], bias=False) for w in (first, second)]
+    for layer, w in zip(layers, (first, second), strict=True):
+        layer.weight.data.copy_(w)
+    network = nn.Sequential(layers[0], nn.ReLU(), layers[1])
     return network, {"0.weight": own, "2.weight": chosen.view(out, into * n)}

@@ -182,6 +182,6 @@ class EdgeStepper:
         now, before = self._steps[step], self._steps[self.labels[max(0, number - 1)]]
         figure, ax = plt.subplots(figsize=(11, 5.6))
         came = sum(int((a & ~b).sum()) for a, b in zip(now, before, strict=True))
-        title = f"{step}   ({came} edges came, {came} went)" if came else step
+        title = f"{step}   ({came} came, {came} went)" if came else step
         pictures.network(self._weights, ax, kept=now, before=before, title=title)
         return figure

@@ -262,6 +262,30 @@ def test_against_density_of_counts(ax):
     assert ax.yaxis.get_major_formatter()(7_400, 0) == "7,400"
 
 
+@pytest.mark.parametrize(
+    ("xs", "labels"), [((0.1, 0.5, 0.9), ["10 %", "50 %", "90 %"]), ((0.25, 1, 4), ["0.25×", "1×", "4×"])]
+)
+def test_against_draws_shares_and_factors_with_a_tick_for_each(ax, xs, labels):
+    curves = {"kaiming": {x: [0.1 * i, 0.1 * i + 0.2] for i, x in enumerate(reversed(xs))}, "xavier": {xs[0]: [0.5]}}
+    assert plots.against(curves, ax, xlabel="weights kept", ylabel="accuracy", reference={"trained": [0.9, 0.7]}) is ax
+    kaiming, xavier, trained = ax.get_lines()
+    assert list(kaiming.get_xdata()) == list(xs) and list(kaiming.get_ydata()) == pytest.approx([0.3, 0.2, 0.1])
+    assert list(xavier.get_xdata()) == [xs[0]]
+    assert trained.get_ydata()[0] == pytest.approx(0.8) and trained.get_linestyle() == "--"
+    assert [t.get_text() for t in ax.get_xticklabels()] == labels
+    assert (ax.get_xscale() == "log") == (xs[-1] > 1)
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["kaiming", "xavier", "trained"]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 300, 1_000])
+def test_score_histogram_counts_the_kept_and_the_others(ax, kept):
+    scores = torch.rand(1_000, generator=torch.Generator().manual_seed(0))
+    assert plots.score_histogram(scores, ax, kept=kept) is ax
+    heights = [sum(p.get_height() for p in bars) for bars in ax.containers]
+    assert heights == [kept, 1_000 - kept], "none is left out, the few largest neither"
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == [f"{kept:,} kept", f"{1_000 - kept:,} not used"]
+
+
 def test_against_iterations_draws_means_and_ranges(ax):
     trials = [{"iterations": [100, 200], "error": [0.2, 0.1]}, {"iterations": [100, 200], "error": [0.4, 0.3]}]
     curves = {"ticket": trials, "another": trials[:1]}

@@ -471,6 +471,16 @@ def test_a_runner_has_its_record_at_any_time(folder):
 # A record that cannot be used
 
 
+def test_values_can_be_asked_for_by_what_the_rows_have(folder):
+    runs.record(NAME, "smoke")
+    record = runs.load(NAME, "smoke")
+    by_density = record.by("density", "test_error", "random")
+    assert by_density == {1 / 3**n: record.values("random", n, "test_error") for n in (1, 2)}
+    assert record.by("round", "test_accuracy", "magnitude")[0] == record.values("magnitude", 0, "test_accuracy")
+    with pytest.raises(ValueError, match="unknown method"):
+        record.by("density", "test_error", "no such")
+
+
 @pytest.fixture
 def file(folder):
     return runs.record(NAME, "smoke")

@@ -7,12 +7,13 @@ import pytest
 import torch
 from matplotlib import pyplot as plt
 
-from ltcourse import masks, models, plots, widgets
+from ltcourse import masks, models, plots, supermasks, widgets
+from ltcourse.initializers import kaiming_normal
 from ltcourse.models import snapshot
 from ltcourse.pruning import prune_iteratively
 from ltcourse.tables import percent
 from ltcourse.training import Recipe, evaluate, train
-from ltcourse.widgets import ThresholdExplorer, TicketStepper, explore
+from ltcourse.widgets import EdgeStepper, PopupExplorer, ThresholdExplorer, TicketStepper, explore
 
 SHARES = [k / 20 for k in range(20)] + [0.97, 0.99, 1.0]
 LAYERS = ("fc1", "fc2", "fc3")
@@ -37,6 +38,16 @@ def network(request):
 @pytest.fixture(scope="module")
 def explorer(network, clothes):
     return ThresholdExplorer(network, clothes.validation, SHARES)
+
+
+def fastest(draw, values):
+    """The seconds of this process that the fastest draw takes: other work on the machine does not count."""
+    seconds = []
+    for value in values:
+        begun = time.process_time()
+        plt.close(draw(value))
+        seconds.append(time.process_time() - begun)
+    return min(seconds)
 
 
 # The explorer
@@ -100,12 +111,7 @@ def test_the_threshold_in_the_histogram_prunes_the_share(explorer, layer, share)
 
 
 def test_a_slider_answers_at_once(explorer):
-    seconds = []  # of this process: other work on the machine does not count
-    for share in (0.0, 0.3, 0.6, 0.9, 0.99):
-        begun = time.process_time()
-        plt.close(explorer.draw(share, "fc1"))
-        seconds.append(time.process_time() - begun)
-    assert min(seconds) < 0.3, f"one draw takes {min(seconds):.2f} s"
+    assert fastest(lambda share: explorer.draw(share, "fc1"), (0.0, 0.3, 0.6, 0.9, 0.99)) < 0.3
 
 
 # The stepper
@@ -150,12 +156,7 @@ def test_the_stepper_goes_through_all_rounds_on_one_scale(stepper):
 
 
 def test_a_step_answers_at_once(stepper):
-    seconds = []
-    for number in stepper.numbers:
-        begun = time.process_time()
-        plt.close(stepper.draw(number, "after"))
-        seconds.append(time.process_time() - begun)
-    assert min(seconds) < 0.3, f"one draw takes {min(seconds):.2f} s"
+    assert fastest(lambda number: stepper.draw(number, "after"), stepper.numbers) < 0.3
 
 
 # explore
@@ -238,3 +239,56 @@ def test_the_plot_functions_are_those_of_the_course(explorer):
     left = explorer.draw(0.5, "fc1").axes[0]
     assert {t.get_text() for t in left.get_legend().get_texts()} == {"kept", "pruned"}
     assert explorer.draw(0.5, "fc1").axes[1].get_lines()[1].get_color() == plots.ORANGE
+
+
+# Supermasks
+
+
+KS = (0.0, 0.05, 0.3, 0.5, 0.9, 1.0)
+
+
+@pytest.fixture(scope="module")
+def hidden(clothes):
+    network = supermasks.edge_popup(models.create("lenet-300-100", initializer=kaiming_normal, seed=2), 0.5)
+    recipe = Recipe(iterations=60, batch=50, optimizer="sgd", lr=0.1, evaluate_every=60)
+    train(network, clothes, recipe)
+    return network
+
+
+@pytest.fixture(scope="module")
+def popup(hidden, clothes):
+    return PopupExplorer(hidden, clothes.validation, KS, "fc1.weight", (28, 28))
+
+
+@pytest.mark.parametrize("k", KS)
+def test_every_k_shows_its_accuracy_and_its_edges(hidden, popup, clothes, k):
+    left, middle, right = popup.draw(k).axes[:3]
+    supermasks.set_k(hidden, k)
+    accuracy = evaluate(hidden, clothes.validation)[1]
+    kept = supermasks.supermask(hidden)["fc1.weight"]
+    supermasks.set_k(hidden, 0.5)
+    assert left.get_title() == f"k = {percent(k, 0)}: {percent(accuracy)}"
+    assert left.get_lines()[-1].get_ydata()[0] == accuracy
+    assert f"{int(kept.sum()):,} kept" in [t.get_text() for t in middle.get_legend().get_texts()]
+    assert (right.images[0].get_array().ravel() == kept.sum(0).numpy()).all()
+
+
+def test_exploring_leaves_the_network_at_the_k_that_it_was_trained_at(hidden, popup):
+    assert {layer.k for layer in supermasks.scored(hidden).values()} == {0.5}
+    assert popup.trained_at == dict.fromkeys(("fc1.weight", "fc2.weight", "fc3.weight"), 0.5)
+
+
+def test_another_k_is_drawn_at_once(popup):
+    assert fastest(popup.draw, KS) < 0.3
+
+
+def test_each_step_shows_which_edges_came_and_went():
+    weights = [torch.tensor([[1.0, -1.0], [2.0, 3.0]])]
+    masks_of = {
+        "first": [torch.tensor([[True, False], [True, False]])],
+        "then": [torch.tensor([[True, True], [False, False]])],
+    }
+    stepper = EdgeStepper(weights, masks_of)
+    assert stepper.labels == ("first", "then")
+    assert stepper.draw("first").axes[0].get_title() == "first"
+    assert stepper.draw("then").axes[0].get_title() == "then   (1 came, 1 went)"

@@ -1,0 +1,70 @@
+"""Drawings of small networks: every edge is there once, in the color of what it is."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
+
+from ltcourse import pictures, plots
+
+FIRST = torch.tensor([[1.0, -1.0, 2.0], [-1.0, 3.0, -2.0]])
+SECOND = torch.tensor([[1.0, -1.0]])
+
+
+@pytest.fixture
+def ax():
+    yield plt.subplots()[1]
+    plt.close("all")
+
+
+def lines(ax):
+    """How many edges there are of each color."""
+    found = Counter()
+    for c in ax.collections:
+        if isinstance(c, LineCollection):
+            found[to_hex(c.get_color()[0]).upper()] += len(c.get_segments())
+    return found
+
+
+def test_without_a_mask_all_edges_are_used_and_colored_by_their_sign(ax):
+    assert pictures.network([FIRST, SECOND], ax, title="both") is ax
+    assert lines(ax) == {plots.BLUE: 4, plots.ORANGE: 4}
+    assert ax.get_title() == "both"
+    dots = [len(c.get_offsets()) for c in ax.collections if not isinstance(c, LineCollection)]
+    assert dots == [3, 2, 1]
+
+
+def test_edges_that_are_not_used_are_pale(ax):
+    kept = [FIRST.abs() > 1.5, torch.tensor([[True, False]])]
+    pictures.network([FIRST, SECOND], ax, kept=kept)
+    found = lines(ax)
+    assert (found[plots.BLUE], found[plots.ORANGE]) == (3, 1)
+    assert sum(found.values()) == 8 and len(found) == 3
+
+
+def test_what_came_is_green_and_what_went_is_red(ax):
+    before = [torch.ones(2, 3).bool(), torch.tensor([[True, False]])]
+    kept = [FIRST > 0, torch.tensor([[True, True]])]
+    pictures.network([FIRST, SECOND], ax, kept=kept, before=before)
+    found = lines(ax)
+    assert (found[plots.GREEN], found[plots.RED]) == (1, 3)
+    assert (found[plots.BLUE], found[plots.ORANGE]) == (4, 0)
+    assert sum(found.values()) == 8
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_at_the_extremes(ax, value):
+    pictures.network([FIRST], ax, kept=[torch.full((2, 3), value)])
+    assert (plots.BLUE in lines(ax)) == value and sum(lines(ax).values()) == 6
+
+
+def test_every_layer_is_centered_and_within_the_picture(ax):
+    pictures.network([torch.ones(5, 2), torch.ones(1, 5)], ax)
+    dots = [c.get_offsets()[:, 1] for c in ax.collections if not isinstance(c, LineCollection)]
+    assert [np.mean(y) for y in dots] == pytest.approx([2.5, 2.5, 2.5])
+    low, high = ax.get_ylim()
+    assert all(low < y.min() and y.max() < high for y in dots)
