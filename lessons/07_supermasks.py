@@ -25,6 +25,7 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, cross_entropy, linear, relu
 
 from ltcourse import (
+    checks,
     data,
     experiments,
     initializers,
@@ -480,6 +481,206 @@ for name, record in conv.items():
         end=", ",
     )
     print(f"trained {spread(trained, 1)}")
+
+# %% [markdown]
+# ## Exercises
+#
+# As in lesson [01](01_pruning_lenet.ipynb): replace `return None` by your own code, run the cell, and run the check
+# below it.
+#
+# ### 1. The edges in use
+#
+# `scores` are the scores of one layer, a tensor of any shape, and `k` is the share of its edges to keep. Return the
+# mask: a boolean tensor of the same shape, True for exactly round(`k` · n) of the n edges, those of the largest
+# |score|. Which of equally large ones are in use is up to you; how many is not.
+
+
+# %% tags=["exercise"]
+def forward_mask(scores, k):
+    return None
+
+
+# %%
+checks.forward_mask(forward_mask)
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint 1</summary>
+#
+# It is exercise 1 of lesson 01, with scores in the place of weights, and a share in the place of a count.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Count first: `round(k * scores.numel())`. Then rank, and do not compare with a threshold: it keeps all of several
+# equal scores, or none.
+#
+# </details>
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def forward_mask(scores, k):
+#     return masks.keep_largest(scores.abs(), round(k * scores.numel()))
+# ```
+#
+# It is the `mask` of `supermasks.Popup`, and `supermasks.supermask` returns those of all layers.
+#
+# </details>
+
+# %% [markdown]
+# ### 2. The gradient of the scores
+#
+# A dense layer without a bias, out = inputs · (weight ⊙ mask)ᵀ, where the mask is 1 for the largest |score| and 0 for
+# the others. Given `grad_out` = ∂L/∂out, of shape (n, out), the `inputs` (n, in), the `weight` and the `scores` (out,
+# in), return ∂L/∂scores, a tensor of shape (out, in). *Straight through*: backward, the mask counts as |score| itself.
+# So every score gets a gradient, and it does not matter which edges are in use; no `k` is among the arguments.
+
+
+# %% tags=["exercise"]
+def score_gradient(grad_out, inputs, weight, scores):
+    return None
+
+
+# %%
+checks.score_gradient(score_gradient)
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint 1</summary>
+#
+# Three factors, by the chain rule: the gradient of the weights in use, times what a weight in use changes with |s|,
+# times what |s| changes with s.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The first factor is that of any dense layer, `grad_out.T @ inputs`, which sums over the batch. What is in use is
+# weight · |s| here: what is its derivative? The derivative of |s| is the sign of s.
+#
+# </details>
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def score_gradient(grad_out, inputs, weight, scores):
+#     return (grad_out.T @ inputs) * weight * scores.sign()
+# ```
+#
+# PyTorch works out the first factor of any layer, convolutions too; the backward pass of `supermasks.Subnetwork`
+# multiplies it by the other two.
+#
+# </details>
+
+# %% [markdown]
+# ### 3. Find the bugs
+#
+# One step of edge-popup for one dense layer, as somebody might write it. It runs without an error, and it has exactly
+# three bugs.
+#
+# ```python
+# def popup_step(weight, scores, inputs, grad_out, k, lr):
+#     # forward: only the top edges are in use
+#     dropped = round(k * scores.numel())
+#     ranks = scores.abs().flatten().argsort().argsort().view_as(scores)  # 0 is the smallest
+#     mask = ranks >= dropped
+#     used = weight * mask
+#     out = inputs @ used.T
+#     # backward: straight through to the scores
+#     gradient = (grad_out.T @ inputs) * weight * mask
+#     # update: the weights stay, the scores learn
+#     new_scores = scores - lr * gradient
+#     return out, new_scores
+# ```
+#
+# Write it without them. Return `out`, which is computed before the update, and the scores after one step of plain SGD
+# with learning rate `lr`; `k` is the share kept, and `grad_out` is ∂L/∂out. Do not change the tensors that are given.
+
+
+# %% tags=["exercise"]
+def popup_step(weight, scores, inputs, grad_out, k, lr):
+    return None
+
+
+# %%
+checks.popup_step(popup_step)
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint 1</summary>
+#
+# One bug is in the forward pass, two are in one line of the backward pass. Copy the code into the cell, and let the
+# check tell which are left.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# At `k` = 0.1, how many edges should be dropped? What happens to an edge of a negative score whose |score| should
+# grow? How can an edge come back that is not in use now?
+#
+# </details>
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def popup_step(weight, scores, inputs, grad_out, k, lr):
+#     dropped = scores.numel() - round(k * scores.numel())
+#     ranks = scores.abs().flatten().argsort().argsort().view_as(scores)
+#     mask = ranks >= dropped
+#     out = inputs @ (weight * mask).T
+#     gradient = (grad_out.T @ inputs) * weight * scores.sign()
+#     return out, scores - lr * gradient
+# ```
+#
+# `k` is the share kept; the gradient of s is that of |s| times sign(s); and no score is left out, whether its edge is
+# in use or not. After `supermasks.edge_popup`, `train` makes such steps in all layers, with momentum.
+#
+# </details>
+
+# %% [markdown]
+# ### 4. Weights for what is kept
+#
+# Kaiming's standard deviation, sqrt(2 / fan-in), suits a layer whose inputs all count. If only the share `k` of the edges
+# is in use, an output sums about `k` · fan-in of them: *scaled* Kaiming puts that in the place of the fan-in. Return its
+# standard deviation for a weight of this `shape`, (out, in) of a dense layer or (out, in, height, width) of a convolution.
+
+
+# %% tags=["exercise"]
+def scaled_std(shape, k):
+    return None
+
+
+# %%
+checks.scaled_std(scaled_std)
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint 1</summary>
+#
+# The fan-in is how many numbers one output sums. In a convolution, these are all those under the kernel, in every input
+# channel.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The first number of `shape` counts the outputs, and the fan-in is the product of all the others. `k` makes it smaller,
+# so the weights become larger.
+#
+# </details>
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def scaled_std(shape, k):
+#     fan_in = 1
+#     for size in shape[1:]:
+#         fan_in *= size
+#     return (2 / (k * fan_in)) ** 0.5
+# ```
+#
+# `initializers.named("kaiming", kept=k)` draws weights with it, and `initializers.fans` counts the inputs.
+#
+# </details>
 
 # %% [markdown]
 # ## References

@@ -22,6 +22,10 @@ CHECKS = {
     "between": checks.between,
     "error_barrier": checks.error_barrier,
     "global_mask": checks.global_mask,
+    "forward_mask": checks.forward_mask,
+    "score_gradient": checks.score_gradient,
+    "popup_step": checks.popup_step,
+    "scaled_std": checks.scaled_std,
 }
 
 

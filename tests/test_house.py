@@ -27,7 +27,7 @@ HOUSE = """
     han lottery instability hidden
     trials
     journal
-    checks ticket_checks verdicts
+    checks ticket_checks supermask_checks verdicts
     widgets pictures plots
     connectivity
     supermasks
