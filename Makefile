@@ -15,7 +15,7 @@ notebooks: .venv/installed
 	$(BIN)/python tools/build_notebooks.py
 
 bench: .venv/installed
-	$(BIN)/python -m pytest benchmarks --benchmark-only
+	$(BIN)/python -m pytest benchmarks -s
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ltcourse needs Python 3.11 or later: make PYTHON=python3.12 …")'

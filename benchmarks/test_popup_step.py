@@ -1,0 +1,182 @@
+"""A step of edge-popup on Conv-2, batch 128, cropped and mirrored: the course's way against the public one.
+
+The public way: a loader over PIL images with torchvision's transforms, all scores sorted in every forward pass, the
+evaluation as well, contiguous float32.
+"""
+
+import statistics
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, cross_entropy, linear, max_pool2d, relu
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as Images
+from torchvision import transforms
+
+from ltcourse import data, masks, models, supermasks
+from ltcourse.initializers import kaiming_normal
+from ltcourse.training import Recipe, evaluate, train
+
+K, BATCH, LR = 0.5, 128, 0.1
+RECIPE = Recipe(
+    iterations=10_000,
+    batch=BATCH,
+    optimizer="sgd",
+    lr=LR,
+    weight_decay=1e-4,
+    evaluate_every=10_000,
+    augment="crop-flip",
+)
+
+
+@pytest.fixture(scope="module")
+def photos() -> data.Dataset:
+    return data.load("cifar-10-mini")
+
+
+class Sorted(torch.autograd.Function):
+    """The mask of the top scores by a full sort."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, k: float) -> Tensor:
+        out = torch.empty_like(scores)
+        order = scores.flatten().sort().indices
+        cut = round((1 - k) * scores.numel())
+        out.flatten()[order[:cut]] = 0
+        out.flatten()[order[cut:]] = 1
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return grads[0], None
+
+
+class Public(nn.Module):
+    """Conv-2 in the public way, with the weights and scores of ours."""
+
+    def __init__(self, ours: nn.Module) -> None:
+        super().__init__()
+        self.fixed = [w.clone().contiguous() for w in supermasks.frozen(ours).values()]
+        start = [layer.scores.detach().clone().contiguous() for layer in supermasks.scored(ours).values()]
+        self.scores = nn.ParameterList(start)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        a, b, c, d, e = (w * Sorted.apply(s.abs(), K) for w, s in zip(self.fixed, self.scores, strict=True))
+        x = max_pool2d(relu(conv2d(relu(conv2d(x, a, padding=1)), b, padding=1)), 2).flatten(1)
+        return linear(relu(linear(relu(linear(x, c)), d)), e)
+
+
+class Pictures(Images):  # type: ignore[type-arg]
+    """The training images as PIL images, as torchvision's data sets have them, with the usual transforms."""
+
+    def __init__(self, photos: data.Dataset) -> None:
+        to_image = transforms.ToPILImage()
+        self.images = [to_image(x) for x in photos.pixels(photos.train.x)]
+        self.labels = photos.train.y.tolist()
+        usual = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), transforms.ToTensor()]
+        self.change = transforms.Compose([*usual, transforms.Normalize(photos.mean, photos.std)])
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.change(self.images[index]), self.labels[index]
+
+
+def hidden(seed: int = 0) -> nn.Module:
+    return supermasks.edge_popup(models.create("conv-2", initializer=kaiming_normal, seed=seed), K, seed=seed)
+
+
+def public_steps(network: Public, photos: data.Dataset, steps: int) -> Iterator[float]:
+    """Yield the seconds of each step."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=LR, momentum=0.9, weight_decay=1e-4)
+    loader = DataLoader(Pictures(photos), BATCH, shuffle=True, drop_last=True, num_workers=2)
+    batches = iter(loader)
+    for _ in range(steps):
+        begun = perf_counter()
+        try:
+            x, y = next(batches)
+        except StopIteration:
+            batches = iter(loader)
+            x, y = next(batches)
+        optimizer.zero_grad()
+        cross_entropy(network(x), y).backward()
+        optimizer.step()
+        yield perf_counter() - begun
+
+
+def our_seconds(photos: data.Dataset, steps: int) -> float:
+    """Return the seconds a step, of a long run less a short one, so that the beginning does not count."""
+    times = []
+    for count in (2, 2 + steps):
+        network = hidden()
+        begun = perf_counter()
+        train(network, photos, RECIPE, end=count)
+        times.append(perf_counter() - begun)
+    return (times[1] - times[0]) / steps
+
+
+def test_a_step_takes_at_most_a_quarter(photos: data.Dataset) -> None:
+    public = statistics.median(list(public_steps(Public(hidden()), photos, 10))[2:])
+    ours = our_seconds(photos, 10)
+    print(f"\nstep: public {1000 * public:.0f} ms, ours {1000 * ours:.0f} ms, {ours / public:.2f} of it")
+    assert ours <= public / 4
+
+
+def test_an_evaluation_takes_at_most_a_sixth(photos: data.Dataset) -> None:
+    """Of 1,000 images in the public way, in batches of 128, times ten; of 10,000 in ours."""
+    x, y = photos.test.x, photos.test.y
+    network = Public(hidden())
+    begun = perf_counter()
+    with torch.no_grad():
+        for images in x.split(BATCH):
+            network(images)
+    public = (perf_counter() - begun) * 10_000 / len(x)
+    many = data.Split(x.repeat(10, 1, 1, 1), y.repeat(10))
+    begun = perf_counter()
+    evaluate(hidden(), many)
+    ours = perf_counter() - begun
+    print(f"\nevaluation: public {public:.1f} s, ours {ours:.1f} s, {ours / public:.2f} of it")
+    assert ours <= public / 6
+
+
+def test_the_threshold_of_four_million_scores_takes_at_most_a_twentieth_of_a_sort() -> None:
+    scores = torch.rand(4_194_304, generator=torch.Generator().manual_seed(0))
+    times: dict[str, list[float]] = {"sort": [], "top": []}
+    for _ in range(5):
+        for name, way in (("sort", lambda: scores.sort()), ("top", lambda: masks.top(scores, len(scores) // 2))):
+            begun = perf_counter()
+            way()
+            times[name].append(perf_counter() - begun)
+    sort, top = (statistics.median(t) for t in times.values())
+    print(f"\nthreshold: sort {1000 * sort:.0f} ms, ours {1000 * top:.1f} ms, 1/{sort / top:.0f} of it")
+    assert top <= sort / 20
+
+
+def test_equal_accuracy(photos: data.Dataset) -> None:
+    """Both ways, 40 steps, 3 seeds: the means differ by no more than the seeds do."""
+    found: dict[str, list[float]] = {"public": [], "ours": []}
+    for seed in range(3):
+        torch.manual_seed(seed)
+        theirs = Public(hidden(seed))
+        for _ in public_steps(theirs, photos, 40):
+            pass
+        with torch.no_grad():
+            right = sum(int((theirs(x).argmax(1) == y).sum()) for x, y in zip(*_split(photos.test), strict=True))
+        found["public"].append(right / len(photos.test))
+        network = hidden(seed)
+        train(network, photos, RECIPE, seed=seed, end=40)
+        found["ours"].append(evaluate(network, photos.test)[1])
+    print(f"\naccuracy after 40 steps: {found}")
+    public, ours = (statistics.mean(values) for values in found.values())
+    spread = max(max(values) - min(values) for values in found.values())
+    assert abs(public - ours) <= spread
+
+
+def _split(part: data.Split) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    return part.x.split(BATCH), part.y.split(BATCH)
