@@ -88,6 +88,8 @@ def edge_popup(network: nn.Module, k: Shares, *, seed: int = 0) -> nn.Module:
     for module in list(network.modules()):
         if isinstance(module, _NORMS):
             _without(module, "weight", "bias")
+            # it is a norm without scale and shift now: printed as one, and resettable, which `initialize` does
+            setattr(module, "elementwise_affine" if isinstance(module, nn.LayerNorm) else "affine", False)
         elif isinstance(getattr(module, "weight", None), Tensor):
             _without(module, "bias")
     for name, weight in weights.items():

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ltcourse import models
-from ltcourse.initializers import fans, initialize, kaiming_normal, signed_constant, xavier_normal
+from ltcourse.initializers import INITIALIZERS, fans, initialize, kaiming_normal, named, signed_constant, xavier_normal
 
 DENSE, CONV = (300, 784), (50, 20, 5, 5)
 ALL = (xavier_normal, kaiming_normal, signed_constant)
@@ -167,3 +167,56 @@ def test_other_norms_are_reset_too(norm):
     initialize(nn.Sequential(nn.Linear(4, 4), norm), xavier_normal, 0)
     assert norm.weight.eq(1).all()
     assert norm.bias.eq(0).all()
+
+
+# --- by name, and scaled to the share that is kept
+
+
+@pytest.mark.parametrize("shape", [DENSE, CONV])
+@pytest.mark.parametrize("k", [0.01, 0.3, 0.5, 0.9, 1])
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_the_scale_counts_only_the_inputs_that_are_kept(name, k, shape):
+    """Ramanujan et al. 2020, Sec. 4: k · fan_in in place of fan_in."""
+    fan_in, fan_out = fans(shape)
+    variance = 2 / (k * fan_in + fan_out) if name == "xavier" else 2 / (k * fan_in)
+    drawn = named(name, k)(torch.empty(shape), generator(2))
+    assert float(drawn.double().square().mean().sqrt()) == pytest.approx(math.sqrt(variance), rel=0.02)
+    whole = named(name)(torch.empty(shape), generator(2))
+    ratio = math.sqrt(variance / (2 / (fan_in + fan_out) if name == "xavier" else 2 / fan_in))
+    torch.testing.assert_close(drawn, whole * ratio)  # the same draws, scaled
+    if name == "signed constant":
+        assert drawn.abs().unique().tolist() == pytest.approx([math.sqrt(variance)])
+
+
+@pytest.mark.parametrize("k", [0.2, 0.5])
+@pytest.mark.parametrize("name", ["kaiming", "signed constant"])
+def test_the_outputs_of_a_scaled_subnetwork_vary_as_those_of_the_whole_network(name, k):
+    x = torch.randn(2_000, 400, generator=generator(5))
+    keep = torch.rand((300, 400), generator=generator(6)) < k
+    whole = x @ named(name)(torch.empty(300, 400), generator(7)).T
+    part = x @ (named(name, k)(torch.empty(300, 400), generator(8)) * keep).T
+    assert float(part.var()) == pytest.approx(float(whole.var()), rel=0.05)
+
+
+@pytest.mark.parametrize(("name", "initializer"), [*zip(("xavier", "kaiming", "signed constant"), ALL, strict=True)])
+def test_a_name_is_its_initializer_to_the_bit(name, initializer):
+    first = models.create("lenet-5", initializer=named(name), seed=3)
+    other = models.create("lenet-5", initializer=initializer, seed=3)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
+    for kept in ({}, {"kept": 1.0}, {"kept": 1}):
+        drawn = initializer(torch.empty(DENSE), generator(), **kept)
+        assert torch.equal(drawn, named(name, 1)(torch.empty(DENSE), generator()))
+
+
+@pytest.mark.parametrize("name", ["kaimin", "he", "Xavier", "signed", ""])
+def test_an_unknown_initializer_is_refused_in_one_sentence(name):
+    with pytest.raises(ValueError, match=r"unknown initializer .*choose one of xavier, kaiming, signed constant") as e:
+        named(name)
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("kept", [0, -0.1, 1.01, 30, math.nan, math.inf])
+def test_a_share_that_cannot_be_kept_is_refused_in_one_sentence(kept):
+    with pytest.raises(ValueError, match=r"cannot be kept: write 0\.3 for 30 %") as e:
+        named("kaiming", kept)
+    assert "\n" not in str(e.value)

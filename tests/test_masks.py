@@ -552,3 +552,95 @@ def test_keep_largest_is_a_sort(kind):
         assert int(keep.sum()) == count
         if 0 < count < n:
             assert scores[keep].min() >= scores[~keep].max()
+
+
+# --- the largest, found without sorting
+
+
+def by_sorting(scores, count):
+    """Sort, and keep the last: of equal scores the earlier come first, and so are pruned first."""
+    keep = torch.zeros(scores.numel(), dtype=torch.bool)
+    keep[scores.flatten().sort(stable=True).indices[scores.numel() - count :]] = True
+    return keep.view(scores.shape)
+
+
+class OnGpu(torch.Tensor):
+    """Scores that say that they are on a GPU: `top` then goes the way without waiting, which any device can go."""
+
+    is_cuda = True
+
+
+def shares(n):
+    """Counts at many shares from 0 to 1, and at all of those that are next to an end."""
+    return sorted({round(i / 23 * n) for i in range(24)} | ({0, 1, 2, n - 2, n - 1, n} & set(range(n + 1))))
+
+
+def spread(kind, shape, dtype, seed):
+    """|scores| of one kind: all different, few values, one value, zeros of both signs, some infinite."""
+    scores = randn(*shape, seed=seed).to(dtype)
+    if kind == "few values":
+        scores = (scores * 1.5).round()
+    elif kind == "all equal":
+        scores = torch.full(shape, -0.3, dtype=dtype)
+    elif kind == "zeros of both signs":
+        scores = torch.where(scores > 0.8, scores, torch.where(scores > 0, 0.0, -0.0).to(dtype))
+        return scores  # as they are: −0 and 0 are equal
+    elif kind == "infinite":
+        scores = torch.where(scores.abs() > 1, math.inf * scores.sign(), scores)
+    return scores.abs()
+
+
+KINDS = ["different", "few values", "all equal", "zeros of both signs", "infinite"]
+SHAPES = [(1, 1), (2, 1), (37, 29), (7, 5, 3, 3), (1, 300), (5, 4, 3, 2, 2)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16], ids=str)
+def test_the_largest_are_those_of_a_stable_sort_weight_for_weight(kind, dtype):
+    for seed, shape in enumerate(SHAPES):
+        scores = spread(kind, shape, dtype, seed)
+        forms = [scores, scores.clone().requires_grad_()]
+        if len(shape) == 4:
+            forms.append(scores.contiguous(memory_format=torch.channels_last))
+        for count in shares(scores.numel()):
+            expected = by_sorting(scores, count)
+            for form in forms:
+                for keep in (masks.top(form, count), masks.keep_largest(form, count)):
+                    assert keep.dtype == torch.bool and not keep.requires_grad
+                    assert torch.equal(keep, expected), (shape, count)
+            on_gpu = masks.top(scores.as_subclass(OnGpu), count)
+            assert torch.equal(on_gpu.as_subclass(torch.Tensor), expected), (shape, count)
+
+
+def test_random_shapes_and_ties_at_every_count():
+    generator = torch.Generator().manual_seed(11)
+    for number in range(40):
+        shape = torch.randint(1, 7, (1 + number % 4,), generator=generator).tolist()
+        values = int(torch.randint(1, 9, (), generator=generator))
+        scores = torch.randint(0, values, shape, generator=generator).float()
+        for count in range(scores.numel() + 1):
+            expected = by_sorting(scores, count)
+            assert torch.equal(masks.top(scores, count), expected), (shape, count)
+            assert torch.equal(masks.top(scores.as_subclass(OnGpu), count), expected), (shape, count)
+
+
+def test_signed_scores_are_ranked_with_their_sign():
+    scores = torch.tensor([-3.0, 1.0, -math.inf, 0.0, math.inf])
+    assert masks.top(scores, 2).tolist() == [False, True, False, False, True]
+    assert masks.top(scores, 4).tolist() == [True, True, False, True, True]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_choosing_the_largest_leaves_the_scores_as_they_are(dtype):
+    scores = randn(30, 20).to(dtype)
+    before = scores.clone()
+    for count in (0, 1, 300, 600):
+        masks.top(scores, count)
+    assert torch.equal(scores, before), "partitioned in place"
+
+
+def test_the_largest_can_be_chosen_in_inference_mode():
+    scores = randn(9, 9).abs()
+    with torch.inference_mode():
+        assert torch.equal(masks.top(scores, 40), by_sorting(scores, 40))
+        assert torch.equal(masks.top(scores * 2, 40), by_sorting(scores, 40))

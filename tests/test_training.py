@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ltcourse import masks, models
+from ltcourse import masks, models, supermasks, training
+from ltcourse.augmentation import changes
 from ltcourse.data import Split
 from ltcourse.models import snapshot
 from ltcourse.training import History, Recipe, evaluate, evaluations, train
@@ -346,6 +347,8 @@ def test_cosine_with_warmup_is_their_product():
         ({"optimizer": "lion"}, "choose one of adam, adamw, sgd"),
         ({"schedule": "cosin"}, "unknown schedule 'cosin' .did you mean 'cosine'"),
         ({"precision": "float16"}, "unknown precision 'float16'"),
+        ({"augment": "crop_flip"}, "unknown augmentation 'crop_flip' .did you mean 'crop-flip'"),
+        ({"augment": ""}, "unknown augmentation ''.*choose one of crop-flip"),
         ({"iterations": 0}, "iterations is 0: it must be a whole number, at least 1"),
         ({"iterations": 1e3}, "iterations"),
         ({"iterations": 2.5}, "iterations"),
@@ -591,3 +594,150 @@ def test_each_run_has_a_history_of_its_own(clothes):
     first = train(network, clothes, Recipe(iterations=2))
     train(network, clothes, Recipe(iterations=3))
     assert first.iterations == [2]
+
+
+# --- augmentation
+
+
+def images_seen(data, recipe, **choices):
+    """What the network is given: the batches in training, and those in evaluation."""
+    network, seen = lenet(), {True: [], False: []}
+    network.register_forward_pre_hook(lambda module, inputs: seen[module.training].append(inputs[0].clone()))
+    train(network, data, recipe, **choices)
+    return seen
+
+
+@pytest.mark.parametrize("begin", [0, 3, 9])
+def test_training_sees_the_changed_images_in_the_same_order_and_evaluation_the_unchanged(clothes, begin):
+    recipe = SGD.but(iterations=10, augment="crop-flip")
+    seen = images_seen(clothes, recipe, seed=6, begin=begin)
+    change = changes("crop-flip", clothes, 6)
+    expected = [change(clothes.train.x[i]) for i, _ in zip(batches(500, 60, seed=6), range(10), strict=False)]
+    assert len(seen[True]) == 10 - begin
+    assert all(torch.equal(a, b) for a, b in zip(seen[True], expected[begin:], strict=True))
+    parts = {len(part): part.x for part in (clothes.validation, clothes.test)}
+    assert {len(x) for x in seen[False]} == set(parts)
+    assert all(torch.equal(x, parts[len(x)]) for x in seen[False])
+
+
+def test_augmentation_changes_the_training_and_its_seed_does(clothes):
+    ends = {}
+    for augment, seed in ((None, 1), ("crop-flip", 1), ("crop-flip", 2)):
+        network = lenet()
+        train(network, clothes, SGD.but(iterations=3, augment=augment), seed=seed)
+        ends[augment, seed] = snapshot(network)["fc1.weight"]
+    assert len({w.sum().item() for w in ends.values()}) == 3
+
+
+@pytest.mark.parametrize("name", ["lenet-300-100", "conv-2"])
+@pytest.mark.parametrize("k", [0, 1, 7, 8, 9, 22, 23])
+def test_an_augmented_run_in_two_parts_is_the_run_in_one_go(clothes, tiny, name, k):
+    data, iterations = (clothes, 23) if name == "lenet-300-100" else (tiny, 23)
+    recipe = SGD.but(iterations=iterations, schedule="cosine", augment="crop-flip", batch=60 if data is clothes else 20)
+    whole, parts = (models.create(name, shape=data.shape, width=0.5) for _ in range(2))
+    mask = half_pruned(whole)
+    history = train(whole, data, recipe, mask=mask, seed=2)
+    train(parts, data, recipe, mask=mask, seed=2, end=k)
+    since = train(parts, data, recipe, mask=mask, seed=2, begin=k)
+    assert same(snapshot(whole), snapshot(parts))
+    assert k == 23 or since.test_loss == history.test_loss
+
+
+def test_an_augmented_run_whose_batch_is_the_data_set_goes_on_too(tiny):
+    recipe = SGD.but(iterations=4, batch=10_000, augment="crop-flip")
+    whole, parts = (models.create("lenet-300-100", shape=tiny.shape) for _ in range(2))
+    train(whole, tiny, recipe)
+    train(parts, tiny, recipe, end=2)
+    train(parts, tiny, recipe, begin=2)
+    assert same(snapshot(whole), snapshot(parts))
+
+
+def test_without_augmentation_the_images_are_the_very_ones_and_nothing_is_drawn(clothes, monkeypatch):
+    seen = images_seen(clothes, SGD.but(iterations=3), seed=4)
+    order = batches(500, 60, seed=4)
+    assert all(torch.equal(x, clothes.train.x[next(order)]) for x in seen[True])
+    plain, bare = lenet(), lenet()
+    train(plain, clothes, SGD, seed=4, end=20)
+    monkeypatch.setattr(training, "changes", lambda *given, **named: lambda images: images)
+    train(bare, clothes, SGD.but(augment="crop-flip"), seed=4, end=20)
+    assert same(snapshot(plain), snapshot(bare))
+
+
+def test_augmentation_leaves_global_randomness_and_the_data_alone(clothes, global_randomness_untouched):
+    before = clothes.train.x.clone()
+    train(lenet(), clothes, SGD.but(iterations=3, augment="crop-flip"))
+    assert torch.equal(clothes.train.x, before)
+
+
+def test_a_part_of_the_weights_can_be_frozen(clothes):
+    network, bare = lenet(), lenet()
+    network.fc2.weight.requires_grad_(False)
+    for recipe in (SGD.but(iterations=3, momentum=0.9, weight_decay=0.1), SGD.but(iterations=3, l1=0.1)):
+        train(network, clothes, recipe)
+    assert torch.equal(network.fc2.weight, bare.fc2.weight)
+    assert not torch.equal(network.fc1.weight, bare.fc1.weight)
+
+
+# --- weights that are computed from others
+
+
+@pytest.fixture
+def popups(monkeypatch):
+    """How often the weights of a layer are computed from its scores."""
+    calls, forward = [], supermasks.Popup.forward
+
+    def counted(self, weight):
+        calls.append(self)
+        return forward(self, weight)
+
+    monkeypatch.setattr(supermasks.Popup, "forward", counted)
+    return calls
+
+
+def test_an_evaluation_computes_each_layers_masked_weights_once(clothes, popups):
+    network = supermasks.edge_popup(lenet(), 0.5)
+    part = clothes.validation
+    popups.clear()
+    logits = torch.cat([network(x) for x in part.x.split(50)])
+    assert len(popups) == 3 * 5, "without the cache it is once a chunk"
+    popups.clear()
+    loss, accuracy = evaluate(network, part, chunk=50)
+    assert len(popups) == len(set(popups)) == 3
+    assert loss == pytest.approx(float(cross_entropy(logits, part.y)), rel=1e-5)
+    assert accuracy == int((logits.argmax(1) == part.y).sum()) / len(part)
+    popups.clear()
+    train(network, clothes, SGD.but(iterations=4, evaluate_every=2))
+    assert len(popups) == 3 * (4 + 2 + 1)  # each step, both validations, the test
+
+
+def test_an_evaluation_remembers_nothing_for_the_next(clothes, popups):
+    network = supermasks.edge_popup(lenet(), 0.5)
+    first = evaluate(network, clothes.test)
+    for layer in supermasks.scored(network).values():
+        with torch.no_grad():
+            layer.scores.copy_(layer.scores.flip(0))
+    second = evaluate(network, clothes.test)
+    assert second != first
+    flipped = masks.apply(lenet(), supermasks.supermask(network))
+    assert second == pytest.approx(evaluate(flipped, clothes.test))
+    with pytest.raises(RuntimeError):
+        evaluate(network, Split(clothes.test.x[:, :, :5], clothes.test.y))  # images of another size
+    popups.clear()
+    network(clothes.test.x[:1])
+    network(clothes.test.x[:1])
+    assert len(popups) == 3 * 2, "an evaluation that failed has left the cache on"
+    assert network(clothes.test.x[:1]).requires_grad
+
+
+def test_the_early_stop_of_a_search_is_judged_by_its_own_scores(tiny):
+    recipe = Recipe(iterations=24, evaluate_every=4, batch=50, optimizer="sgd", momentum=0.0, lr=200.0, warmup=24)
+
+    def start():
+        return supermasks.edge_popup(models.create("lenet-300-100", shape=tiny.shape), 0.5)
+
+    network, stopped = start(), start()
+    history = train(network, tiny, recipe, seed=1)
+    assert history.early_stop < 24, "this search does not tell the two apart"
+    train(stopped, tiny, recipe, seed=1, end=history.early_stop)
+    assert history.early_stop_test_accuracy == evaluate(stopped, tiny.test)[1]
+    assert evaluate(network, tiny.test) == (history.test_loss, history.test_accuracy)

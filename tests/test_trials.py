@@ -10,6 +10,7 @@ import pytest
 
 from ltcourse import experiments, lottery, masks, models, pruning, trials
 from ltcourse.han import Pruning
+from ltcourse.hidden import Hidden
 from ltcourse.instability import Instability
 from ltcourse.journal import Journal
 from ltcourse.lottery import Lottery
@@ -56,6 +57,17 @@ KINDS = {  # each kind of trial: its function, its settings, and the whole train
         1,
     ),
     "instability": (trial_of("instability-lenet-300-100"), Instability(**COMMON, forks=(0, 1, 3), points=3), 2),
+    "hidden": (
+        trial_of("hidden-lenet-300-100"),
+        Hidden(
+            **COMMON | {"recipe": SGD.but(augment="crop-flip")},
+            trained=RECIPE,
+            ks=(0.3, 0.5),
+            initializers=("kaiming", "signed constant"),
+            widths=(0.5,),
+        ),
+        1,
+    ),
 }
 
 
@@ -220,3 +232,34 @@ def test_rows_are_plain_json_whatever_the_kind(small_trials):
 
 def test_the_smoke_budget_alone_sees_a_small_data_set():
     assert [small_data(at, "mnist") for at in trials.BUDGETS] == ["fashion-mnist-mini", "mnist", "mnist", "mnist"]
+
+
+# Settings as data
+
+
+def test_what_a_recipe_sets_to_none_is_left_out_wherever_the_recipe_stands():
+    augmented = RECIPE.but(augment="crop-flip")
+    for recipe, retrain in ((RECIPE, RETRAIN), (augmented, RETRAIN), (RECIPE, augmented)):
+        chosen = Pruning(network="lenet-5", data="tiny", recipe=recipe, retrain=retrain, rounds=2, shares=SHARES)
+        plain = chosen.to_dict()
+        for name, part in (("recipe", recipe), ("retrain", retrain)):
+            assert ("augment" in plain[name]) == (part.augment is not None)
+            assert plain[name].get("augment") == part.augment
+            assert Recipe(**plain[name]) == part, "a setting that is not None was left out"
+        assert json.loads(json.dumps(plain)) == plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Perhaps(Settings):
+    limit: float | None = None
+    again: Recipe | None = None
+
+
+def test_none_is_left_out_of_recipes_only():
+    plain = Perhaps(**COMMON).to_dict()
+    assert plain["limit"] is None and plain["again"] is None and plain["seeds"] == [0]
+    assert set(plain["recipe"]) == {
+        "iterations", "batch", "optimizer", "lr", "momentum", "weight_decay", "l1", "schedule", "warmup",
+        "evaluate_every", "precision",
+    }, "a record that was made before there was augmentation no longer counts as one of the same settings"  # fmt: skip
+    assert Perhaps(**COMMON, again=RECIPE.but(augment="crop-flip")).to_dict()["again"]["augment"] == "crop-flip"
