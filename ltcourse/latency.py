@@ -1,10 +1,10 @@
 """How long a forward pass takes, measured: dense, and with the pruned weights left out (scipy's and PyTorch's CSR)."""
 
-import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,17 +41,19 @@ def forward(network: nn.Sequential, mask: Mask, way: str) -> Forward:
             steps.append(module)
 
     def run(x: Tensor) -> Tensor:
-        for step in steps:
-            x = step(x)
+        with torch.no_grad():
+            for step in steps:
+                x = step(x)
         return x
 
     return run
 
 
 def seconds(function: Forward, x: Tensor, *, at_least: float = 0.1) -> float:
-    """Return how long one call takes: the median of repeated calls, on one thread, after a few to warm up.
+    """Return how long one call takes: the fastest of repeated calls, on one thread, after a few to warm up.
 
-    at_least: seconds to measure for. One thread, since scipy has one, too.
+    at_least: seconds to measure for. The fastest, since whatever else the machine does can only add to it; one thread,
+    since scipy has no more.
     Lesson 02, "Milliseconds".
     """
     taken: list[float] = []
@@ -63,7 +65,7 @@ def seconds(function: Forward, x: Tensor, *, at_least: float = 0.1) -> float:
             before = time.perf_counter()
             function(x)
             taken.append(time.perf_counter() - before)
-    return statistics.median(taken)
+    return min(taken)
 
 
 def compare(network: nn.Sequential, mask: Mask, x: Tensor, *, at_least: float = 0.1) -> dict[str, float]:
@@ -109,7 +111,7 @@ def break_even(densities: Sequence[float], dense: Sequence[float], sparse: Seque
     points = sorted((d, s - t) for d, t, s in zip(densities, dense, sparse, strict=True))
     if not points or points[0][1] >= 0:
         return None
-    for (d0, behind), (d1, ahead) in zip(points, points[1:], strict=False):
+    for (d0, behind), (d1, ahead) in pairwise(points):
         if ahead >= 0:
             return d0 + (d1 - d0) * -behind / (ahead - behind)
     return points[-1][0]

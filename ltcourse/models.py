@@ -35,8 +35,8 @@ def create(
     On device "meta" it has shapes and no weights, for counting. Raises ValueError for an unknown name, a shape that
     is too small for the network, or a width that is not positive.
     Source: Han et al. 2015, Tables 2 to 5 (LeNet-5 and AlexNet are Caffe's); Frankle & Carbin 2019, Fig. 2; Ramanujan
-    et al. 2020; He et al. 2016, Sec. 4.2 (ResNet-20, with projections where the width changes); Krizhevsky 2014 (AlexNet
-    with one tower, which is torchvision's). "alexnet-cifar" and "vgg-16-cifar" are ours: the same layers, sized for
+    et al. 2020; He et al. 2016, Sec. 4.2 (ResNet-20, with projections where the width changes); Krizhevsky 2014 (the
+    AlexNet with one tower, torchvision's). "alexnet-cifar" and "vgg-16-cifar" are ours: the same layers, sized for
     images of 32 × 32, with batch norm, without which they need far more than a few epochs.
     Lesson 01, "A network with random weights".
     """
@@ -48,6 +48,15 @@ def create(
     if str(device) == "meta":
         return network
     return initialize(network.to_empty(device=device), initializer, seed)  # type: ignore[return-value]
+
+
+def usual_shape(name: str) -> Shape:
+    """Return the shape (channels, height, width) of the images that a network was made for.
+
+    Raises ValueError for an unknown name.
+    Lesson 02, "The parameter columns".
+    """
+    return _NETWORKS[choose("network", name, NAMES)][1]
 
 
 def weight_count(network: nn.Module) -> int:

@@ -1,5 +1,6 @@
-"""Dead neurons: those with no inputs or no outputs left, found, and removed without changing what a network computes."""
+"""Dead neurons: with no inputs or no outputs left; found, and removed without changing what a network computes."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from ltcourse import masks
+from ltcourse.dropout import Dropout
 from ltcourse.masks import Mask
 from ltcourse.models import snapshot
 
 # between two layers: what treats each channel by itself, so that a channel can go
 _CHANNELWISE = (
-    nn.ReLU, nn.Flatten, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Identity,
+    nn.ReLU, nn.Flatten, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.BatchNorm1d, nn.BatchNorm2d, Dropout,
 )  # fmt: skip
 
 
@@ -39,9 +41,7 @@ def dead(network: nn.Sequential, mask: Mask) -> dict[str, Tensor]:
     links = _chain(network, mask)
     constant, _ = _constants(links)
     needed = _needed(links, constant)
-    return {
-        link.name: constant[i] | ~needed[i] for i, link in enumerate(links[:-1])
-    }
+    return {link.name: constant[i] | ~needed[i] for i, link in enumerate(links[:-1])}
 
 
 def remove(network: nn.Sequential, mask: Mask) -> tuple[nn.Sequential, Mask]:
@@ -81,8 +81,6 @@ def remove(network: nn.Sequential, mask: Mask) -> tuple[nn.Sequential, Mask]:
             smaller[name] = _smaller_norm(module, stay[last])
         else:
             smaller[name] = module
-    from collections import OrderedDict
-
     result = nn.Sequential(OrderedDict(smaller)).train(network.training)
     return masks.apply(result, small_mask), small_mask  # type: ignore[return-value]
 
@@ -97,7 +95,7 @@ def _chain(network: nn.Sequential, mask: Mask) -> list[_Link]:
                 raise ValueError(f"{name} is a convolution in groups: removing channels would make them unequal")
             keep = mask[f"{name}.weight"].cpu()
             links.append(_Link(name, module, [], keep.reshape(*keep.shape[:2], -1)))
-        elif isinstance(module, _CHANNELWISE) or type(module).__name__ == "Dropout":
+        elif isinstance(module, _CHANNELWISE):
             if links:
                 links[-1].behind.append(module)
         else:

@@ -34,9 +34,9 @@ def layers(network: nn.Module, mask: Mask | None, x: Tensor) -> list[Layer]:
     """Count each dense layer and convolution of a network, in the order in which an example goes through them.
 
     mask: None for the dense network. x: (n, channels, height, width), examples to count zero activations with; on the
-    meta device, as the network then is, there are none to count. A weight of a convolution is used once at each position
-    of its output, so that its FLOP are 2 · weights · positions; the zeros of the padding count as inputs, but for
-    `nonzero`. The network is in evaluation for as long as this lasts.
+    meta device, as the network then is, there are none to count. A weight of a convolution is used once at each
+    position of its output, so that its FLOP are 2 · weights · positions; the zeros of the padding count as inputs,
+    but not in `nonzero`. The network is in evaluation for as long as this lasts.
     Raises ValueError for a mask of another network.
     Source: Han et al. 2015, Tables 2 to 5; there "Act %" stands for what is counted here exactly.
     Lesson 02, "Fewer multiplications".
@@ -52,7 +52,7 @@ def layers(network: nn.Module, mask: Mask | None, x: Tensor) -> list[Layer]:
             kept = weights if keep.is_meta else int(keep.sum())
             nonzero = None
             if not output.is_meta:
-                weight = module.weight
+                weight: Tensor = network.get_parameter(name)
                 # the same layer with ones for weights that are kept and for inputs that are not 0 adds up the pairs
                 pairs = _linear(module, (inputs[0] != 0).to(weight.dtype), keep.to(weight.dtype))
                 nonzero = 2 * float(pairs.sum(dtype=torch.float64)) / len(output)

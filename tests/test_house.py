@@ -24,17 +24,19 @@ HOUSE = """
     doctor
     runs
     experiments
-    han lottery instability
+    han lottery instability compression imagenet
     trials
     journal
-    checks ticket_checks verdicts
+    checks ticket_checks table_checks verdicts
     widgets plots
     connectivity
+    accuracy latency neurons sparsity storage
     pruning restarts
     training
     models masks
     data initializers
-    sources mirrors formats
+    dropout
+    streams sources mirrors formats
     progress tables papers names
 """
 
