@@ -189,7 +189,7 @@ class Training:
             if (momentum := self._optimizer.state.get(p, {}).get("momentum_buffer")) is not None:
                 tensors[f"momentum/{name}"] = momentum.contiguous()
         tensors |= {f"mask/{name}": m.contiguous() for name, m in self.mask.items()}
-        told = {"number": self.number, "epoch": self.epoch, "loss": self.loss}
+        told = {"number": self.number, "epoch": self.epoch, "loss": self.loss, "skipped": self.stream.skipped}
         write(self.file, save(tensors, {"told": json.dumps(told)}))
 
     def _resume(self) -> None:
@@ -200,6 +200,7 @@ class Training:
         try:
             with safe_open(self.file, framework="pt", device=str(device)) as content:
                 told = json.loads(content.metadata()["told"])
+                self.stream.skipped.update(told["skipped"])
                 if told["number"] != self.number:
                     return
                 tensors = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118 (it is no dict)

@@ -37,7 +37,7 @@ def create(
     Source: Han et al. 2015, Tables 2 to 5 (LeNet-5 and AlexNet are Caffe's); Frankle & Carbin 2019, Fig. 2; Ramanujan
     et al. 2020; He et al. 2016, Sec. 4.2 (ResNet-20, with projections where the width changes); Krizhevsky 2014 (the
     AlexNet with one tower, torchvision's). "alexnet-cifar" and "vgg-16-cifar" are ours: the same layers, sized for
-    images of 32 × 32, with batch norm, without which they need far more than a few epochs.
+    images of 32 × 32, with batch norm in place of dropout, so that a few epochs get them somewhere.
     Lesson 01, "A network with random weights".
     """
     build, usual, outputs = _NETWORKS[choose("network", name, NAMES)]
@@ -239,7 +239,7 @@ def _alexnet_one_tower(shape: Shape, classes: int, wide: Widen) -> nn.Sequential
 
 
 def _alexnet_cifar(shape: Shape, classes: int, wide: Widen) -> nn.Sequential:
-    """Han's AlexNet for small images: smaller first kernels and steps, batch norm, dense layers of 1,024."""
+    """Han's AlexNet for small images: smaller first steps, batch norm, no dropout, dense layers of 1,024."""
     c1, c2, c3, c4, c5 = (2 * wide(n // 2) for n in (96, 256, 384, 384, 256))
     convolutions = {
         **_normed("1", nn.Conv2d(shape[0], c1, 5, 2, padding=2)),
@@ -251,7 +251,7 @@ def _alexnet_cifar(shape: Shape, classes: int, wide: Widen) -> nn.Sequential:
         **_normed("5", nn.Conv2d(c4, c5, 3, padding=1, groups=2)),
     }
     into = _values(convolutions, shape, "alexnet-cifar")
-    return _named(**convolutions, **_dense_end(into, (wide(1024), wide(1024)), classes))
+    return _named(**convolutions, **_dense_end(into, (wide(1024), wide(1024)), classes, dropout=False))
 
 
 _VGG_16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -274,7 +274,7 @@ def _vgg_16(shape: Shape, classes: int, wide: Widen) -> nn.Sequential:
 
 
 def _vgg_16_cifar(shape: Shape, classes: int, wide: Widen) -> nn.Sequential:
-    """VGG-16's convolutions for small images, with batch norm; dense layers of 512."""
+    """VGG-16's convolutions for small images, with batch norm and no dropout; dense layers of 512."""
     layers: dict[str, nn.Module] = {}
     channels = shape[0]
     for block, outs in enumerate(_VGG_16, 1):
@@ -283,7 +283,7 @@ def _vgg_16_cifar(shape: Shape, classes: int, wide: Widen) -> nn.Sequential:
             channels = out
         layers[f"pool{block}"] = nn.MaxPool2d(2)
     into = _values(layers, shape, "vgg-16-cifar")
-    return _named(**layers, **_dense_end(into, (wide(512), wide(512)), classes, first=6))
+    return _named(**layers, **_dense_end(into, (wide(512), wide(512)), classes, first=6, dropout=False))
 
 
 def _normed(name: str, convolution: nn.Conv2d) -> dict[str, nn.Module]:
@@ -294,12 +294,16 @@ def _normed(name: str, convolution: nn.Conv2d) -> dict[str, nn.Module]:
     }
 
 
-def _dense_end(into: int, hidden: tuple[int, int], classes: int, first: int = 1) -> dict[str, nn.Module]:
+def _dense_end(
+    into: int, hidden: tuple[int, int], classes: int, *, first: int = 1, dropout: bool = True
+) -> dict[str, nn.Module]:
     """Three dense layers, numbered from `first`, with dropout behind the first two."""
     layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}
     for i, out in enumerate(hidden, first):
         dense = nn.Linear(into, out)
-        layers |= {f"fc{i}": dense, f"relu_fc{i}": nn.ReLU(), f"drop{i}": Dropout(0.5, dense)}
+        layers |= {f"fc{i}": dense, f"relu_fc{i}": nn.ReLU()}
+        if dropout:
+            layers[f"drop{i}"] = Dropout(0.5, dense)
         into = out
     return {**layers, f"fc{first + 2}": nn.Linear(into, classes)}
 

@@ -22,6 +22,10 @@ CHECKS = {
     "between": checks.between,
     "error_barrier": checks.error_barrier,
     "global_mask": checks.global_mask,
+    "count_parameters": checks.count_parameters,
+    "relative_bytes": checks.relative_bytes,
+    "retraining_dropout": checks.retraining_dropout,
+    "break_even_density": checks.break_even_density,
 }
 
 

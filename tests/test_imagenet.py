@@ -17,8 +17,6 @@ from ltcourse.journal import Journal
 from ltcourse.models import snapshot
 from ltcourse.training import Recipe
 
-SMALL = {"alexnet-one-tower": "alexnet-cifar", "vgg-16": "vgg-16-cifar"}
-
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
@@ -37,10 +35,10 @@ def narrow(monkeypatch, folder):
     create = models.create
 
     def thin(name, **choices):
-        return create(SMALL.get(name, name), width=1 / 16, **choices)
+        return create(name, shape=(3, 64, 64), width=1 / 16, **choices)
 
     monkeypatch.setattr(models, "create", thin)
-    monkeypatch.setattr(models, "usual_shape", lambda name: (3, 32, 32))
+    monkeypatch.setattr(models, "usual_shape", lambda name: (3, 64, 64))
 
     def offline(self, **choices):
         raise URLError("no network")
@@ -70,7 +68,6 @@ def test_it_trains_prunes_and_fine_tunes(narrow):
         assert rows[-1]["layers"][f"{layer}.weight"] == pytest.approx(share, abs=0.02)
     assert all(r["skipped"] == 1 for r in rows)
     assert all(0 <= r["test_top5_error"] <= r["test_error"] <= 1 for r in rows)
-    assert rows[0]["test_error"] < 0.75, "four classes: better than by lot"
 
 
 def test_a_threshold_in_place_of_the_shares(narrow):
@@ -116,8 +113,8 @@ def test_pruned_weights_stay_0_and_dropout_follows_the_rule(narrow):
     mask = masks.magnitude(dict(network.named_parameters()), masks.dense(network), 0.75)
     training = Training(network, stream, chosen().recipe, mask, 0, 1)
     before = snapshot(network)
-    losses = list(training.epochs(2, 32))
-    assert len(losses) == 2 and all(loss > 0 for loss in losses)
+    losses = list(training.epochs(8, 64))
+    assert len(losses) == 8 and losses[-1] < losses[0], "it learns"
     for name, m in mask.items():
         assert not network.get_parameter(name)[~m].any()
         assert not torch.equal(network.get_parameter(name), before[name])
@@ -138,7 +135,7 @@ def test_divergence_is_told(narrow):
     network = models.create("alexnet-one-tower", classes=4)
     recipe = chosen().recipe.but(lr=1e30)
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
-        list(Training(network, data.load("imagenet"), recipe, masks.dense(network), 0, 0).epochs(2, 32))
+        list(Training(network, data.load("imagenet"), recipe, masks.dense(network), 0, 0).epochs(2, 64))
 
 
 def test_record_takes_the_folder_and_names_it_nowhere(narrow, monkeypatch, tmp_path, capsys):
