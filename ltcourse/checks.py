@@ -16,6 +16,12 @@ from ltcourse.models import snapshot
 from ltcourse.pruning import sensitivity
 from ltcourse.restarts import State
 from ltcourse.supermask_checks import forward_mask, popup_step, scaled_std, score_gradient  # noqa: F401
+from ltcourse.table_checks import (  # noqa: F401
+    break_even_density,
+    count_parameters,
+    relative_bytes,
+    retraining_dropout,
+)
 from ltcourse.ticket_checks import early_stop, imp_round, rounds_until, train_ticket  # noqa: F401
 from ltcourse.verdicts import Finding, Verdict
 

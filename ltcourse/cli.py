@@ -71,8 +71,10 @@ def doctor(options: argparse.Namespace) -> int:
 
 def record(options: argparse.Namespace) -> int:
     """Run an experiment and write its record."""
-    from ltcourse import runs
+    from ltcourse import runs, streams
 
+    if options.data:
+        os.environ[streams.ROOT] = str(Path(options.data).resolve())  # for the workers, too; a record names no folder
     print(runs.record(options.name, options.budget, trials=options.trials, restart=options.restart, echo=True))
     return 0
 
@@ -113,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         "--trials", type=_count, help="how many, from the first seed on (default: all of the settings)"
     )
     command.add_argument("--restart", action="store_true", help="forget a stopped run, and an earlier record")
+    command.add_argument("--data", metavar="PATH", help="the folder of ImageNet: train/CLASS/… and val/CLASS/…")
     command.set_defaults(run=record)
     command = commands.add_parser("runs", help="list the recorded runs")
     command.set_defaults(run=list_runs)

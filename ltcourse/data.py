@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ltcourse import sources
+from ltcourse import sources, streams
 from ltcourse.formats import Bytes
 from ltcourse.names import choose
 from ltcourse.sources import Check, DataError, verify
+from ltcourse.streams import Stream
 
-__all__ = ["NAMES", "Check", "DataError", "Dataset", "Split", "load", "obtain", "verify"]
+__all__ = ["NAMES", "Check", "DataError", "Dataset", "Split", "Stream", "load", "obtain", "verify"]
 
 NAMES: tuple[str, ...] = ("mnist", "fashion-mnist", "cifar-10", "fashion-mnist-mini", "cifar-10-mini")
 VALIDATION = 5_000  # training examples held out; Frankle & Carbin 2019, Sec. 2
@@ -129,20 +131,40 @@ def obtain(name: str, folder: Path | None = None) -> None:
     sources.contents(_known(name), folder)
 
 
+@overload
+def load(  # type: ignore[overload-overlap]  # "imagenet" is a str as well, and comes first
+    name: Literal["imagenet"], *, root: Path | str | None = None
+) -> Stream: ...
+
+
+@overload
 def load(
     name: str, *, device: str | torch.device = "cpu", folder: Path | None = None, download: bool = True
-) -> Dataset:
+) -> Dataset: ...
+
+
+def load(
+    name: str,
+    *,
+    device: str | torch.device = "cpu",
+    folder: Path | None = None,
+    download: bool = True,
+    root: Path | str | None = None,
+) -> Dataset | Stream:
     """Load a data set as tensors on a device: training, validation and test examples.
 
     x: (n, c, h, w) float32. One-channel sets: pixel/255/std, so that black is exactly 0. CIFAR-10:
     (pixel/255 - mean)/std for each channel. Validation: 5,000 training examples held out by a fixed seed (of
     a mini set, a tenth), in the order of the files, as the rest. folder: where files are looked for first and
     downloads are kept; by default that of the environment variable LTCOURSE_DATA, else the repository's
-    data/. download: whether missing files may be fetched. Every file is verified before it is used. Raises
-    DataError for an unknown name, and where the files cannot be had. Source: data/README.md.
+    data/. download: whether missing files may be fetched. Every file is verified before it is used.
+    "imagenet" does not fit in memory, and comes as a `Stream`, of the images in folders under root (`streams`).
+    Raises DataError for an unknown name, and where the files cannot be had. Source: data/README.md.
 
     Lesson 00, "The data".
     """
+    if name == "imagenet":
+        return streams.load(root)
     form = FORMS[_known(name)]
     (x, y), (x_test, y_test) = sources.arrays(name, sources.contents(name, folder, download))
     kept, held_out = split(len(y), min(VALIDATION, len(y) // 10))

@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 
-from ltcourse import han, hidden, instability, lottery, trials
+from ltcourse import compression, han, hidden, imagenet, instability, lottery, trials
 from ltcourse.journal import Row
 from ltcourse.names import choose
 from ltcourse.trials import BUDGETS, Experiment, Settings
 
 EXPERIMENTS: dict[str, Experiment] = {
-    e.name: e for e in (*han.EXPERIMENTS, *lottery.EXPERIMENTS, *instability.EXPERIMENTS, *hidden.EXPERIMENTS)
+    e.name: e for module in (han, compression, imagenet, lottery, instability, hidden) for e in module.EXPERIMENTS
 }
 
 

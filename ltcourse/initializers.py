@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from ltcourse.dropout import Dropout
 from ltcourse.names import choose
 
 Initializer = Callable[[Tensor, torch.Generator], Tensor]
@@ -17,6 +18,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return (fan_in, fan_out) of a weight: how many inputs one output sums, and the other way round.
 
     shape: (out, in) of a dense layer or (out, in, height, width) of a convolution, whose kernel area counts in both.
+    In a grouped convolution `in` is one group's inputs already, and fan_out counts all groups, as PyTorch does.
     Raises ValueError for a shape of fewer than two dimensions.
     Source: Glorot & Bengio 2010; He et al. 2015, Sec. 2.2.
     Lesson 01, "A network with random weights".
@@ -92,6 +94,8 @@ def initialize(network: nn.Module, initializer: Initializer, seed: int) -> nn.Mo
                     bias.zero_()
             elif isinstance(module, _NORMS):
                 module.reset_parameters()
+            elif isinstance(module, Dropout):
+                module.begin(int(torch.randint(2**60, (), generator=generator)))
     return network
 
 

@@ -25,9 +25,69 @@ HAN_TABLE_1 = {  # Han et al. 2015, Table 1
     "alexnet": Row("AlexNet", (0.4278, 0.4277), (0.1973, 0.1967), ("61M", "6.7M"), 9),
     "vgg-16": Row("VGG-16", (0.3150, 0.3134), (0.1132, 0.1088), ("138M", "10.3M"), 13),
 }
-HAN_SHARES = {  # Han et al. 2015, Tables 2 and 3: share of each layer's weights kept
-    "lenet-300-100": {"fc1": 0.08, "fc2": 0.09, "fc3": 0.26},
-    "lenet-5": {"conv1": 0.66, "conv2": 0.12, "fc1": 0.08, "fc2": 0.19},
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A layer in Han's Tables 2 to 5, in percent as printed.
+
+    kept: of its weights. active: of its outputs that are not 0. needed: of its multiplications and additions, where
+    those with a pruned weight and those with an activation of 0 are left out; None where it is not at hand.
+    Lesson 02, "Fewer multiplications".
+    """
+
+    kept: int
+    active: int
+    needed: int | None = None
+
+
+HAN_LAYERS = {  # Han et al. 2015, Tables 2, 3, 4, 5
+    "lenet-300-100": {"fc1": LayerRow(8, 38, 8), "fc2": LayerRow(9, 65, 4), "fc3": LayerRow(26, 100, 17)},
+    "lenet-5": {
+        "conv1": LayerRow(66, 82, 66),
+        "conv2": LayerRow(12, 72, 10),
+        "fc1": LayerRow(8, 55, 6),
+        "fc2": LayerRow(19, 100, 10),
+    },
+    "alexnet": {
+        "conv1": LayerRow(84, 88, 84),
+        "conv2": LayerRow(38, 52, 33),
+        "conv3": LayerRow(35, 37, 18),
+        "conv4": LayerRow(37, 40, 14),
+        "conv5": LayerRow(37, 34, 14),
+        "fc1": LayerRow(9, 36, 3),
+        "fc2": LayerRow(9, 40, 3),
+        "fc3": LayerRow(25, 100, 10),
+    },
+    "vgg-16": {
+        "conv1_1": LayerRow(58, 53),
+        "conv1_2": LayerRow(22, 89),
+        "conv2_1": LayerRow(34, 80),
+        "conv2_2": LayerRow(36, 81),
+        "conv3_1": LayerRow(53, 68),
+        "conv3_2": LayerRow(24, 70),
+        "conv3_3": LayerRow(42, 64),
+        "conv4_1": LayerRow(32, 51),
+        "conv4_2": LayerRow(27, 45),
+        "conv4_3": LayerRow(34, 34),
+        "conv5_1": LayerRow(35, 32),
+        "conv5_2": LayerRow(29, 29),
+        "conv5_3": LayerRow(36, 19),
+        "fc6": LayerRow(4, 38),
+        "fc7": LayerRow(4, 42),
+        "fc8": LayerRow(23, 100),
+    },
+}
+HAN_NEEDED = {"lenet-300-100": 8, "lenet-5": 16, "alexnet": 30, "vgg-16": 21}  # percent of all FLOP, the same tables
+HAN_FLOP = {"lenet-300-100": "532K", "lenet-5": "4586K", "alexnet": "1.5B", "vgg-16": "30.9B"}  # the same tables
+HAN_SHARES = {  # Han et al. 2015, Tables 2 to 5: share of each layer's weights kept
+    network: {layer: row.kept / 100 for layer, row in layers.items()} for network, layers in HAN_LAYERS.items()
+}
+HAN_PICOJOULE = {  # Han et al. 2015, Fig. 1: one operation on 32 bits
+    "addition": 0.9,
+    "multiplication": 3.7,
+    "read from SRAM": 5,
+    "read from DRAM": 640,
 }
 
 

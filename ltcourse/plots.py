@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ltcourse.data import Dataset, Split
 from ltcourse.masks import Mask, density
+from ltcourse.sparsity import Layer
 from ltcourse.training import History
 
 # Okabe & Ito's colors, told apart by color-blind eyes and on a bad projector. One a method, in the whole course.
@@ -31,6 +32,8 @@ COLORS = {
     "from scratch": ORANGE,
     "fine-tuned": GREEN,
     "one shot": PURPLE,
+    "iterative": BLUE,
+    "not retrained": GRAY,
     "reset at the end": SKY,
     "random": RED,
     "trained": GRAY,
@@ -392,4 +395,24 @@ def densities(mask: Mask, ax: Axes, title: str = "") -> Axes:
     ax.bar_label(bars, [f"{100 * s:.1f} %" for s in shares])
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.set(ylabel="weights kept", title=title, ylim=(0, max(*shares, 0.01) * 1.15))
+    return ax
+
+
+def weights_and_flop(layers: Sequence[Layer], ax: Axes, title: str = "") -> Axes:
+    """Draw the share that each layer has of all weights and of all FLOP of the dense network, side by side.
+
+    Lesson 02, "Why the dense layers".
+    """
+    names = [layer.name.removesuffix(".weight") for layer in layers]
+    y = np.arange(len(layers))
+    for offset, values, label, color in (
+        (-0.2, [layer.weights for layer in layers], "of the weights", BLUE),
+        (0.2, [layer.flop for layer in layers], "of the FLOP", ORANGE),
+    ):
+        ax.barh(y + offset, [v / sum(values) for v in values], height=0.4, label=label, color=color)
+    ax.set_yticks(y, names)
+    ax.invert_yaxis()
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.set(xlabel="share of the dense network", title=title)
+    ax.legend(loc="best")
     return ax

@@ -26,6 +26,10 @@ CHECKS = {
     "score_gradient": checks.score_gradient,
     "popup_step": checks.popup_step,
     "scaled_std": checks.scaled_std,
+    "count_parameters": checks.count_parameters,
+    "relative_bytes": checks.relative_bytes,
+    "retraining_dropout": checks.retraining_dropout,
+    "break_even_density": checks.break_even_density,
 }
 
 

@@ -24,12 +24,13 @@ HOUSE = """
     doctor
     runs
     experiments
-    han lottery instability hidden
+    han compression imagenet lottery instability hidden
     trials
     journal
-    checks ticket_checks supermask_checks verdicts
+    checks ticket_checks table_checks supermask_checks verdicts
     widgets pictures plots
     connectivity
+    accuracy latency neurons sparsity storage
     supermasks
     pruning restarts
     training
@@ -37,7 +38,8 @@ HOUSE = """
     subset_sum
     models masks
     data initializers
-    sources mirrors formats
+    dropout
+    streams sources mirrors formats
     progress tables papers names
 """
 
