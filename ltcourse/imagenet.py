@@ -121,7 +121,9 @@ def errors(network: nn.Module, stream: Stream, side: int, batch: int) -> tuple[f
 class Training:
     """A training on a stream, epoch by epoch, that can be stopped after any of them and goes on in a new process.
 
-    file: where the state after the last epoch is kept, None for nowhere. epoch: how many are done.
+    file: where the state after the last epoch is kept, None for nowhere. epoch: how many are done. smoothing: share of
+    the label that is spread over all classes, 0 to 1. The schedule of the recipe is that of all epochs together; its
+    warm-up is counted in iterations. Parameters that ask for no gradient are left alone.
     Lesson 02, "All the way, where ImageNet is at hand".
     """
 
@@ -134,13 +136,15 @@ class Training:
     file: Path | None = None
     epoch: int = 0
     loss: float = float("nan")
+    smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         self.network.to(memory_format=torch.channels_last)
         self._weights = masks.prunable(self.network)
-        masks.apply(self.network, self.mask)
+        if self.mask:
+            masks.apply(self.network, self.mask)
         self._optimizer = torch.optim.SGD(
-            self.network.parameters(),
+            [p for p in self.network.parameters() if p.requires_grad],
             lr=self.recipe.lr,
             momentum=self.recipe.momentum,
             weight_decay=self.recipe.weight_decay,
@@ -150,17 +154,21 @@ class Training:
     def epochs(self, count: int, side: int) -> Iterator[float]:
         """Train up to so many epochs in all, and yield the mean loss of each."""
         device = next(self.network.parameters()).device
+        length = min(self.recipe.iterations, -(-len(self.stream.train) // self.recipe.batch))
+        whole = self.recipe.but(iterations=max(1, count * length))
         while self.epoch < count:
             self.network.train()
             total = torch.zeros((), device=device)
             seen = 0
             batches = self.stream.batches("train", self.recipe.batch, side, seed=self.seed, epoch=self._turn)
             for iteration, (x, y) in enumerate(batches, 1):
+                self._optimizer.param_groups[0]["lr"] = whole.lr_at(self.epoch * length + iteration)
                 self._optimizer.zero_grad()
-                loss = cross_entropy(self.network(x.to(device)), y.to(device))
+                loss = cross_entropy(self.network(x.to(device)), y.to(device), label_smoothing=self.smoothing)
                 loss.backward()
                 self._optimizer.step()
-                masks.apply(self.network, self.mask)
+                if self.mask:
+                    masks.apply(self.network, self.mask)
                 total += loss.detach() * len(y)
                 seen += len(y)
                 if iteration == self.recipe.iterations:

@@ -24,7 +24,7 @@ HOUSE = """
     doctor
     runs
     experiments
-    han compression imagenet lottery instability hidden
+    han compression lottery instability hidden imagenet
     trials
     journal
     checks ticket_checks table_checks supermask_checks verdicts
