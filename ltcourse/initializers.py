@@ -16,7 +16,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     shape: (out, in) of a dense layer or (out, in, height, width) of a convolution, whose kernel area counts in both.
     Raises ValueError for a shape of fewer than two dimensions.
     Source: Glorot & Bengio 2010; He et al. 2015, Sec. 2.2.
-    Lesson 01, "A network with random weights".
+    Lesson 06, "Convolutions".
     """
     if len(shape) < 2:
         raise ValueError(f"a weight of shape {tuple(shape)} has no fans: only weights of 2 or more dimensions do")
@@ -24,11 +24,24 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[1] * area, shape[0] * area
 
 
+def with_gain(gain: float) -> Initializer:
+    """Return an initializer that draws from N(0, gain² / fan_in): with gain sqrt(2) it is `kaiming_normal`.
+
+    gain: 1 keeps the mean square through layers without an activation; sqrt(2) makes up for ReLU.
+    Lesson 06, "Other activations".
+    """
+
+    def draw(weight: Tensor, generator: torch.Generator) -> Tensor:
+        return _normal(weight, gain / math.sqrt(fans(tuple(weight.shape))[0]), generator)
+
+    return draw
+
+
 def xavier_normal(weight: Tensor, generator: torch.Generator) -> Tensor:
     """Draw a tensor like `weight` from N(0, 2 / (fan_in + fan_out)), the Gaussian Glorot initialization.
 
     Source: Glorot & Bengio 2010, Eq. 12 (its variance, with a normal distribution); Frankle & Carbin 2019, Fig. 2.
-    Lesson 01, "A network with random weights".
+    Lesson 06, "The way back".
     """
     return _normal(weight, math.sqrt(2 / sum(fans(tuple(weight.shape)))), generator)
 
@@ -37,7 +50,7 @@ def kaiming_normal(weight: Tensor, generator: torch.Generator) -> Tensor:
     """Draw a tensor like `weight` from N(0, 2 / fan_in), which keeps the variance through ReLU layers.
 
     Source: He et al. 2015, Eq. 10.
-    Lesson 01, "A network with random weights".
+    Lesson 06, "ReLU halves it".
     """
     return _normal(weight, _kaiming_std(weight), generator)
 
@@ -46,7 +59,7 @@ def signed_constant(weight: Tensor, generator: torch.Generator) -> Tensor:
     """Draw a tensor like `weight` of the two values ±sqrt(2 / fan_in), each sign with probability 1/2.
 
     Source: Ramanujan et al. 2020, Sec. 4.1 (signed Kaiming constant).
-    Lesson 01, "A network with random weights".
+    Lesson 06, "Two values".
     """
     signs = torch.randint(0, 2, weight.shape, generator=generator) * 2 - 1
     return (signs * _kaiming_std(weight)).to(weight)

@@ -24,15 +24,16 @@ HOUSE = """
     doctor
     runs
     experiments
-    han lottery instability
+    han lottery instability beginnings
     trials
     journal
-    checks ticket_checks verdicts
+    checks ticket_checks initialization_checks verdicts
     widgets plots
     connectivity
     pruning restarts
     training
     models masks
+    signals
     data initializers
     sources mirrors formats
     progress tables papers names
