@@ -132,7 +132,14 @@ _ADAM = Recipe(optimizer="adam", lr=1e-3)
 _LENET = Recipe(optimizer="adam", lr=1.2e-3)
 
 
-def _by_depth(at: str, iterations: int, depths: tuple[int, ...], seeds: int, width: int = 100) -> Depth:
+def _by_depth(
+    at: str,
+    iterations: int,
+    depths: tuple[int, ...],
+    seeds: int,
+    width: int = 100,
+    initializers: tuple[str, ...] = _ALL,
+) -> Depth:
     length = {"iterations": iterations, "evaluate_every": iterations}
     return Depth(
         network="plain",
@@ -141,16 +148,18 @@ def _by_depth(at: str, iterations: int, depths: tuple[int, ...], seeds: int, wid
         adam=_ADAM.but(**length),
         depths=depths,
         width=width,
+        initializers=initializers,
         seeds=tuple(range(seeds)),
     )
 
 
 def _tickets(at: str, iterations: int, rounds: int, fold: int, seeds: int) -> FirstTickets:
     """fold: how many of the paper's rounds, of 20 % each, are taken as one."""
+    every = 100 if iterations > 400 else iterations  # an evaluation of LeNet takes as long as 50 iterations
     return FirstTickets(
         network="lenet-300-100",
         data=small_data(at, "mnist"),
-        recipe=_LENET.but(iterations=iterations, evaluate_every=min(iterations, 100)),
+        recipe=_LENET.but(iterations=iterations, evaluate_every=every),
         rounds=rounds,
         rate=1 - 0.8**fold,
         seeds=tuple(range(seeds)),
@@ -164,7 +173,7 @@ EXPERIMENTS = (
         lesson="06_initialization",
         budgets={
             "smoke": _by_depth("smoke", 10, (3, 6), 1, width=20),
-            "class": _by_depth("class", 300, (5, 15, 30), 2),
+            "class": _by_depth("class", 300, (5, 15, 30), 2, initializers=_SLIDES),
             "desk": _by_depth("desk", 1_000, (5, 10, 15, 20, 30), 3),
             "paper": _by_depth("paper", 10_000, (5, 10, 15, 20, 30, 40, 50), 5, width=300),
         },
@@ -176,7 +185,7 @@ EXPERIMENTS = (
         lesson="06_initialization",
         budgets={
             "smoke": _tickets("smoke", 10, 1, 7, 1),
-            "class": _tickets("class", 400, 2, 7, 2),
+            "class": _tickets("class", 300, 2, 7, 2),
             "desk": _tickets("desk", 1_500, 5, 3, 3),
             "paper": _tickets("paper", 50_000, 16, 1, 5),
         },

@@ -346,6 +346,8 @@ def _wrong_draw(name: str, w: Tensor) -> str:
     right, found = math.sqrt(2 / inward), _rms(w)
     if bool((w == 7).all()):
         return f"{name} was not filled"
+    if 2 < (different := w.unique().numel()) < 0.9 * n:
+        return f"{name}: only {different} of its {n} weights differ: draw each by itself"
     share = 5 / math.sqrt(2 * n)  # five standard errors of a std of n normal numbers
     if not _near(found, right, share):
         mistakes = {
@@ -366,8 +368,6 @@ def _wrong_draw(name: str, w: Tensor) -> str:
     if abs(kurtosis - 3) > 5 * math.sqrt(24 / n):
         like = "two values" if kurtosis < 1.2 else "uniform" if abs(kurtosis - 1.8) < 0.1 else "of another distribution"
         return f"{name}: the std is right, but the weights are {like}: draw them from a normal distribution"
-    if w.unique().numel() < 0.9 * n:
-        return f"{name}: only {w.unique().numel()} of its {n} weights differ: draw each by itself"
     return ""
 
 

@@ -136,7 +136,7 @@ class SignalExplorer:
     Lesson 06, "Move the gain".
     """
 
-    activations = ("ReLU", "tanh")
+    activations = ("tanh", "ReLU")
     _limits = (1e-15, 1e15)  # a scale that jumps hides what changes
 
     def __init__(
@@ -163,13 +163,15 @@ class SignalExplorer:
             trials = [getattr(f, name) for f in found]
             for spreads in trials:
                 ax.plot(spreads, color=plots.BLUE if name == "activations" else plots.ORANGE, marker="o", markersize=4)
-            layer = math.prod(signals.factor(t) for t in trials) ** (1 / len(trials))
+            # of the hidden layers: the images and the logits are of other sizes
+            layer = math.prod(signals.factor(t[1:-1]) for t in trials) ** (1 / len(trials))
             way = layer if name == "activations" else 1 / layer
             ax.set(
                 yscale="log", ylim=self._limits, xlabel="layer (0: the images)", title=f"{name}: × {way:.2f} a layer"
             )
             ax.xaxis.set_major_locator(plots.MaxNLocator(integer=True))
-        axes[0].set_ylabel("root mean square")
+        axes[0].set_ylabel("spread")
+        figure.suptitle(f"{depth} layers of {width} neurons, {activation}, gain {gain:.3g}")
         return figure
 
 

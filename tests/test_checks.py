@@ -22,6 +22,10 @@ CHECKS = {
     "between": checks.between,
     "error_barrier": checks.error_barrier,
     "global_mask": checks.global_mask,
+    "xavier_and_kaiming": checks.xavier_and_kaiming,
+    "keeping_gain": checks.keeping_gain,
+    "diagnose": checks.diagnose,
+    "fill_kaiming": checks.fill_kaiming,
 }
 
 
