@@ -377,8 +377,8 @@ for method, by_depth in accuracy.items():
 # LeNet-300-100 is a matter of taste.) Where a line lies on the dashed one, the network says the same digit to every image.
 # And compare the lines with and without Adam: it rescales each gradient, but not what goes forward.
 #
-# **The paper reports** the same for photographs (He et al. 2015, Sec. 2.2, Figs. 2 and 3): with 22 layers both learn,
-# Kaiming sooner; with 30 layers Xavier does not learn at all, and Kaiming does.
+# **The paper reports** the same for convolutional networks on photographs (He et al. 2015, Sec. 2.2): from both formulas a
+# deep network learns, from Kaiming's sooner; a still deeper one learns from Kaiming's alone.
 #
 # Be fair, though. How much have the deepest networks learned from Kaiming, beside the shallow ones, and how far apart are
 # two seeds? The scale is right, and something else is not. Take two different images, and the numbers that they cause in a
@@ -399,8 +399,8 @@ with torch.inference_mode():
 
 # %% [markdown]
 # A deep ReLU network before training maps all digits in nearly the same direction, whatever the scale. The formulas keep the
-# *size* of the signal, not what it says. This is why networks of real depth also have the shortcuts and the batch norm of
-# lesson [04](04_when_tickets_fail.ipynb), which make the choice between the two formulas far less critical.
+# *size* of the signal, not what it says. This is one reason why networks of real depth also have the shortcuts and the
+# batch norm of lesson [04](04_when_tickets_fail.ipynb). Where those are, the choice between the formulas matters far less.
 #
 # A longer comparison, with more depths and seeds, and with the third initialization that follows now:
 # `ltcourse record depth --budget desk`.
@@ -424,8 +424,9 @@ for ax, draw, name in zip(axes, (kaiming_normal, signed_constant), ("Kaiming", "
 # %% [markdown]
 # Why would anybody want that? Because all *magnitudes* are then equal, and only the signs are left to chance. Zhou et al.
 # (2019) had found that of a ticket's initial weights the sign matters most. Ramanujan et al. do not train weights at all:
-# they only choose which to keep. With two values there is nothing left to choose by but the place and the sign, and it works
-# better: **the paper reports** 68.6 % instead of 61.7 % on ImageNet, for a ResNet-50 of random weights. That is lesson 07.
+# they only choose which to keep. With two values there is nothing left to choose by but the place and the sign, and it
+# works better: for a ResNet-50 that keeps 30 % of its random weights **the paper reports** 68.6 % on ImageNet, instead of
+# 61.7 % from Kaiming's formula. That is lesson 07.
 #
 # ## What tickets it holds
 #
