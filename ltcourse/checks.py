@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ltcourse import connectivity, masks, verdicts
+from ltcourse.initialization_checks import diagnose, fill_kaiming, keeping_gain, xavier_and_kaiming  # noqa: F401
 from ltcourse.masks import Mask, Weights
 from ltcourse.models import snapshot
 from ltcourse.pruning import sensitivity

@@ -21,7 +21,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     In a grouped convolution `in` is one group's inputs already, and fan_out counts all groups, as PyTorch does.
     Raises ValueError for a shape of fewer than two dimensions.
     Source: Glorot & Bengio 2010; He et al. 2015, Sec. 2.2.
-    Lesson 01, "A network with random weights".
+    Lesson 06, "Convolutions".
     """
     if len(shape) < 2:
         raise ValueError(f"a weight of shape {tuple(shape)} has no fans: only weights of 2 or more dimensions do")
@@ -29,12 +29,25 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[1] * area, shape[0] * area
 
 
+def with_gain(gain: float) -> Initializer:
+    """Return an initializer that draws from N(0, gain² / fan_in): with gain sqrt(2) it is `kaiming_normal`.
+
+    gain: 1 keeps the mean square through layers without an activation; sqrt(2) makes up for ReLU.
+    Lesson 06, "Other activations".
+    """
+
+    def draw(weight: Tensor, generator: torch.Generator) -> Tensor:
+        return _normal(weight, gain / math.sqrt(fans(tuple(weight.shape))[0]), generator)
+
+    return draw
+
+
 def xavier_normal(weight: Tensor, generator: torch.Generator, kept: float = 1.0) -> Tensor:
     """Draw a tensor like `weight` from N(0, 2 / (fan_in + fan_out)), the Gaussian Glorot initialization.
 
     kept: share of the weights that will be used, 0 to 1: the fan_in of the formula is kept · fan_in.
     Source: Glorot & Bengio 2010, Eq. 12 (its variance, with a normal distribution); Frankle & Carbin 2019, Fig. 2.
-    Lesson 01, "A network with random weights".
+    Lesson 06, "The way back".
     """
     fan_in, fan_out = fans(tuple(weight.shape))
     return _normal(weight, math.sqrt(2 / (kept * fan_in + fan_out)), generator)
@@ -45,7 +58,7 @@ def kaiming_normal(weight: Tensor, generator: torch.Generator, kept: float = 1.0
 
     kept: as of `xavier_normal`.
     Source: He et al. 2015, Eq. 10; Ramanujan et al. 2020, Sec. 4 (scaled by what is kept).
-    Lesson 01, "A network with random weights".
+    Lesson 06, "ReLU halves it".
     """
     return _normal(weight, _kaiming_std(weight, kept), generator)
 
@@ -55,7 +68,7 @@ def signed_constant(weight: Tensor, generator: torch.Generator, kept: float = 1.
 
     kept: as of `xavier_normal`.
     Source: Ramanujan et al. 2020, Sec. 4.1 (signed Kaiming constant).
-    Lesson 01, "A network with random weights".
+    Lesson 06, "Two values".
     """
     signs = torch.randint(0, 2, weight.shape, generator=generator) * 2 - 1
     return (signs * _kaiming_std(weight, kept)).to(weight)

@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from ltcourse.data import Dataset, Split
@@ -42,6 +42,11 @@ COLORS = {
     "signed constant": GREEN,
     "L2": GREEN,
     "L1": PURPLE,
+    "Xavier": ORANGE,
+    "Kaiming": BLUE,
+    "zero": GRAY,
+    "too small": PURPLE,
+    "too large": RED,
 }
 LAYERS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 _MARKERS = "os^Dvp"
@@ -380,6 +385,88 @@ def along_a_line(errors: Mapping[str, Sequence[Sequence[float]]], ax: Axes, titl
     ax.set(xlabel="way from one network to the other", ylabel="test error", title=title, ylim=(0, None))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
+    ax.legend()
+    return ax
+
+
+def layer_sums(into: int, out: int, ax: Axes, *, back: bool = False) -> Axes:
+    """Draw two layers and the products that one neuron adds up: on the way forward, or on the way back.
+
+    into, out: neurons of layers i − 1 and i.
+    Lesson 06, "One neuron adds up".
+    """
+    left, right = (np.linspace(-1, 1, n) * (n - 1) / max(max(into, out) - 1, 1) for n in (into, out))
+    one = (into if back else out) // 2
+    color = ORANGE if back else BLUE
+    for a, y in enumerate(left):
+        for b, z in enumerate(right):
+            used = one == (a if back else b)
+            ax.plot([0, 1], [y, z], color=color if used else "#DDDDDD", linewidth=2.5 if used else 1, zorder=1 + used)
+    for x, places, chosen in ((0, left, back), (1, right, not back)):
+        fill = [color if chosen and k == one else "white" for k in range(len(places))]
+        ax.scatter([x] * len(places), places, s=330, c=fill, edgecolors="#333333", linewidths=1.6, zorder=3)
+    ax.text(0, -1.25, f"layer $i-1$\n$n_{{i-1}}$ = {into}", ha="center", va="top")
+    ax.text(1, -1.25, f"layer $i$\n$n_i$ = {out}", ha="center", va="top")
+    ax.annotate(
+        "",
+        (0.2, 1.25) if back else (0.8, 1.25),
+        (0.8, 1.25) if back else (0.2, 1.25),
+        arrowprops={"arrowstyle": "-|>", "color": color, "lw": 2.5},
+    )
+    ax.set(xlim=(-0.35, 1.35), ylim=(-1.75, 1.35))
+    count = f"$n_i$ = {out}" if back else f"$n_{{i-1}}$ = {into}"
+    ax.set_title(f"{'back' if back else 'forward'}: a sum of {count} products")
+    ax.set_axis_off()
+    return ax
+
+
+def through_layers(
+    curves: Mapping[str, Sequence[Sequence[float]]], ax: Axes, *, ylabel: str, title: str = "", legend: bool = True
+) -> Axes:
+    """Draw a number layer by layer on a logarithmic axis: the mean of the trials as a line, their range as a band.
+
+    curves: label → one list a trial, the images (layer 0) first. The mean is that of the logarithms. What is exactly 0
+    has no place on the axis: its line ends there, and the legend, which stands at the right of the axes, says so.
+    Source: Glorot & Bengio 2010, whose figures of activations and gradients are histograms.
+    Lesson 06, "Thirty layers".
+    """
+    for i, (label, trials) in enumerate(curves.items()):
+        values = np.array(trials, dtype=float)
+        lost = (values == 0).any(0)
+        values[:, lost] = np.nan
+        color = COLORS.get(label, LAYERS[i % len(LAYERS)])
+        ax.plot(
+            range(values.shape[1]),
+            np.exp(np.log(values).mean(0)),
+            color=color,
+            marker=_MARKERS[i % len(_MARKERS)],
+            markersize=5,
+            label=f"{label} (exactly 0)" if lost.any() else label,
+        )
+        ax.fill_between(range(values.shape[1]), values.min(0), values.max(0), color=color, alpha=0.2, linewidth=0)
+    ax.set_yscale("log")
+    ax.set(xlabel="layer (0: the images)", ylabel=ylabel, title=title)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if legend:
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return ax
+
+
+def against_depth(
+    curves: Mapping[str, Mapping[int, Sequence[float]]], ax: Axes, *, guess: float | None = None, title: str = ""
+) -> Axes:
+    """Draw accuracy against the number of layers, a line a method: the mean of the trials, their range as a band.
+
+    curves: method → layers → the trials' values, 0 to 1. guess: what always saying the most frequent class reaches.
+    Lesson 06, "Does it train?".
+    """
+    for i, (method, by_depth) in enumerate(curves.items()):
+        _line_and_band(ax, list(by_depth), list(by_depth.values()), method, i)
+    if guess is not None:
+        ax.axhline(guess, color=GRAY, linestyle="--", label="one class for all")
+    ax.set(xlabel="layers", ylabel="test accuracy", title=title, ylim=(0, 1.03))
+    ax.set_xticks(sorted({depth for by_depth in curves.values() for depth in by_depth}))
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend()
     return ax
 

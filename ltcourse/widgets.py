@@ -1,7 +1,9 @@
 """Sliders: a thin `interact` over a plain function that draws, with a picture for readers without a kernel."""
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import ipywidgets
@@ -10,8 +12,9 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from ltcourse import masks, pictures, plots, supermasks
+from ltcourse import masks, pictures, plots, signals, supermasks
 from ltcourse.data import Split
+from ltcourse.initializers import with_gain
 from ltcourse.pruning import Round
 from ltcourse.restarts import State
 from ltcourse.tables import percent
@@ -185,3 +188,54 @@ class EdgeStepper:
         title = f"{step}   ({came} came, {came} went)" if came else step
         pictures.network(self._weights, ax, kept=now, before=before, title=title)
         return figure
+
+
+class SignalExplorer:
+    """What goes through a deep network, and what comes back, for every choice of depth, width, gain and activation.
+
+    x, y: labeled images. depths: layers of weights. widths: neurons of the hidden layers. gains: label → the weights'
+    std times sqrt(fan_in). seeds: of the networks, a line each. All is computed here, so that a slider answers at once.
+    Lesson 06, "Move the gain".
+    """
+
+    activations = ("tanh", "ReLU")
+    _limits = (1e-15, 1e15)  # a scale that jumps hides what changes
+
+    def __init__(
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        depths: Sequence[int],
+        widths: Sequence[int],
+        gains: Mapping[str, float],
+        seeds: Sequence[int] = (0, 1),
+    ) -> None:
+        self.depths, self.widths, self.gains = tuple(depths), tuple(widths), dict(gains)
+        self._found = {
+            choice: [signals.measure(_plain(*choice, inputs=x[0].numel(), seed=seed), x, y) for seed in seeds]
+            for choice in product(self.depths, self.widths, self.gains.values(), self.activations)
+        }
+
+    def draw(self, depth: int, width: int, gain: float, activation: str) -> Figure:
+        """Draw the spread of the activations and of the gradients, layer by layer, a line a network."""
+        found = self._found[depth, width, gain, activation]
+        figure, axes = plt.subplots(1, 2, figsize=(13, 4.6), sharey=True)
+        for ax, name in zip(axes, ("activations", "gradients"), strict=True):
+            trials = [getattr(f, name) for f in found]
+            for spreads in trials:
+                ax.plot(spreads, color=plots.BLUE if name == "activations" else plots.ORANGE, marker="o", markersize=4)
+            # of the hidden layers: the images and the logits are of other sizes
+            layer = math.prod(signals.factor(t[1:-1]) for t in trials) ** (1 / len(trials))
+            way = layer if name == "activations" else 1 / layer
+            ax.set(
+                yscale="log", ylim=self._limits, xlabel="layer (0: the images)", title=f"{name}: × {way:.2f} a layer"
+            )
+            ax.xaxis.set_major_locator(plots.MaxNLocator(integer=True))
+        axes[0].set_ylabel("spread")
+        figure.suptitle(f"{depth} layers of {width} neurons, {activation}, gain {gain:.3g}")
+        return figure
+
+
+def _plain(depth: int, width: int, gain: float, activation: str, *, inputs: int, seed: int) -> nn.Sequential:
+    return signals.plain(depth, width, activation=activation, inputs=inputs, initializer=with_gain(gain), seed=seed)

@@ -30,6 +30,10 @@ CHECKS = {
     "relative_bytes": checks.relative_bytes,
     "retraining_dropout": checks.retraining_dropout,
     "break_even_density": checks.break_even_density,
+    "xavier_and_kaiming": checks.xavier_and_kaiming,
+    "keeping_gain": checks.keeping_gain,
+    "diagnose": checks.diagnose,
+    "fill_kaiming": checks.fill_kaiming,
 }
 
 

@@ -24,10 +24,10 @@ HOUSE = """
     doctor
     runs
     experiments
-    han compression lottery instability hidden imagenet
+    han compression lottery instability beginnings hidden imagenet
     trials
     journal
-    checks ticket_checks table_checks supermask_checks verdicts
+    checks ticket_checks table_checks initialization_checks supermask_checks verdicts
     widgets pictures plots
     connectivity
     accuracy latency neurons sparsity storage
@@ -37,6 +37,7 @@ HOUSE = """
     augmentation
     subset_sum
     models masks
+    signals
     data initializers
     dropout
     streams sources mirrors formats

@@ -7,7 +7,16 @@ import torch
 from torch import nn
 
 from ltcourse import models
-from ltcourse.initializers import INITIALIZERS, fans, initialize, kaiming_normal, named, signed_constant, xavier_normal
+from ltcourse.initializers import (
+    INITIALIZERS,
+    fans,
+    initialize,
+    kaiming_normal,
+    named,
+    signed_constant,
+    with_gain,
+    xavier_normal,
+)
 
 DENSE, CONV = (300, 784), (50, 20, 5, 5)
 ALL = (xavier_normal, kaiming_normal, signed_constant)
@@ -75,6 +84,45 @@ def test_normal_initializers_are_those_of_pytorch(ours, theirs, shape):
 )
 def test_scale_is_the_papers_formula(initializer, shape, std):
     assert float(initializer(torch.empty(shape), generator()).std()) == pytest.approx(std, rel=0.02)
+
+
+@pytest.mark.parametrize("shape", [DENSE, CONV, (6, 4, 3, 3), (8, 4, 5)])
+def test_the_formulas_are_exact(monkeypatch, shape):
+    """Where every random number is 1, a weight is its std."""
+    monkeypatch.setattr(torch, "randn", lambda *given, **named: torch.ones(shape))
+    fan_in, fan_out = fans(shape)
+    area = math.prod(shape[2:])
+    assert (fan_in, fan_out) == (shape[1] * area, shape[0] * area)
+    assert (fan_in, fan_out) == nn.init._calculate_fan_in_and_fan_out(torch.empty(shape))
+    for draw, std in (
+        (xavier_normal, math.sqrt(2 / (fan_in + fan_out))),
+        (kaiming_normal, math.sqrt(2 / fan_in)),
+        (with_gain(1.0), math.sqrt(1 / fan_in)),
+        (with_gain(0.3), 0.3 * math.sqrt(1 / fan_in)),
+    ):
+        assert torch.allclose(draw(torch.empty(shape), generator()), torch.full(shape, std), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("nonlinearity", "param"), [("relu", None), ("tanh", None), ("linear", None), ("leaky_relu", 0.2), ("selu", None)]
+)
+@pytest.mark.parametrize("shape", [DENSE, CONV])
+def test_gains_mean_what_they_mean_in_pytorch(nonlinearity, param, shape):
+    gain = nn.init.calculate_gain(nonlinearity, param)
+    theirs = nn.init.kaiming_normal_(
+        torch.empty(shape), a=param or 0, nonlinearity=nonlinearity, generator=generator(3)
+    )
+    assert torch.allclose(with_gain(gain)(torch.empty(shape), generator(3)), theirs, rtol=1e-5, atol=0)
+
+
+def test_relus_gain_is_kaimings():
+    assert math.sqrt(2) == pytest.approx(nn.init.calculate_gain("relu"))
+    ours = with_gain(math.sqrt(2))(torch.empty(DENSE), generator(5))
+    assert torch.allclose(ours, kaiming_normal(torch.empty(DENSE), generator(5)), rtol=1e-6, atol=0)
+
+
+def test_a_gain_of_zero_draws_zeros():
+    assert not with_gain(0.0)(torch.empty(DENSE), generator()).any()
 
 
 @pytest.mark.parametrize("shape", [DENSE, CONV])

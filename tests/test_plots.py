@@ -71,6 +71,8 @@ def test_colors_are_told_apart():
         ("ticket", "rewound", "re-initialized", "random", "dense"),
         ("ticket", "one shot", "reset at the end", "re-initialized"),
         ("fine-tuned", "from scratch", "dense"),
+        ("zero", "too small", "Xavier", "Kaiming", "too large"),
+        ("Xavier", "Kaiming", "signed constant"),
     ):
         assert len({plots.COLORS[m] for m in together}) == len(together)
 
@@ -322,6 +324,54 @@ def test_sensitivity_draws_a_line_a_layer(ax, network):
     assert len(looks) == len(layers), "two layers look the same"
     assert ax.xaxis_inverted() and ax.get_title() == "a network"
     assert legend(ax) == [name.removesuffix(".weight") for name in layers]
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize(("into", "out"), [(6, 4), (1, 1), (2, 7)])
+def test_layer_sums_marks_what_one_neuron_adds_up(ax, into, out, back):
+    assert plots.layer_sums(into, out, ax, back=back) is ax
+    color = plots.ORANGE if back else plots.BLUE
+    lines = ax.get_lines()
+    used = [x for x in lines if x.get_color() == color]
+    assert len(lines) == into * out and len(used) == (out if back else into)
+    end = 0 if back else 1
+    assert len({x.get_ydata()[end] for x in used}) == 1, "all of them meet in one neuron"
+    assert len({x.get_ydata()[1 - end] for x in used}) == len(used)
+    assert f"= {out if back else into} products" in ax.get_title()
+    assert any(f"= {into}" in t for t in texts(ax)) and any(f"= {out}" in t for t in texts(ax))
+
+
+def test_through_layers_draws_the_geometric_mean_and_the_range(ax):
+    curves = {"Kaiming": [[1.0, 1.0, 1.0], [1.0, 4.0, 16.0]], "other": [[2.0, 2.0, 2.0]]}
+    assert labeled(plots.through_layers(curves, ax, ylabel="spread", title="t")) is ax
+    assert ax.get_yscale() == "log" and legend(ax) == ["Kaiming", "other"] and ax.get_title() == "t"
+    drawn = line(ax, "Kaiming")
+    assert list(drawn.get_xdata()) == [0, 1, 2] and drawn.get_ydata() == pytest.approx([1, 2, 4])
+    assert drawn.get_color() == plots.COLORS["Kaiming"]
+    band = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (1, 16)
+
+
+def test_through_layers_says_what_is_exactly_zero(ax):
+    plots.through_layers({"zero": [[1.0, 0.0, 0.0]], "Xavier": [[1.0, 1e-30, 1e30]]}, ax, ylabel="spread")
+    assert legend(ax) == ["zero (exactly 0)", "Xavier"]
+    drawn = line(ax, "zero (exactly 0)").get_ydata()
+    assert drawn[0] == pytest.approx(1) and np.isnan(drawn[1:]).all()
+
+
+def test_through_layers_can_do_without_a_legend(ax):
+    plots.through_layers({"Xavier": [[1.0, 1.0]]}, ax, ylabel="spread", legend=False)
+    assert ax.get_legend() is None
+
+
+def test_against_depth_draws_means_and_ranges(ax):
+    curves = {"Xavier": {5: [0.9, 0.8], 30: [0.1, 0.1]}, "Kaiming": {5: [0.9, 0.9], 30: [0.3, 0.7]}}
+    assert labeled(plots.against_depth(curves, ax, guess=0.11)) is ax
+    assert legend(ax) == ["Xavier", "Kaiming", "one class for all"]
+    assert list(ax.get_xticks()) == [5, 30]
+    for method, points in curves.items():
+        assert line(ax, method).get_ydata() == pytest.approx([np.mean(v) for v in points.values()])
+    assert line(ax, "one class for all").get_ydata()[0] == 0.11
 
 
 def test_densities_are_the_bars(ax):

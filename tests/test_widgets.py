@@ -7,13 +7,13 @@ import pytest
 import torch
 from matplotlib import pyplot as plt
 
-from ltcourse import masks, models, plots, supermasks, widgets
-from ltcourse.initializers import kaiming_normal
+from ltcourse import masks, models, plots, signals, supermasks, widgets
+from ltcourse.initializers import kaiming_normal, with_gain
 from ltcourse.models import snapshot
 from ltcourse.pruning import prune_iteratively
 from ltcourse.tables import percent
 from ltcourse.training import Recipe, evaluate, train
-from ltcourse.widgets import EdgeStepper, PopupExplorer, ThresholdExplorer, TicketStepper, explore
+from ltcourse.widgets import EdgeStepper, PopupExplorer, SignalExplorer, ThresholdExplorer, TicketStepper, explore
 
 SHARES = [k / 20 for k in range(20)] + [0.97, 0.99, 1.0]
 LAYERS = ("fc1", "fc2", "fc3")
@@ -157,6 +157,68 @@ def test_the_stepper_goes_through_all_rounds_on_one_scale(stepper):
 
 def test_a_step_answers_at_once(stepper):
     assert fastest(lambda number: stepper.draw(number, "after"), stepper.numbers) < 0.3
+
+
+# The signals
+
+
+GAINS = {"0.5": 0.5, "√2": 2**0.5, "3": 3.0}
+
+
+@pytest.fixture(scope="module")
+def signal_explorer(clothes):
+    x, y = clothes.train.x[:20], clothes.train.y[:20]
+    return SignalExplorer(x, y, depths=(3, 12), widths=(10, 60), gains=GAINS)
+
+
+@pytest.mark.parametrize("activation", ["ReLU", "tanh"])
+@pytest.mark.parametrize("gain", GAINS.values())
+@pytest.mark.parametrize("width", [10, 60])
+@pytest.mark.parametrize("depth", [3, 12])
+def test_every_choice_shows_the_spreads_of_its_networks(clothes, depth, width, gain, activation):
+    x, y = clothes.train.x[:20], clothes.train.y[:20]
+    explorer = SignalExplorer(x, y, depths=(depth,), widths=(width,), gains={"it": gain})
+    figure = explorer.draw(depth, width, gain, activation)
+    for seed in (0, 1):
+        draw = with_gain(gain)
+        network = signals.plain(depth, width, activation=activation, initializer=draw, seed=seed)
+        expected = signals.measure(network, x, y)
+        for ax, name in zip(figure.axes, ("activations", "gradients"), strict=True):
+            assert list(ax.get_lines()[seed].get_ydata()) == getattr(expected, name)
+            assert ax.get_title().startswith(f"{name}: × ") and ax.get_xlabel() and ax.get_yscale() == "log"
+    title = figure.get_suptitle()
+    assert f"{depth} layers of {width} neurons, {activation}, gain {gain:.3g}" == title
+    figure.canvas.draw()
+    plt.close(figure)
+
+
+def test_the_factor_in_the_title_says_which_gain_keeps_the_signal(signal_explorer):
+    def shown(gain):
+        left, right = signal_explorer.draw(12, 60, gain, "ReLU").axes
+        return [float(ax.get_title().split()[2]) for ax in (left, right)]
+
+    assert max(shown(0.5)) < 0.6 and min(shown(3.0)) > 1.7
+    assert shown(2**0.5) == pytest.approx([1, 1], abs=0.15), "forward and back"
+
+
+def test_the_scale_of_the_signals_does_not_jump(signal_explorer):
+    limits = {
+        ax.get_ylim()
+        for gain in GAINS.values()
+        for depth in signal_explorer.depths
+        for ax in signal_explorer.draw(depth, 10, gain, "ReLU").axes
+    }
+    assert len(limits) == 1
+    assert signal_explorer.activations[len(signal_explorer.activations) // 2] == "ReLU", "what a built notebook shows"
+
+
+def test_a_signal_answers_at_once(signal_explorer):
+    seconds = []
+    for gain in GAINS.values():
+        begun = time.process_time()
+        plt.close(signal_explorer.draw(12, 60, gain, "tanh"))
+        seconds.append(time.process_time() - begun)
+    assert min(seconds) < 0.3, f"one draw takes {min(seconds):.2f} s"
 
 
 # explore
