@@ -1,5 +1,6 @@
 """The experiments on supermasks: accuracy against k, against initialization and against width (slides S13, S14)."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ import torchvision
 from torch import nn
 
 from ltcourse import masks, models, supermasks
-from ltcourse.data import load
+from ltcourse.data import Dataset, load
 from ltcourse.imagenet import Training, errors
 from ltcourse.initializers import initialize, named
 from ltcourse.journal import Journal, Row
@@ -24,7 +25,8 @@ class Hidden(Settings):
     """The settings of a search for supermasks: recipe is that of the scores.
 
     trained: the recipe of the same network with its weights trained. ks: shares kept, 0 to 1. initializers: by name,
-    each searched at every k. widths: others than 1, searched at `k` with the first initializer, and trained. random:
+    each searched at every k. widths: others than 1, searched at `k`, one of `ks`, with the first initializer, and
+    trained. random:
     whether the subnetworks of the scores that the search begins with, drawn by lot, are evaluated, too.
     Lesson 07, "How many edges?".
     """
@@ -88,10 +90,10 @@ def find_supermasks(chosen: Hidden, seed: int, device: str, journal: Journal) ->
             yield trained(number, width)
 
 
-def _untrained(network: nn.Module, data: Any) -> History:
+def _untrained(network: nn.Module, data: Dataset) -> History:
     """What a training of no iterations would record."""
     (loss, accuracy), (test_loss, test_accuracy) = evaluate(network, data.validation), evaluate(network, data.test)
-    return History([0], [loss], [loss], [accuracy], test_loss, test_accuracy, test_accuracy)
+    return History([0], [math.nan], [loss], [accuracy], test_loss, test_accuracy, test_accuracy)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from ltcourse.dropout import Dropout
 from ltcourse.names import choose
@@ -94,12 +95,14 @@ def initialize(network: nn.Module, initializer: Initializer, seed: int) -> nn.Mo
     """Fill every weight of `network` in place: weights by `initializer`, biases with 0, norm layers as PyTorch does.
 
     All draws come in the order of the layers from one generator on the CPU, so that a seed means the same
-    weights on every device.
+    weights on every device. Raises ValueError for a network whose weights are frozen under scores.
     Lesson 01, "A network with random weights".
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in network.modules():
+            if is_parametrized(module):
+                raise ValueError("the weights are frozen under scores: take them off with supermasks.release(network)")
             weight = getattr(module, "weight", None)
             if isinstance(weight, Tensor) and weight.dim() >= 2:
                 weight.copy_(initializer(torch.empty(weight.shape), generator))

@@ -23,6 +23,7 @@ Criterion = Callable[[Weights, Mask, Rate, str], Mask]
 def prunable(network: nn.Module) -> dict[str, nn.Parameter]:
     """Return the parameters that pruning may touch: weights of dense layers and convolutions, by name.
 
+    Under scores (`supermasks.edge_popup`) a weight and its scores are two parameters, and both are here.
     Lesson 01, "A network with random weights".
     """
     return {name: p for name, p in network.named_parameters() if p.dim() >= 2}
@@ -125,7 +126,9 @@ def _kth_smallest(flat: Tensor, k: int) -> Tensor:
     """The k-th smallest of (n,) numbers, counted from 1: partitioned on a CPU, many times faster than sorted."""
     if flat.is_cuda:
         return flat.kthvalue(k).values
-    numbers = flat.detach().to(torch.float32 if flat.dtype in (torch.float16, torch.bfloat16) else flat.dtype).numpy()
+    numbers = (
+        flat.detach().cpu().to(torch.float32 if flat.dtype in (torch.float16, torch.bfloat16) else flat.dtype).numpy()
+    )
     return torch.tensor(np.partition(numbers, k - 1)[k - 1]).to(flat)
 
 

@@ -157,11 +157,11 @@ def frozen(network: nn.Module) -> dict[str, Tensor]:
 
     Lesson 07, "No weight has moved".
     """
-    weights = {}
-    for name, p in masks.prunable(network).items():
-        if not name.endswith(".scores"):
-            weights[name.replace("parametrizations.", "").removesuffix(".original")] = p.detach()
-    return weights
+    layers = scored(network)
+    if not layers:
+        return {name: p.detach() for name, p in masks.prunable(network).items()}
+    chains = ((name, *_owner(network, name)) for name in layers)
+    return {name: layer.parametrizations[attribute].original.detach() for name, layer, attribute in chains}  # type: ignore[index,union-attr]
 
 
 def checksum(network: nn.Module) -> str:
@@ -170,7 +170,7 @@ def checksum(network: nn.Module) -> str:
     Lesson 07, "No weight has moved".
     """
     digest = hashlib.sha256()
-    for name, w in frozen(network).items():
+    for name, w in sorted(frozen(network).items()):
         digest.update(f"{name} {tuple(w.shape)} {w.dtype}".encode())
         digest.update(w.contiguous().flatten().view(torch.uint8).cpu().numpy().tobytes())
     return digest.hexdigest()

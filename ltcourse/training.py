@@ -288,7 +288,7 @@ def _settled(network: nn.Module, device: torch.device) -> Iterator[None]:
     before = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_flush_denormal(True)
-        if sum(p.numel() for p in network.parameters()) < 1_000_000:
+        if sum(p.numel() for p in network.parameters() if p.requires_grad) < 1_000_000:
             torch.set_num_threads(1)
     try:
         yield

@@ -568,3 +568,14 @@ def test_a_single_layer_and_a_nested_one_have_the_names_of_their_weights():
     assert list(supermasks.supermask(nested)) == ["0.0.weight"]
     mask = supermasks.release(nested)
     masks.apply(nested, mask)
+
+
+def test_weights_under_scores_are_not_drawn_anew_in_silence():
+    network = supermasks.edge_popup(models.create("lenet-300-100", seed=0), 0.5)
+    with pytest.raises(ValueError, match=r"frozen under scores: take them off with supermasks.release"):
+        initialize(network, kaiming_normal, 1)
+    supermasks.release(network)
+    initialize(network, kaiming_normal, 1)
+    assert torch.equal(
+        network.fc1.weight, models.create("lenet-300-100", initializer=kaiming_normal, seed=1).fc1.weight
+    )
