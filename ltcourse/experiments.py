@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 
-from ltcourse import han, instability, lottery, trials
+from ltcourse import han, instability, lottery, transfer, trials
 from ltcourse.journal import Row
 from ltcourse.names import choose
 from ltcourse.trials import BUDGETS, Experiment, Settings
 
 EXPERIMENTS: dict[str, Experiment] = {
-    e.name: e for e in (*han.EXPERIMENTS, *lottery.EXPERIMENTS, *instability.EXPERIMENTS)
+    e.name: e for e in (*han.EXPERIMENTS, *lottery.EXPERIMENTS, *instability.EXPERIMENTS, *transfer.EXPERIMENTS)
 }
 
 

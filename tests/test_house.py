@@ -24,13 +24,13 @@ HOUSE = """
     doctor
     runs
     experiments
-    han lottery instability
+    han lottery instability transfer
     trials
     journal
     checks ticket_checks verdicts
     widgets plots
     connectivity
-    pruning restarts
+    pruning tickets restarts
     training
     models masks
     data initializers
