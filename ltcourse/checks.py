@@ -16,6 +16,7 @@ from ltcourse.models import snapshot
 from ltcourse.pruning import sensitivity
 from ltcourse.restarts import State
 from ltcourse.ticket_checks import early_stop, imp_round, rounds_until, train_ticket  # noqa: F401
+from ltcourse.transfer_checks import expected_overlap, transferred_share, transplant  # noqa: F401
 from ltcourse.verdicts import Finding, Verdict
 
 

@@ -77,3 +77,8 @@ FRANKLE_CONV = {
     "conv-4": ("3.5× at 9.2 %", "+3.5 points at 11.1 %"),
     "conv-6": ("2.5× at 15.1 %", "+3.3 points at 26.4 %"),
 }
+MORCOS = {  # Morcos et al. 2019, on VGG19 and ResNet50
+    "data": Finding("tickets found on other data, against those found on the same data", "often close", "abstract"),
+    "optimizer": Finding("tickets found with the other optimizer", "transfer, SGD to Adam and back", "abstract"),
+    "size": Finding("tickets found on more data, against those found on less", "transfer better", "abstract"),
+}

@@ -27,8 +27,8 @@ HOUSE = """
     han lottery instability transfer
     trials
     journal
-    checks ticket_checks verdicts
-    widgets plots
+    checks ticket_checks transfer_checks verdicts
+    widgets plots matrix
     connectivity
     pruning tickets restarts
     training
