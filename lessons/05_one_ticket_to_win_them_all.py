@@ -215,7 +215,7 @@ if lenet:
 
 # %%
 explorer = widgets.TransferExplorer(lenet or matrix)
-widgets.explore(explorer.draw, source=explorer.sources, target=explorer.targets, density=explorer.densities)
+widgets.explore(explorer.draw, source=explorer.sources[::-1], target=explorer.targets, density=explorer.densities)
 
 # %% [markdown]
 # ## The mask or the values?
@@ -258,9 +258,8 @@ rows = [
 Table(["found on → trained on", "P_m", "mask and values, minus random", "the mask alone, minus random"], rows)
 
 # %% [markdown]
-# A mask of dense layers carries something by itself: which pixels are worth reading is much the same for digits and for
-# clothes, since both are in the middle of the picture. What the last column leaves of the one before it is the part of
-# the values.
+# Two things are worth reading. Where the third column is large and the last one is not, the mask needs its values: it is
+# the two together that win, as in lesson 03. And where both are near 0, nothing at all came along.
 #
 # ## Another optimizer
 #
@@ -360,9 +359,9 @@ Table(["both kept, as a multiple of chance", *(name.removesuffix(".weight") for 
 
 # %% [markdown]
 # Weights have no names. Neuron 17 of one network does not do what neuron 17 of another does, so the second pair has no
-# reason to agree weight by weight, except in the first layer, where inputs are pixels and every network prefers those in
-# the middle. The third pair shows how much of the agreement of the first is there before any training: a weight that is
-# drawn large tends to stay.
+# reason to agree weight by weight. The third pair shows how much of the agreement of the first was there before any
+# training: a weight that is drawn large tends to stay, whatever the data. So likeness well above chance does not yet mean
+# that two tickets know the same. Set it beside the matrix: do tickets that share so much do equally well?
 #
 # Recorded, with longer searches:
 
@@ -464,8 +463,8 @@ for name, m in every.items():
 # home, it is not a memory of its data. It is a network that *trains well*: connections to where there is something to
 # see, and first values of a useful size. As far as it loses something on the way, the data was part of it.
 #
-# And a ticket that travels changes what it costs. Found once, with much data and patience, it could be handed on as a file,
-# as a better beginning than random numbers.
+# A ticket that travels well would change what tickets cost: found once, with much data and patience, and handed on as a
+# file, a better beginning than random numbers.
 
 # %% [markdown]
 # ## Exercises

@@ -198,7 +198,7 @@ def _examples(chosen: Transfer, device: str) -> Iterator[Dataset]:
 
 
 _LENET = Recipe(iterations=50_000, batch=60, optimizer="adam", lr=1.2e-3, evaluate_every=100)
-_LENGTHS = {"smoke": (20, 10), "class": (1_000, 100), "desk": (2_000, 100), "paper": (50_000, 100)}
+_LENGTHS = {"smoke": (20, 10), "class": (800, 100), "desk": (2_000, 100), "paper": (50_000, 100)}
 
 
 def _lenet(name: str, question: str, tasks: dict[str, tuple[Task, ...]], **plans: dict) -> Experiment:

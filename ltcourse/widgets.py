@@ -156,6 +156,8 @@ class TransferExplorer:
                 curves[kind] = curve
         dense = {"dense": list(self._matrix.values("ticket", target, target, 0).values())}
         plots.against_density(curves, right, ylabel="test accuracy", reference=dense)
+        tried = list(curves["ticket"])
+        right.set_xticks(tried, [percent(p) for p in tried])
         here = curves.get("transferred", curves["ticket"])[self._matrix.density(density)]
         right.plot(
             [self._matrix.density(density)], [sum(here) / len(here)], color="black", marker="o", markersize=16,

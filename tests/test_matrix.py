@@ -179,6 +179,7 @@ def test_every_value_shows_its_cell_and_its_curves(explorer, matrix, source, tar
     assert list(lines["random"].get_ydata()) == pytest.approx(lot)
     dense = mean(accuracy("ticket", target, target, 0, s) for s in range(3))
     assert lines["dense"].get_ydata()[0] == pytest.approx(dense)
+    assert [label.get_text() for label in right.get_xticklabels()] == ["50.0 %", "3.0 %"]
     circle = right.get_lines()[-1]
     assert circle.get_xdata()[0] == DENSITY[number]
     assert circle.get_ydata()[0] == pytest.approx(expected[TRIED.index(number)])
