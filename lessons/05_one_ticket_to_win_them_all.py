@@ -428,6 +428,7 @@ def by_size(matrix):
     return f"{'agrees' if agrees else 'does not agree'}: all minus a tenth {more}"
 
 
+# %%
 rows = [
     [name, f"{paper.about}: {paper.reported} ({paper.source})", words(m) if m else f"not recorded yet: `{record}`"]
     for name, paper, words, m in (
