@@ -24,6 +24,7 @@ from ltcourse.table_checks import (  # noqa: F401
     retraining_dropout,
 )
 from ltcourse.ticket_checks import early_stop, imp_round, rounds_until, train_ticket  # noqa: F401
+from ltcourse.transfer_checks import expected_overlap, transferred_share, transplant  # noqa: F401
 from ltcourse.verdicts import Finding, Verdict
 
 

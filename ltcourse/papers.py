@@ -156,3 +156,8 @@ RAMANUJAN_IMAGENET = {  # Ramanujan et al. 2020, Sec. 4; keys as torchvision nam
     "resnet101": Hidden("ResNet-101", 0.6615, 0.723),
     "wide_resnet50_2": Hidden("Wide ResNet-50", 0.679, 0.733),
 }
+MORCOS = {  # Morcos et al. 2019, on VGG19 and ResNet50
+    "data": Finding("tickets found on other data, against those found on the same data", "often close", "abstract"),
+    "optimizer": Finding("tickets found with the other optimizer", "transfer, SGD to Adam and back", "abstract"),
+    "size": Finding("tickets found on more data, against those found on less", "transfer better", "abstract"),
+}

@@ -40,6 +40,7 @@ COLORS = {
     "kaiming": BLUE,
     "xavier": ORANGE,
     "signed constant": GREEN,
+    "transferred": PURPLE,
     "L2": GREEN,
     "L1": PURPLE,
     "Xavier": ORANGE,
@@ -468,6 +469,34 @@ def against_depth(
     ax.set_xticks(sorted({depth for by_depth in curves.values() for depth in by_depth}))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend()
+    return ax
+
+
+def transfer_matrix(
+    gains: Mapping[tuple[str, str], Sequence[float]], ax: Axes, title: str = "", *, limit: float | None = None
+) -> Axes:
+    """Draw how much better each source's ticket is at each target than a control: blue better, red worse.
+
+    gains: (source, target) → differences of accuracies, one a seed; a pair that is left out stays white. limit: of the
+    colors, by default the largest mean difference. A cell says the mean and the range, in percentage points.
+    Source: Morcos et al. 2019 (tickets of several sources at several targets).
+    Lesson 05, "The matrix".
+    """
+    sources, targets = (list(dict.fromkeys(names)) for names in zip(*gains, strict=True))
+    means = np.full((len(sources), len(targets)), np.nan)
+    for (source, target), values in gains.items():
+        means[sources.index(source), targets.index(target)] = np.mean(values)
+    limit = limit or float(np.nanmax(np.abs(means))) or 1.0
+    ax.imshow(means, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
+    for (source, target), values in gains.items():
+        at = targets.index(target), sources.index(source)
+        color = "white" if abs(np.mean(values)) > 0.6 * limit else "black"
+        ends = f"\n{100 * min(values):+.1f} to {100 * max(values):+.1f}" if len(values) > 1 else ""
+        ax.text(*at, f"{100 * np.mean(values):+.1f}{ends}", ha="center", va="center", color=color)
+    ax.set_xticks(range(len(targets)), targets)
+    ax.set_yticks(range(len(sources)), sources)
+    ax.set(xlabel="trained on", ylabel="found on", title=title)
+    ax.grid(False)
     return ax
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ltcourse import masks, pictures, plots, signals, supermasks
 from ltcourse.data import Split
 from ltcourse.initializers import with_gain
+from ltcourse.matrix import TransferMatrix
 from ltcourse.pruning import Round
 from ltcourse.restarts import State
 from ltcourse.tables import percent
@@ -239,3 +240,44 @@ class SignalExplorer:
 
 def _plain(depth: int, width: int, gain: float, activation: str, *, inputs: int, seed: int) -> nn.Sequential:
     return signals.plain(depth, width, activation=activation, inputs=inputs, initializer=with_gain(gain), seed=seed)
+
+
+class TransferExplorer:
+    """Where does a ticket win? The whole matrix at a density, and one source at one target along all densities.
+
+    matrix: of a record or of a live run. densities: what a slider says → the round that is drawn.
+    Lesson 05, "Pick a source, a target, a density".
+    """
+
+    def __init__(self, matrix: TransferMatrix) -> None:
+        self._matrix = matrix
+        self.sources, self.targets = matrix.sources, matrix.targets
+        self.densities = {percent(matrix.density(number)): number for number in matrix.rounds}
+        self._gains = {number: matrix.gains(number) for number in matrix.rounds}
+        means = [abs(sum(v) / len(v)) for gains in self._gains.values() for v in gains.values()]
+        self._limit = max(means, default=0.0) or 1.0  # one scale of colors for all densities
+
+    def draw(self, source: str, target: str, density: int) -> Figure:
+        """Draw the matrix at a round, the chosen cell framed, beside the accuracies of the cell and its controls."""
+        figure, (left, right) = plt.subplots(1, 2, figsize=(15, 4.8), width_ratios=(1, 1.1))
+        gains, size = self._gains[density], percent(self._matrix.density(density))
+        plots.transfer_matrix(gains, left, f"ticket − random, points, $P_m$ = {size}", limit=self._limit)
+        corner = self.targets.index(target) - 0.5, self.sources.index(source) - 0.5
+        left.add_patch(plt.Rectangle(corner, 1, 1, fill=False, edgecolor="black", linewidth=4))
+        curves = {"ticket": self._matrix.curve("ticket", target, target)}
+        if source != target:
+            curves["transferred"] = self._matrix.curve("ticket", source, target)
+        for kind in ("re-initialized", "random"):
+            if curve := self._matrix.curve(kind, source, target):
+                curves[kind] = curve
+        dense = {"dense": list(self._matrix.values("ticket", target, target, 0).values())}
+        plots.against_density(curves, right, ylabel="test accuracy", reference=dense)
+        tried = list(curves["ticket"])
+        right.set_xticks(tried, [percent(p) for p in tried])
+        here = curves.get("transferred", curves["ticket"])[self._matrix.density(density)]
+        right.plot(
+            [self._matrix.density(density)], [sum(here) / len(here)], color="black", marker="o", markersize=16,
+            fillstyle="none", markeredgewidth=3, zorder=3,
+        )  # fmt: skip
+        right.set_title(f"found on {source}, trained on {target}")
+        return figure

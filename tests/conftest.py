@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from ltcourse import beginnings, data, han, hidden, instability, lottery, pruning
+from ltcourse import beginnings, data, han, hidden, instability, lottery, pruning, transfer
 from ltcourse.data import Split
 from ltcourse.models import snapshot
 from ltcourse.training import train
@@ -52,8 +52,8 @@ def small_trials(monkeypatch, tiny):
         trainings.append({"start": snapshot(network), "recipe": recipe, **choices})
         return train(network, dataset, recipe, **choices)
 
-    for module in (beginnings, han, hidden, instability, lottery, pruning):
+    for module in (beginnings, han, hidden, instability, lottery, pruning, transfer):
         monkeypatch.setattr(module, "train", spy)
-    for module in (beginnings, han, hidden, instability, lottery):
+    for module in (beginnings, han, hidden, instability, lottery, transfer):
         monkeypatch.setattr(module, "load", lambda name, device: tiny)
     return trainings

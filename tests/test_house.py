@@ -24,15 +24,15 @@ HOUSE = """
     doctor
     runs
     experiments
-    han compression lottery instability beginnings hidden imagenet
+    han compression lottery instability transfer beginnings hidden imagenet
     trials
     journal
-    checks ticket_checks table_checks initialization_checks supermask_checks verdicts
-    widgets pictures plots
+    checks ticket_checks table_checks transfer_checks initialization_checks supermask_checks verdicts
+    widgets pictures plots matrix
     connectivity
     accuracy latency neurons sparsity storage
     supermasks
-    pruning restarts
+    pruning tickets restarts
     training
     augmentation
     subset_sum

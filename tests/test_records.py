@@ -4,6 +4,7 @@ import pytest
 
 from ltcourse import data, experiments, masks, models, runs
 from ltcourse.lottery import Lottery
+from ltcourse.transfer import Transfer
 
 RECORDS = [tuple(path.name.split(".")[:2]) for path in runs.recorded()]
 
@@ -60,6 +61,20 @@ def test_a_lottery_keeps_as_many_weights_as_its_rates_say(name, at):
             assert sum(layers.values()) == pytest.approx(row["kept"])
             if by_layer:
                 assert layers == pytest.approx(left)
+
+
+TRANSFERS = [(name, at) for name, at in RECORDS if isinstance(experiments.settings(name, at), Transfer)]
+
+
+@pytest.mark.parametrize(("name", "at"), TRANSFERS)
+def test_a_transfer_has_all_its_rows_each_on_the_data_of_its_target(name, at):
+    chosen = experiments.settings(name, at)
+    digests = {task.name: data.load(task.data).sha256 for task in chosen.tasks}
+    for trial in runs.load(name, at).trials:
+        assert len(trial["rows"]) == chosen.trainings
+        for row in trial["rows"]:
+            assert row["data_sha256"] == digests[row["target"]]
+            assert row["density"] == pytest.approx((1 - chosen.rate) ** row["round"], rel=0.05)
 
 
 @pytest.mark.parametrize("name", ["lenet-300-100", "lenet-5"])
