@@ -14,7 +14,6 @@
 # CIFAR-10 · ImageNet · the slides' table · exercises
 
 # %%
-import copy
 import tempfile
 from pathlib import Path
 
@@ -22,8 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from ltcourse import checks, data, experiments, latency, masks, models, neurons, papers, plots, pruning, restarts, runs
-from ltcourse import sparsity, storage
+from ltcourse import checks, data, experiments, latency, masks, models, neurons, papers, plots, runs, sparsity, storage
 from ltcourse.dropout import rate_after_pruning
 from ltcourse.initializers import kaiming_normal
 from ltcourse.models import snapshot
@@ -87,8 +85,14 @@ for name, paper in papers.HAN_TABLE_1.items():
     total = sum(layer.weights for layer in dense[name])
     within = f"{low / 1e3:,.1f}K to {high / 1e3:,.1f}K"
     rows.append(
-        [paper.network, paper.parameters[1], f"{exactly / 1e3:,.1f}K", within, f"{paper.compression}×"]
-        + [f"{total / exactly:.2f}×"]
+        [
+            paper.network,
+            paper.parameters[1],
+            f"{exactly / 1e3:,.1f}K",
+            within,
+            f"{paper.compression}×",
+            f"{total / exactly:.2f}×",
+        ]
     )
 Table(["network", "slides", "from the layer tables", "with their rounding", "slides", "computed"], rows)
 
@@ -133,9 +137,14 @@ for name, paper in papers.HAN_TABLE_1.items():
     pruned[name] = sparsity.by_shares(dense[name], papers.HAN_SHARES[name], active)
     needed, flop = sum(layer.nonzero for layer in pruned[name]), sum(layer.flop for layer in pruned[name])
     rows.append(
-        [paper.network, f"{sparsity.compression(pruned[name]):.1f}×", f"{sparsity.speed_up(pruned[name]):.1f}×"]
-        + [f"{sparsity.speed_up(pruned[name], skip_zeros=True):.1f}×", percent(needed / flop)]
-        + [f"{papers.HAN_NEEDED[name]} %"]
+        [
+            paper.network,
+            f"{sparsity.compression(pruned[name]):.1f}×",
+            f"{sparsity.speed_up(pruned[name]):.1f}×",
+            f"{sparsity.speed_up(pruned[name], skip_zeros=True):.1f}×",
+            percent(needed / flop),
+            f"{papers.HAN_NEEDED[name]} %",
+        ]
     )
 Table(["network", "fewer weights", "fewer FLOP", "zeros skipped", "FLOP needed", "the paper"], rows)
 
