@@ -85,8 +85,14 @@ for name, paper in papers.HAN_TABLE_1.items():
     total = sum(layer.weights for layer in dense[name])
     within = f"{low / 1e3:,.1f}K to {high / 1e3:,.1f}K"
     rows.append(
-        [paper.network, paper.parameters[1], f"{exactly / 1e3:,.1f}K", within, f"{paper.compression}×"]
-        + [f"{total / exactly:.2f}×"]
+        [
+            paper.network,
+            paper.parameters[1],
+            f"{exactly / 1e3:,.1f}K",
+            within,
+            f"{paper.compression}×",
+            f"{total / exactly:.2f}×",
+        ]
     )
 Table(["network", "slides", "from the layer tables", "with their rounding", "slides", "computed"], rows)
 
@@ -131,9 +137,14 @@ for name, paper in papers.HAN_TABLE_1.items():
     pruned[name] = sparsity.by_shares(dense[name], papers.HAN_SHARES[name], active)
     needed, flop = sum(layer.nonzero for layer in pruned[name]), sum(layer.flop for layer in pruned[name])
     rows.append(
-        [paper.network, f"{sparsity.compression(pruned[name]):.1f}×", f"{sparsity.speed_up(pruned[name]):.1f}×"]
-        + [f"{sparsity.speed_up(pruned[name], skip_zeros=True):.1f}×", percent(needed / flop)]
-        + [f"{papers.HAN_NEEDED[name]} %"]
+        [
+            paper.network,
+            f"{sparsity.compression(pruned[name]):.1f}×",
+            f"{sparsity.speed_up(pruned[name]):.1f}×",
+            f"{sparsity.speed_up(pruned[name], skip_zeros=True):.1f}×",
+            percent(needed / flop),
+            f"{papers.HAN_NEEDED[name]} %",
+        ]
     )
 Table(["network", "fewer weights", "fewer FLOP", "zeros skipped", "FLOP needed", "the paper"], rows)
 

@@ -8,6 +8,10 @@ from ltcourse import masks, models
 from ltcourse.initializers import kaiming_normal
 from ltcourse.models import Residual
 
+VGG = (
+    *(1_728, 36_864, 73_728, 147_456, 294_912, 589_824, 589_824),
+    *(1_179_648, 2_359_296, 2_359_296, 2_359_296, 2_359_296, 2_359_296),
+)
 WEIGHTS = {  # name: weights of each layer
     "lenet-300-100": [235_200, 30_000, 1_000],
     "lenet-5": [500, 25_000, 400_000, 5_000],
@@ -21,6 +25,11 @@ WEIGHTS = {  # name: weights of each layer
         *(4_608, 9_216, 512, 9_216, 9_216, 9_216, 9_216),
         *(18_432, 36_864, 2_048, 36_864, 36_864, 36_864, 36_864, 640),
     ],
+    "alexnet": [34_848, 307_200, 884_736, 663_552, 442_368, 37_748_736, 16_777_216, 4_096_000],
+    "alexnet-one-tower": [23_232, 307_200, 663_552, 884_736, 589_824, 37_748_736, 16_777_216, 4_096_000],
+    "vgg-16": [*VGG, 102_760_448, 16_777_216, 4_096_000],
+    "alexnet-cifar": [7_200, 307_200, 884_736, 663_552, 442_368, 4_194_304, 1_048_576, 10_240],
+    "vgg-16-cifar": [*VGG, 262_144, 262_144, 5_120],
 }
 TOTALS = {
     "lenet-300-100": 266_200,
@@ -31,9 +40,16 @@ TOTALS = {
     "conv-8": 5_275_840,
     "resnet-8": 77_360,
     "resnet-20": 270_896,
+    "alexnet": 60_954_656,
+    "alexnet-one-tower": 61_090_496,
+    "vgg-16": 138_344_128,
+    "alexnet-cifar": 7_558_176,
+    "vgg-16-cifar": 15_239_872,
 }
 LENETS, CONVS = ("lenet-300-100", "lenet-5"), ("conv-2", "conv-4", "conv-6", "conv-8")
 RESNETS = ("resnet-8", "resnet-20")
+IMAGENET = ("alexnet", "alexnet-one-tower", "vgg-16")
+ANY_SIZE = tuple(name for name in models.NAMES if name not in (*IMAGENET, "vgg-16-cifar"))
 
 
 def meta(name, **choices):
@@ -51,7 +67,15 @@ def test_weight_count_is_the_papers(name):
     assert models.weight_count(network) == TOTALS[name] == sum(WEIGHTS[name])
 
 
-@pytest.mark.parametrize(("name", "parameters", "biases"), [("lenet-300-100", 266_610, 410), ("lenet-5", 431_080, 580)])
+@pytest.mark.parametrize(
+    ("name", "parameters", "biases"),
+    [
+        ("lenet-300-100", 266_610, 410),
+        ("lenet-5", 431_080, 580),
+        ("alexnet", 60_965_224, 10_568),
+        ("vgg-16", 138_357_544, 13_416),
+    ],
+)
 def test_parameter_count_has_the_biases_on_top(name, parameters, biases):
     network = meta(name)
     assert sum(p.numel() for p in network.parameters()) == parameters
@@ -62,7 +86,7 @@ def test_weight_count_leaves_out_norm_layers_and_biases():
     assert models.weight_count(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))) == 108 + 8
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", ANY_SIZE)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
 def test_images_become_logits(name, shape):
     assert meta(name, shape=shape)(torch.empty(5, *shape, device="meta")).shape == (5, 10)
@@ -70,11 +94,14 @@ def test_images_become_logits(name, shape):
 
 @pytest.mark.parametrize("name", models.NAMES)
 def test_default_shape_is_that_of_the_papers_data(name):
-    shape = (1, 28, 28) if name in LENETS else (3, 32, 32)
-    assert meta(name)(torch.empty(2, *shape, device="meta")).shape == (2, 10)
+    usual = {"alexnet": (3, 227, 227), "alexnet-one-tower": (3, 224, 224), "vgg-16": (3, 224, 224)}
+    shape = usual.get(name, (1, 28, 28) if name in LENETS else (3, 32, 32))
+    assert models.usual_shape(name) == shape
+    classes = 1000 if name in IMAGENET else 10
+    assert meta(name)(torch.empty(2, *shape, device="meta")).shape == (2, classes)
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", ANY_SIZE)
 def test_another_shape_and_number_of_classes(name):
     network = models.create(name, shape=(2, 17, 35), classes=7)
     logits = network(torch.randn(3, 2, 17, 35, generator=torch.Generator().manual_seed(0)))
@@ -86,11 +113,10 @@ def test_another_shape_and_number_of_classes(name):
 @pytest.mark.parametrize("width", [0.25, 1.5])
 def test_a_width_scales_every_hidden_layer_and_neither_the_images_nor_the_classes(name, width):
     usual, scaled = (list(masks.prunable(meta(name, width=w)).values()) for w in (1, width))
-    assert scaled[-1].shape[0] == 10 and scaled[0].shape[2:] == usual[0].shape[2:]
+    assert scaled[-1].shape[0] == (1000 if name in IMAGENET else 10) and scaled[0].shape[2:] == usual[0].shape[2:]
     assert [w.shape[0] for w in scaled[:-1]] == [round(width * w.shape[0]) for w in usual[:-1]]
-    assert meta(name, width=width)(
-        torch.empty(2, *((1, 28, 28) if name in LENETS else (3, 32, 32)), device="meta")
-    ).shape == (2, 10)
+    x = torch.empty(2, *models.usual_shape(name), device="meta")
+    assert meta(name, width=width)(x).shape == (2, scaled[-1].shape[0])
 
 
 @pytest.mark.parametrize("width", [0, -1, float("nan")])
@@ -197,7 +223,7 @@ def test_on_the_meta_device_there_are_shapes_and_no_weights(name):
     assert all(p.is_meta for p in models.create(name, device=torch.device("meta")).parameters())
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", [name for name in models.NAMES if name not in IMAGENET])
 def test_the_default_initialization_is_gaussian_glorot(name):
     for p in masks.prunable(models.create(name)).values():
         fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(p)
@@ -235,6 +261,25 @@ def test_the_smallest_image_is_taken_and_a_smaller_one_refused(name, smallest):
     for shape in ((1, smallest - 1, smallest), (1, smallest, smallest - 1)):
         with pytest.raises(ValueError, match=rf"^{name} needs images of at least {smallest} × {smallest} pixels, not"):
             meta(name, shape=shape)
+
+
+@pytest.mark.parametrize(("name", "side"), [("alexnet", 60), ("alexnet-one-tower", 40), ("vgg-16", 31)])
+def test_an_image_of_which_nothing_would_be_left_is_refused(name, side):
+    with pytest.raises(ValueError, match=rf"^{name} is for images of about 22\d × 22\d pixels, and {side} × {side} are"):
+        meta(name, shape=(3, side, side))
+
+
+def test_alexnet_has_two_groups_where_hans_has_and_the_other_has_none():
+    groups = {name: [m.groups for m in meta(name) if isinstance(m, nn.Conv2d)] for name in IMAGENET[:2]}
+    assert groups == {"alexnet": [1, 2, 1, 2, 2], "alexnet-one-tower": [1] * 5}
+
+
+@pytest.mark.parametrize("name", ["alexnet-cifar", "vgg-16-cifar"])
+def test_the_small_ones_have_the_layers_of_the_large_ones(name):
+    large = name.removesuffix("-cifar")
+    assert list(masks.prunable(meta(name))) == list(masks.prunable(meta(large)))
+    norms = [m for m in meta(name) if isinstance(m, nn.BatchNorm2d)]
+    assert len(norms) == len([m for m in meta(name) if isinstance(m, nn.Conv2d)])
 
 
 def test_a_snapshot_is_a_copy_of_parameters_and_buffers():
