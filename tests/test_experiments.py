@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ltcourse import experiments, masks, models
+from ltcourse import experiments, masks, models, papers
 from ltcourse.experiments import EXPERIMENTS
 from ltcourse.han import Pruning
 from ltcourse.instability import Instability
@@ -54,7 +54,7 @@ def test_an_experiment_has_all_four_budgets_and_a_lesson(name):
     work = []
     for at in BUDGETS:
         settings = experiments.settings(name, at)
-        assert settings.network in (*models.NAMES, "plain")
+        assert settings.network in (*models.NAMES, "plain", *papers.RAMANUJAN_IMAGENET)
         assert settings.seeds == tuple(range(len(settings.seeds))) and settings.seeds
         assert settings.recipe.evaluate_every <= settings.recipe.iterations
         assert settings.recipe.warmup < settings.recipe.iterations

@@ -111,6 +111,8 @@ def public(module):
     """(qualified name, node) of the module's public functions, classes and their public methods."""
     for node in tree(SOURCES[module]).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            if any(isinstance(d, ast.Name) and d.id == "overload" for d in node.decorator_list):
+                continue  # a signature, whose function follows
             yield node.name, node
             if isinstance(node, ast.ClassDef):
                 for inner in node.body:
