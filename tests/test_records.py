@@ -162,3 +162,14 @@ def test_a_lower_rate_with_a_warm_up_is_recorded_as_no_remedy_for_what_had_not_f
     for method, number in (("ticket", 0), ("ticket", last), ("re-initialized", last)):
         lower = mean(cold, method, number, "test_accuracy") - mean(warm, method, number, "test_accuracy")
         assert 0 < lower < 0.05
+
+
+@pytest.mark.parametrize("name", ["conv-2", "conv-4"])
+def test_supermasks_of_convolutions_are_recorded_as_best_from_kaiming_and_behind_training(name):
+    """Lesson 07: Kaiming is ahead of Xavier at every k; the trained network is ahead of both, and chance far behind."""
+    record = runs.load(f"hidden-{name}", "desk")
+    assert len(record.trials) >= 2 and len(record.settings["ks"]) >= 5
+    kaiming, xavier = (record.by("k", "test_accuracy", kind) for kind in ("kaiming", "xavier"))
+    assert all(min(kaiming[k]) > max(xavier[k]) for k in record.settings["ks"])
+    best = max(sum(values) / len(values) for values in kaiming.values())
+    assert 0.3 < best < mean(record, "trained", 0, "test_accuracy")
