@@ -270,8 +270,9 @@ Table(["k", "Kaiming", "Xavier minus Kaiming", "signed constant minus Kaiming"],
 
 # %% [markdown]
 # Xavier is behind at every k. In this network its weights are smaller: it divides by fan-in *and* fan-out, Kaiming by
-# fan-in alone (lesson 06), and removing half of the edges makes the sums smaller still. The signed constant is as good as
-# Kaiming or better: what a supermask chooses is above all *signs*; the fine differences between magnitudes are not needed.
+# fan-in alone (lesson 06), and removing half of the edges makes the sums smaller still. The signed constant is level
+# with Kaiming or a little ahead as soon as there are enough edges: what a supermask chooses is above all *signs*; the fine
+# differences between magnitudes are hardly needed. (With very few edges left it helps to have large ones to choose.)
 # **The paper reports** (Ramanujan et al. 2020, Sec. 4) the same order for the signed constant, with a far larger distance
 # in deep networks on ImageNet (below).
 #
