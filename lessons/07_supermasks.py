@@ -24,6 +24,7 @@ import torchvision
 from torch import nn
 from torch.nn.functional import avg_pool2d, cross_entropy, linear, relu
 
+# %%
 from ltcourse import (
     checks,
     data,

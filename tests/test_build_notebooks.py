@@ -276,7 +276,9 @@ def test_ctrl_c_ends_the_build_politely_and_the_old_notebook_stays(tmp_path: Pat
     )
     old = root / "notebooks" / "01_small_lesson.ipynb"
     old.write_text("the old notebook")
-    command = f"import build_notebooks as b, pathlib, sys; sys.exit(b.main(root=pathlib.Path({str(root)!r})))"
+    # a shell that starts the tests in the background has them ignore Ctrl-C
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = f"{heard}; import build_notebooks as b, pathlib, sys; sys.exit(b.main(root=pathlib.Path({str(root)!r})))"
     process = subprocess.Popen([sys.executable, "-c", command], cwd=ROOT / "tools", stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not started.exists() and time.monotonic() < deadline:

@@ -25,7 +25,8 @@ def test_what_no_layer_can_have_is_refused(arguments):
 
 
 def layer_and_dropout(rate=0.5):
-    layer = nn.Linear(40, 50)
+    with torch.random.fork_rng():  # its weights, which do not matter here, come from the global state
+        layer = nn.Linear(40, 50)
     dropout = Dropout(rate, layer)
     dropout.begin(7)
     return layer, dropout
