@@ -177,7 +177,7 @@ def _conv(network: str, lr: float) -> Experiment:
         )
 
     tiny = _POPUP.but(iterations=4, evaluate_every=4, batch=8, augment="crop-flip")
-    short = _POPUP.but(iterations=60, evaluate_every=60, batch=64)
+    short = _POPUP.but(iterations=30, evaluate_every=30, batch=64)
     # so short that no image is seen twice: nothing to augment
     desk = _POPUP.but(iterations=300, evaluate_every=300, batch=64)
     paper = _POPUP.but(iterations=35_100, evaluate_every=351, augment="crop-flip")
