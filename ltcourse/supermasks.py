@@ -34,13 +34,14 @@ class Subnetwork(torch.autograd.Function):
     def forward(ctx: Any, scores: Tensor, weight: Tensor, count: int) -> Tensor:
         """Return the weights of the `count` largest |scores|, and 0 for the others."""
         ctx.save_for_backward(scores, weight)
-        return torch.where(masks.top(scores.abs(), count), weight, 0)
+        # as floats in the layout of the weight: several times as fast as to choose by booleans
+        return torch.empty_like(weight).copy_(masks.top(scores.abs(), count)).mul_(weight)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         """Return the gradient of every score, of those of the unused weights too."""
         scores, weight = ctx.saved_tensors
-        return grads[0] * weight * scores.sign(), None, None
+        return scores.sign().mul_(weight).mul_(grads[0]), None, None
 
 
 class Popup(nn.Module):
