@@ -120,7 +120,9 @@ def _conv(*widths: int) -> Build:
             for i in (2 * block + 1, 2 * block + 2):
                 layers |= {f"conv{i}": nn.Conv2d(channels, out, 3, padding=1), f"relu{i}": nn.ReLU()}
                 channels = out
-            layers[f"pool{block + 1}"] = nn.MaxPool2d(2)
+            # before the last ReLU: the largest of four is the same after it as before it, of a quarter of the numbers
+            last = layers.popitem()
+            layers |= {f"pool{block + 1}": nn.MaxPool2d(2), last[0]: last[1]}
             height, width = height // 2, width // 2
         return _named(
             **layers,

@@ -138,8 +138,20 @@ def test_lenet_5_is_caffes_with_one_relu():
 def test_conv_nets_have_a_relu_after_all_but_the_last_layer_and_pool_every_two(name):
     layers = [type(layer).__name__ for layer in meta(name)]
     blocks = int(name[-1]) // 2
-    block = ["Conv2d", "ReLU", "Conv2d", "ReLU", "MaxPool2d"]
+    block = ["Conv2d", "ReLU", "Conv2d", "MaxPool2d", "ReLU"]
     assert layers == block * blocks + ["Flatten", "Linear", "ReLU", "Linear", "ReLU", "Linear"]
+
+
+def test_a_relu_after_the_pooling_is_bit_for_bit_one_before_it():
+    x = images(3, 3, 32, 32)
+    network = models.create("conv-2", seed=0)
+    conv1, relu1, conv2, pool, relu2, *rest = network
+    usual = nn.Sequential(conv1, relu1, conv2, relu2, pool, *rest)
+    found = []
+    for order in (network, usual):
+        logits = order(x)
+        found.append([logits, *torch.autograd.grad(logits.square().sum(), list(network.parameters()))])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
 
 
 def test_lenet_300_100_has_a_relu_after_each_hidden_layer():
