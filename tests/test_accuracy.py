@@ -16,7 +16,9 @@ def test_errors_by_hand(chunk):
     logits, y = torch.randn(40, 10, generator=generator), torch.randint(0, 10, (40,), generator=generator)
     expected = []
     for k in (1, 3, 5, 10):
-        wrong = [int(label) not in row.argsort(descending=True)[:k].tolist() for row, label in zip(logits, y, strict=True)]
+        wrong = [
+            int(label) not in row.argsort(descending=True)[:k].tolist() for row, label in zip(logits, y, strict=True)
+        ]
         expected.append(sum(wrong) / 40)
     assert top_errors(nn.Identity(), Split(logits, y), (1, 3, 5, 10), chunk=chunk) == expected
     assert expected[0] > expected[1] > expected[-1] == 0

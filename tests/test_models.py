@@ -265,7 +265,9 @@ def test_the_smallest_image_is_taken_and_a_smaller_one_refused(name, smallest):
 
 @pytest.mark.parametrize(("name", "side"), [("alexnet", 60), ("alexnet-one-tower", 40), ("vgg-16", 31)])
 def test_an_image_of_which_nothing_would_be_left_is_refused(name, side):
-    with pytest.raises(ValueError, match=rf"^{name} is for images of about 22\d × 22\d pixels, and {side} × {side} are"):
+    with pytest.raises(
+        ValueError, match=rf"^{name} is for images of about 22\d × 22\d pixels, and {side} × {side} are"
+    ):
         meta(name, shape=(3, side, side))
 
 

@@ -1,5 +1,7 @@
 """Dead neurons are found as a walk over all paths finds them, and removed without changing the outputs."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -42,7 +44,9 @@ def test_the_outputs_stay(name, density):
     assert torch.allclose(found, expected, atol=1e-4, rtol=1e-4), float((found - expected).abs().max())
     masks.check(smaller_mask, smaller)
     assert masks.kept(smaller_mask) <= masks.kept(mask)
-    assert all(torch.equal(t, before[key]) for key, t in network.state_dict().items()), "the given network is left alone"
+    assert all(torch.equal(t, before[key]) for key, t in network.state_dict().items()), (
+        "the given network is left alone"
+    )
     for key, dead in neurons.dead(network, mask).items():
         left = len(smaller.get_submodule(key).weight)
         assert left == max(1, int((~dead).sum()))
@@ -75,7 +79,7 @@ def living(mask, sizes):
 def test_dead_are_those_without_a_path(density, seed):
     sizes = (6, 7, 5, 8, 3)
     layers = []
-    for into, out in zip(sizes, sizes[1:], strict=False):
+    for into, out in pairwise(sizes):
         layers += [nn.Linear(into, out), nn.ReLU()]
     network, mask = pruned(with_biases(nn.Sequential(*layers[:-1])), density, seed)
     found = [set((~dead).nonzero().flatten().tolist()) for dead in neurons.dead(network, mask).values()]
