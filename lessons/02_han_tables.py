@@ -83,12 +83,13 @@ for name, paper in papers.HAN_TABLE_1.items():
         for play in (0, -0.005, 0.005)
     )
     total = sum(layer.weights for layer in dense[name])
-    within = f"{low / 1e3:,.1f}K to {high / 1e3:,.1f}K"
+    unit, letter = (1e6, "M") if total > 1e6 else (1e3, "K")
+    within = f"{low / unit:.1f}{letter} to {high / unit:.1f}{letter}"
     rows.append(
         [
             paper.network,
             paper.parameters[1],
-            f"{exactly / 1e3:,.1f}K",
+            f"{exactly / unit:.1f}{letter}",
             within,
             f"{paper.compression}×",
             f"{total / exactly:.2f}×",
