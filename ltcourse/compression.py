@@ -87,7 +87,11 @@ def _compress(chosen: Compression, seed: int, device: str, journal: Journal) -> 
 
 
 def _recipes(lr: float, iterations: int, retrain: int, batch: int = 128) -> tuple[Recipe, Recipe]:
-    """Return the recipes of the dense network and of the rounds after it, at a fifth of the learning rate."""
+    """Return the recipes of the dense network and of the rounds after it.
+
+    The rounds begin at the dense network's learning rate, unlike Han's: they are few and short, and at a fifth of it
+    AlexNet was 5 points behind its dense self on the validation set, in trial runs of seed 0.
+    """
     recipe = Recipe(
         iterations=iterations,
         batch=batch,
@@ -98,7 +102,7 @@ def _recipes(lr: float, iterations: int, retrain: int, batch: int = 128) -> tupl
         warmup=iterations // 8,
         evaluate_every=iterations,
     )
-    return recipe, recipe.but(iterations=retrain, lr=lr / 5, warmup=0, evaluate_every=retrain)
+    return recipe, recipe.but(iterations=retrain, warmup=0, evaluate_every=retrain)
 
 
 def _experiment(

@@ -134,13 +134,15 @@ def obtain(name: str, folder: Path | None = None) -> None:
 @overload
 def load(  # type: ignore[overload-overlap]  # "imagenet" is a str as well, and comes first
     name: Literal["imagenet"], *, root: Path | str | None = None
-) -> Stream: ...
+) -> Stream:
+    """Find the images under a folder, to be read batch by batch."""
 
 
 @overload
 def load(
     name: str, *, device: str | torch.device = "cpu", folder: Path | None = None, download: bool = True
-) -> Dataset: ...
+) -> Dataset:
+    """Load a data set as tensors."""
 
 
 def load(

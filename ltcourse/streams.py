@@ -79,7 +79,7 @@ class Stream:
 
 
 def load(root: Path | str | None = None) -> Stream:
-    """Find the images under a folder: root/train/CLASS and root/val/CLASS.
+    """Find the images under a folder, those of a class in a folder of their own: root/train/CLASS and root/val/CLASS.
 
     root: by default that of the environment variable LTCOURSE_IMAGENET. Where it holds the archives of ImageNet as they
     are distributed, torchvision verifies and unpacks them first. The classes are the folders' names, in alphabetical

@@ -21,7 +21,7 @@ def test_the_settings_lead_to_the_density(name, at):
     assert isinstance(settings, Compression)
     assert (1 - settings.rate) ** settings.rounds == pytest.approx(settings.density)
     assert 1 / settings.density >= (10 if "vgg" in name else 9) - 1e-9
-    assert settings.retrain.lr < settings.recipe.lr and {"magnitude", "dense"} <= set(settings.methods)
+    assert settings.retrain.lr <= settings.recipe.lr and {"magnitude", "dense"} <= set(settings.methods)
     models.create(settings.network, width=settings.width, device="meta")
 
 

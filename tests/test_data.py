@@ -265,7 +265,7 @@ def test_unknown_names_get_a_suggestion(wrong, meant):
 
 def test_unknown_name_with_no_likeness():
     with pytest.raises(DataError, match=r"choose one of mnist, fashion-mnist, cifar-10, .*mini$"):
-        data.load("zebra")
+        data.load("places365")
 
 
 # ---- damaged files

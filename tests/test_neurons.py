@@ -1,6 +1,6 @@
 """Dead neurons are found as a walk over all paths finds them, and removed without changing the outputs."""
 
-import itertools
+from itertools import pairwise
 
 import pytest
 import torch
@@ -79,7 +79,7 @@ def living(mask, sizes):
 def test_dead_are_those_without_a_path(density, seed):
     sizes = (6, 7, 5, 8, 3)
     layers = []
-    for into, out in itertools.pairwise(sizes):
+    for into, out in pairwise(sizes):
         layers += [nn.Linear(into, out), nn.ReLU()]
     network, mask = pruned(with_biases(nn.Sequential(*layers[:-1])), density, seed)
     found = [set((~dead).nonzero().flatten().tolist()) for dead in neurons.dead(network, mask).values()]

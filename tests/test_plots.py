@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 
 from ltcourse import masks, models, plots
 from ltcourse.data import Dataset, Split
+from ltcourse.sparsity import Layer
 from ltcourse.training import History
 
 
@@ -394,3 +395,13 @@ def test_no_figure_function_needs_a_screen_or_shows_itself(monkeypatch, clothes)
     monkeypatch.setattr(plt, "show", lambda *given, **named: pytest.fail("a figure showed itself"))
     plots.examples(dataclasses.replace(clothes), clothes.train, columns=2)
     plots.learning_curves(History([1], [1.0], [1.0], [0.1]))
+
+
+def test_weights_and_flop_are_drawn_as_shares_of_the_whole(ax):
+    layers = [Layer("conv1.weight", (2, 1, 1, 1), 2, 2, 80, 80, None), Layer("fc1.weight", (2, 3), 6, 6, 20, 20, None)]
+    assert plots.weights_and_flop(layers, ax, "a title") is ax
+    widths = [[bar.get_width() for bar in bars] for bars in ax.containers]
+    assert widths == [[0.25, 0.75], [0.8, 0.2]]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["conv1", "fc1"]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["of the weights", "of the FLOP"]
+    assert ax.get_xlabel() and ax.get_title() == "a title"
