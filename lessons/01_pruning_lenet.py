@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch.nn.functional import cross_entropy
 
-from ltcourse import checks, data, experiments, masks, models, papers, plots, pruning, restarts, runs, widgets
+from ltcourse import checks, data, experiments, masks, models, papers, pictures, plots, pruning, restarts, runs, widgets
 from ltcourse.initializers import kaiming_normal
 from ltcourse.masks import magnitude
 from ltcourse.models import snapshot
@@ -41,7 +41,7 @@ tiny = [torch.randn(shape, generator=generator) for shape in ((7, 6), (7, 7), (3
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.6))
 for ax, share, title in zip(axes, (1.0, 0.25), ("dense", "a quarter of the weights"), strict=True):
     kept = [masks.keep_largest(w.abs(), round(share * w.numel())) for w in tiny]
-    plots.network_graph(kept, ax, title)
+    pictures.paths(kept, ax, title)
 
 # %% [markdown]
 # Blue lines are weights that are kept. A pale neuron has no way through to the outputs or from the inputs: it can be

@@ -433,13 +433,8 @@ for i in (0, number):
 # **We recorded** longer runs, on all of CIFAR-10, where they are in this copy of the course:
 
 # %%
-recorded = {}
-for name in ("han-alexnet-cifar", "han-vgg-16-cifar"):
-    try:
-        recorded[name] = runs.load_or_run(name, "desk")
-        print(f"{name}: {recorded[name]}")
-    except runs.RunError:
-        print(f"{name}: not recorded yet: `ltcourse record {name} --budget desk` makes the record")
+found = {name: runs.if_recorded(name, "desk") for name in ("han-alexnet-cifar", "han-vgg-16-cifar")}
+recorded = {name: record for name, record in found.items() if record}
 
 # %%
 shown = recorded or {"han-alexnet-cifar (live, thin and short)": live}
@@ -517,11 +512,10 @@ for name, paper in papers.HAN_TABLE_1.items():
     counts = [sum(getattr(layer, key) for layer in pruned[name]) for key in ("weights", "kept")]
     ratio = f"{sparsity.compression(pruned[name]):.1f}×"
     rows.append([f"{paper.network}, computed", "–", "–", " → ".join(f"{c:,}" for c in counts), ratio])
-    try:
-        record = runs.load_or_run(f"han-{names.get(name, name)}", "desk")
+    if record := runs.if_recorded(f"han-{names.get(name, name)}", "desk"):
         where = "CIFAR-10" if name in names else "MNIST"
         rows.append([f"{paper.network}, ours, {where}, recorded", *cells(record)])
-    except runs.RunError:
+    else:
         rows.append([f"{paper.network}, ours", "not recorded yet", "–", "–", "–"])
 Table(["network", "top-1 error", "top-5 error", "weights", "compression"], rows)
 

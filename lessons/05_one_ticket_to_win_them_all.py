@@ -174,14 +174,9 @@ Table(
 
 # %%
 def recorded(name):
-    """What a record says; where there is none yet, say so and how to make it."""
-    try:
-        record = runs.load(name, "desk")
-    except runs.RunError as missing:
-        print(f"not recorded yet: {missing}")
-        return None
-    print(record)
-    return TransferMatrix(record.trials)
+    """The matrix of a record, if there is one."""
+    record = runs.if_recorded(name, "desk")
+    return record and TransferMatrix(record.trials)
 
 
 lenet = recorded("transfer-lenet-300-100")

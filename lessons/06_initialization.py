@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-from ltcourse import beginnings, checks, data, experiments, initializers, models, plots, runs, signals, widgets
+from ltcourse import checks, data, experiments, initializers, models, plots, runs, signals, widgets
 from ltcourse.initializers import initialize, kaiming_normal, signed_constant, with_gain, xavier_normal
 from ltcourse.progress import watch
 from ltcourse.signals import spread
@@ -234,8 +234,8 @@ def fixed(std):
 candidates = {
     "zero": fixed(0.0),
     "too small": fixed(0.05),
-    "Xavier": xavier_normal,
-    "Kaiming": kaiming_normal,
+    "xavier": xavier_normal,
+    "kaiming": kaiming_normal,
     "too large": fixed(0.4),
 }
 measured = {
@@ -264,7 +264,7 @@ for activation in ("ReLU", "tanh"):
 # calculated.
 
 # %%
-predicted = {"too small": 0.05 * sqrt(50), "Xavier": sqrt(0.5), "Kaiming": 1.0, "too large": 0.4 * sqrt(50)}
+predicted = {"too small": 0.05 * sqrt(50), "xavier": sqrt(0.5), "kaiming": 1.0, "too large": 0.4 * sqrt(50)}
 rows = []
 for name, expected in predicted.items():
     seen = measured["ReLU", name]
@@ -333,11 +333,11 @@ Table(["activation", "recommended gain", "layer 1", "layer 15", "layer 29"], row
 
 # %% tags=["nbval-check-output"]
 logits = {}
-for name in ("Xavier", "Kaiming"):
-    network = signals.plain(30, 100, initializer=beginnings.INITIALIZERS[name], seed=0)
+for name in ("xavier", "kaiming"):
+    network = signals.plain(30, 100, initializer=initializers.named(name), seed=0)
     with torch.inference_mode():
         logits[name] = network(images).double()
-ratio = logits["Kaiming"] / logits["Xavier"]
+ratio = logits["kaiming"] / logits["xavier"]
 print("all logits differ by one and the same factor:", torch.allclose(ratio, ratio.mean().expand_as(ratio), rtol=0.01))
 print("they give each image the same class:", torch.equal(*(z.argmax(1) for z in logits.values())))
 
@@ -355,11 +355,8 @@ _ = watch(runner, "depth", total=len(settings.seeds) * settings.trainings)
 depth = runner.record
 
 # %%
-accuracy = {}
-for method in (*settings.initializers, "Xavier and Adam", "Kaiming and Adam"):
-    for _, row in depth.rows(method):
-        accuracy.setdefault(method, {}).setdefault(row["depth"], []).append(1 - row["test_error"])
-
+methods = (*settings.initializers, "xavier and Adam", "kaiming and Adam")
+accuracy = {method: depth.by("depth", "test_accuracy", method) for method in methods}
 most_frequent = mnist.test.y.bincount().max().item() / len(mnist.test)
 figure, ax = plt.subplots()
 curves = {name: accuracy[name] for name in settings.initializers}
@@ -414,7 +411,7 @@ with torch.inference_mode():
 # %%
 layer = torch.empty(300, 784)
 figure, axes = plt.subplots(1, 2, figsize=(13, 4), sharex=True)
-for ax, draw, name in zip(axes, (kaiming_normal, signed_constant), ("Kaiming", "signed constant"), strict=True):
+for ax, draw, name in zip(axes, (kaiming_normal, signed_constant), ("kaiming", "signed constant"), strict=True):
     w = draw(layer, torch.Generator().manual_seed(0))
     plots.weight_histogram(w, ax, limit=0.2, title=f"{name}: std {w.std():.4f}")
     network = [signals.plain(30, 100, initializer=draw, seed=seed) for seed in range(3)]
@@ -451,7 +448,7 @@ _ = plots.against_density(curves, ax, ylabel="test accuracy")
 ax.set_title(f"LeNet-300-100, {settings.recipe.iterations} iterations a round, {len(settings.seeds)} seeds")
 
 last = settings.rounds
-kept = percent(first.values("Xavier", last, "density")[0])
+kept = percent(first.values("xavier", last, "density")[0])
 rows = []
 for name in settings.initializers:
     dense, ticket = (first.values(name, n, "test_accuracy") for n in (0, last))
@@ -476,7 +473,7 @@ def compare(method, other, number):
 
 
 for number, what in ((0, "dense"), (last, "ticket")):
-    for method in ("Kaiming", "signed constant"):
+    for method in ("kaiming", "signed constant"):
         print(f"{what:6s}: {method} minus Xavier {compare(method, 'Xavier', number)}")
 for name in settings.initializers:
     print(f"ticket minus re-initialized, {name}: {compare(name, f'{name}, re-initialized', last)}")
@@ -494,10 +491,10 @@ for name in settings.initializers:
 # ## What we saw
 
 # %%
-forward = {name: signals.factor(measured["ReLU", name][0].activations[1:-1]) for name in ("Xavier", "Kaiming")}
+forward = {name: signals.factor(measured["ReLU", name][0].activations[1:-1]) for name in ("xavier", "kaiming")}
 print(f"a ReLU layer multiplies the spread by {forward['Xavier']:.2f} (Xavier), {forward['Kaiming']:.2f} (Kaiming)")
 print(f"{deepest} layers, SGD, {len(depth.trials)} seeds:")
-for name in ("Xavier", "Kaiming"):
+for name in ("xavier", "kaiming"):
     print(f"  {name:15s} {mean_and_range(accuracy[name][deepest], 1)}")
 print(f"tickets of LeNet-300-100 at {kept}:")
 for name in settings.initializers:

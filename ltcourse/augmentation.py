@@ -24,7 +24,7 @@ def changes(name: str | None, data: Dataset, seed: int, skip: tuple[int, int] = 
         return lambda images: images
     choose("augmentation", name, AUGMENTATIONS)
     generator = torch.Generator().manual_seed(0xC20F_0000 + seed)  # not the stream that orders the examples
-    black = torch.tensor([-m / s for m, s in zip(data.mean, data.std, strict=True)])
+    black = torch.tensor([-m / s for m, s in zip(data.mean, data.std, strict=True)], device=data.train.x.device)
     places = 2 * PAD + 1
 
     def draw(n: int) -> Tensor:
@@ -36,7 +36,7 @@ def changes(name: str | None, data: Dataset, seed: int, skip: tuple[int, int] = 
     def change(images: Tensor) -> Tensor:
         drawn = draw(len(images)).to(images.device)
         corner, mirrored = drawn // 2, drawn % 2 == 1
-        return crop_and_flip(images, corner // places, corner % places, mirrored, black.to(images))
+        return crop_and_flip(images, corner // places, corner % places, mirrored, black)
 
     return change
 

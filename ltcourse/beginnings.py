@@ -5,18 +5,13 @@ from dataclasses import dataclass
 
 from ltcourse import masks, models, signals
 from ltcourse.data import load
-from ltcourse.initializers import Initializer, kaiming_normal, signed_constant, xavier_normal
+from ltcourse.initializers import INITIALIZERS
 from ltcourse.journal import Journal, Row
 from ltcourse.pruning import Round, prune_iteratively
 from ltcourse.restarts import redraw, to_init
 from ltcourse.training import Recipe, train
 from ltcourse.trials import Experiment, Settings, row_of, small_data
 
-INITIALIZERS: dict[str, Initializer] = {
-    "Xavier": xavier_normal,
-    "Kaiming": kaiming_normal,
-    "signed constant": signed_constant,
-}
 _ALL = tuple(INITIALIZERS)
 _SLIDES = _ALL[:2]
 
@@ -26,8 +21,8 @@ class Depth(Settings):
     """The settings of a comparison by depth: ReLU networks of dense layers, each from each initialization.
 
     network: "plain", those of `signals`. depths: layers of each. width: neurons of a hidden layer. initializers: names
-    of `INITIALIZERS`. adam: a second recipe, for what both optimizers are asked: the deepest networks, from Xavier and
-    from Kaiming.
+    of `initializers.INITIALIZERS`. adam: a second recipe, for what both optimizers are asked: the deepest networks,
+    from Xavier and from Kaiming.
     Lesson 06, "Does it train?".
     """
 
@@ -50,7 +45,7 @@ class FirstTickets(Settings):
     """The settings of a search for winning tickets that is repeated from several initializations.
 
     rounds: how often to prune. rate: of the remaining weights, 0 to 1; the output layer goes at half of it.
-    initializers: names of `INITIALIZERS`.
+    initializers: names of `initializers.INITIALIZERS`.
     Lesson 06, "What tickets it holds".
     """
 

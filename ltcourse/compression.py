@@ -3,32 +3,26 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ltcourse import masks, models, sparsity
+from ltcourse import models, sparsity
 from ltcourse.accuracy import top_errors
 from ltcourse.data import load
-from ltcourse.initializers import kaiming_normal
+from ltcourse.han import Retrained, beside_controls
 from ltcourse.journal import Journal, Row
-from ltcourse.pruning import prune_iteratively
-from ltcourse.restarts import keep
 from ltcourse.training import Recipe
-from ltcourse.trials import Experiment, Settings, row_of
+from ltcourse.trials import Experiment, row_of
 
 COUNTED = 200  # test images whose zero activations are counted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compression(Settings):
-    """The settings of an experiment that prunes all layers together, and fine-tunes, in rounds.
+class Compression(Retrained):
+    """The settings of an experiment that prunes all layers together.
 
-    retrain: the recipe of the rounds after the dense network. rounds: how often to prune and retrain. density: share of
-    all weights that is kept in the end, 0 to 1; each layer's own share follows from its weights. width: of the hidden
-    layers, as a multiple of the papers'. methods: "magnitude", and the controls: "random" prunes by lot, "dense" prunes
-    nothing and trains for as long.
+    density: share of all weights that is kept in the end, 0 to 1; each layer's own share follows from its weights.
+    width: of the hidden layers, as a multiple of the papers'. methods: those of `han.beside_controls`.
     Lesson 02, "VGG-16 and AlexNet, on CIFAR-10".
     """
 
-    retrain: Recipe
-    rounds: int
     density: float
     width: float
     methods: tuple[str, ...] = ("magnitude", "dense", "random")
@@ -45,45 +39,18 @@ class Compression(Settings):
 def _compress(chosen: Compression, seed: int, device: str, journal: Journal) -> Iterator[Row]:
     """Prune and fine-tune by magnitude, beside two controls; top-1, top-5, and the FLOP that are left."""
     dataset = load(chosen.data, device=device)
-    criteria: dict[str, tuple[masks.Criterion, float]] = {
-        "magnitude": (masks.magnitude, chosen.rate),
-        "random": (masks.at_random(seed), chosen.rate),
-        "dense": (masks.magnitude, 0.0),
-    }
-    for method in chosen.methods:
-        criterion, rate = criteria[method]
-        network = models.create(
-            chosen.network,
-            shape=dataset.shape,
-            width=chosen.width,
-            initializer=kaiming_normal,
-            seed=seed,
-            device=device,
-        )
-        loop = prune_iteratively(
-            network,
-            dataset,
-            chosen.recipe,
-            rate=rate,
-            rounds=chosen.rounds,
-            criterion=criterion,
-            scope="global",
-            restart=keep,
-            retrain=chosen.retrain,
-            seed=seed,
-            # the dense network is the same for all methods, so it is trained once
-            after=journal.rounds.get(method) or journal.rounds.get("trained"),
-        )
-        for done in journal.follow(method, loop):
-            journal.rounds.setdefault("trained", done)
-            if journal.lacks(method, done.number) and (done.number or method == chosen.methods[0]):
-                network.load_state_dict(done.state)
-                counted = sparsity.layers(network, done.mask, dataset.test.x[:COUNTED])
-                yield row_of(method, done) | {
-                    "test_top5_error": top_errors(network, dataset.test, (5,))[0],
-                    "speed_up": sparsity.speed_up(counted),
-                    "speed_up_skipping_zeros": sparsity.speed_up(counted, skip_zeros=True),
-                }
+    loop = beside_controls(
+        chosen, dataset, chosen.rate, seed, journal, width=chosen.width, scope="global", methods=chosen.methods
+    )
+    network = models.create(chosen.network, shape=dataset.shape, width=chosen.width, seed=seed, device=device)
+    for method, done in loop:
+        network.load_state_dict(done.state)
+        counted = sparsity.layers(network, done.mask, dataset.test.x[:COUNTED])
+        yield row_of(method, done) | {
+            "test_top5_error": top_errors(network, dataset.test, (5,))[0],
+            "speed_up": sparsity.speed_up(counted),
+            "speed_up_skipping_zeros": sparsity.speed_up(counted, skip_zeros=True),
+        }
 
 
 def _recipes(lr: float, iterations: int, retrain: int, batch: int = 128) -> tuple[Recipe, Recipe]:

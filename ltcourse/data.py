@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, overload
@@ -100,10 +101,14 @@ class Dataset:
 
     def to(self, device: str | torch.device) -> Dataset:
         """Return the same data on another device; what is there already is not copied."""
-        train, validation, test = (
-            Split(part.x.to(device), part.y.to(device)) for part in (self.train, self.validation, self.test)
-        )
-        return replace(self, train=train, validation=validation, test=test)
+        return self.each(lambda part: Split(part.x.to(device), part.y.to(device)))
+
+    def each(self, change: Callable[[Split], Split]) -> Dataset:
+        """Return the data with its three splits changed in the same way.
+
+        Lesson 07, "Watch the edges".
+        """
+        return replace(self, train=change(self.train), validation=change(self.validation), test=change(self.test))
 
     def pixels(self, x: Tensor) -> Tensor:
         """Undo the normalization for display: (…, c, h, w) as `load` gave them → the same shape in [0, 1]."""

@@ -13,14 +13,25 @@ from typing import Any
 
 import torch
 
-from ltcourse import beginnings, compression, han, hidden, imagenet, instability, lottery, transfer, trials
+from ltcourse import (
+    beginnings,
+    compression,
+    han,
+    hidden,
+    hidden_imagenet,
+    imagenet,
+    instability,
+    lottery,
+    transfer,
+    trials,
+)  # fmt: skip
 from ltcourse.journal import Row
 from ltcourse.names import choose
 from ltcourse.trials import BUDGETS, Experiment, Settings
 
 EXPERIMENTS: dict[str, Experiment] = {
     e.name: e
-    for module in (han, compression, imagenet, lottery, instability, transfer, beginnings, hidden)
+    for module in (han, compression, imagenet, lottery, instability, transfer, beginnings, hidden, hidden_imagenet)
     for e in module.EXPERIMENTS
 }
 

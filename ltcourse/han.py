@@ -1,10 +1,10 @@
 """Han's experiments: pruned and fine-tuned in rounds, and under penalties (slides S2, S3)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ltcourse import masks, models
-from ltcourse.data import load
+from ltcourse.data import Dataset, load
 from ltcourse.initializers import kaiming_normal
 from ltcourse.journal import Journal, Row
 from ltcourse.pruning import Round, prune_iteratively
@@ -14,17 +14,26 @@ from ltcourse.trials import Experiment, Settings, row_of, small_data
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pruning(Settings):
-    """The settings of an experiment that prunes and fine-tunes.
+class Retrained(Settings):
+    """The settings of an experiment that prunes and fine-tunes in rounds.
 
-    retrain: the recipe of the rounds after the dense network. rounds: how often to prune and retrain. shares: the share
-    of each layer's weights that is kept in the end, 0 to 1. densities: shares kept in one shot, each from the dense
-    network. penalties: (name of a recipe's setting, strength) pairs.
+    retrain: the recipe of the rounds after the dense network. rounds: how often to prune and retrain.
     Lesson 01, "Repeat".
     """
 
     retrain: Recipe
     rounds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruning(Retrained):
+    """The settings of an experiment that prunes each layer by itself.
+
+    shares: the share of each layer's weights that is kept in the end, 0 to 1. densities: shares kept in one shot, each
+    from the dense network. penalties: (name of a recipe's setting, strength) pairs.
+    Lesson 01, "Repeat".
+    """
+
     shares: Mapping[str, float] = field(default_factory=dict)
     densities: tuple[float, ...] = ()
     penalties: tuple[tuple[str, float], ...] = ()
@@ -37,35 +46,64 @@ class Pruning(Settings):
         return {name: 1 - share ** (1 / (rounds or self.rounds)) for name, share in self.shares.items()}
 
 
-def _prune_as_han(chosen: Pruning, seed: int, device: str, journal: Journal) -> Iterator[Row]:
-    """Prune and fine-tune by magnitude, beside two controls: pruned by lot, and dense but trained for as long."""
-    dataset = load(chosen.data, device=device)
+def beside_controls(
+    chosen: Retrained,
+    dataset: Dataset,
+    rate: masks.Rate,
+    seed: int,
+    journal: Journal,
+    *,
+    width: float = 1.0,
+    scope: str = "layer",
+    methods: Sequence[str] = ("magnitude", "random", "dense"),
+) -> Iterator[tuple[str, Round]]:
+    """Prune and fine-tune by each method, and yield (method, round) where the journal lacks it.
+
+    rate: of each round. width: of the network, as of `models.create`. methods: "magnitude", and its controls: "random"
+    prunes by lot, "dense" prunes nothing and trains for as long. The dense network before the first pruning is the same
+    for all, so it is trained once and comes under the first of them.
+    Source: Han et al. 2015, Sec. 3; the controls are Blalock et al.'s (2020).
+    Lesson 01, "Repeat".
+    """
     criteria: dict[str, tuple[masks.Criterion, masks.Rate]] = {
-        "magnitude": (masks.magnitude, chosen.rates()),
-        "random": (masks.at_random(seed), chosen.rates()),
+        "magnitude": (masks.magnitude, rate),
+        "random": (masks.at_random(seed), rate),
         "dense": (masks.magnitude, 0.0),
     }
-    for method, (criterion, rate) in criteria.items():
+    for method in methods:
+        criterion, its_rate = criteria[method]
         network = models.create(
-            chosen.network, shape=dataset.shape, initializer=kaiming_normal, seed=seed, device=device
+            chosen.network,
+            shape=dataset.shape,
+            width=width,
+            initializer=kaiming_normal,
+            seed=seed,
+            device=dataset.train.x.device,
         )
         loop = prune_iteratively(
             network,
             dataset,
             chosen.recipe,
-            rate=rate,
+            rate=its_rate,
             rounds=chosen.rounds,
             criterion=criterion,
+            scope=scope,
             restart=keep,
             retrain=chosen.retrain,
             seed=seed,
-            # the dense network is the same for all three, so it is trained once
             after=journal.rounds.get(method) or journal.rounds.get("trained"),
         )
         for done in journal.follow(method, loop):
             journal.rounds.setdefault("trained", done)
             if journal.lacks(method, done.number):
-                yield row_of(method, done)
+                yield method, done
+
+
+def _prune_as_han(chosen: Pruning, seed: int, device: str, journal: Journal) -> Iterator[Row]:
+    """Prune each layer to its share, beside the controls."""
+    dataset = load(chosen.data, device=device)
+    for method, done in beside_controls(chosen, dataset, chosen.rates(), seed, journal):
+        yield row_of(method, done)
 
 
 def _prune_under_penalties(chosen: Pruning, seed: int, device: str, journal: Journal) -> Iterator[Row]:

@@ -3,18 +3,13 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import torch
-import torchvision
 from torch import nn
 
 from ltcourse import masks, models, supermasks
 from ltcourse.data import Dataset, load
-from ltcourse.imagenet import Training, errors
-from ltcourse.initializers import initialize, named
+from ltcourse.initializers import named
 from ltcourse.journal import Journal, Row
-from ltcourse.papers import RAMANUJAN_IMAGENET
 from ltcourse.pruning import Round
 from ltcourse.training import History, Recipe, evaluate, train
 from ltcourse.trials import Experiment, Settings, row_of, small_data
@@ -26,8 +21,7 @@ class Hidden(Settings):
 
     trained: the recipe of the same network with its weights trained. ks: shares kept, 0 to 1. initializers: by name,
     each searched at every k. widths: others than 1, searched at `k`, one of `ks`, with the first initializer, and
-    trained. random:
-    whether the subnetworks of the scores that the search begins with, drawn by lot, are evaluated, too.
+    trained. random: whether the subnetworks of the scores that the search begins with are evaluated, too.
     Lesson 07, "How many edges?".
     """
 
@@ -96,51 +90,6 @@ def _untrained(network: nn.Module, data: Dataset) -> History:
     return History([0], [math.nan], [loss], [accuracy], test_loss, test_accuracy, test_accuracy)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HiddenStreamed(Settings):
-    """The settings of a search in one of torchvision's networks, on images that stay on disk.
-
-    network: as torchvision names it. recipe: `iterations` are those of one epoch, at most; it ends with its images.
-    epochs: how many. k: share kept, 0 to 1. initializers: by name, each searched. smoothing: of the labels, 0 to 1.
-    side: of the square that is cut out of an image, in pixels.
-    Lesson 07, "ImageNet".
-    """
-
-    epochs: int
-    k: float
-    initializers: tuple[str, ...]
-    smoothing: float = 0.1
-    side: int = 224
-
-
-def find_streamed(chosen: HiddenStreamed, seed: int, device: str, journal: Journal) -> Iterator[Row]:
-    """Search for the supermask of a large random network on ImageNet; every epoch is kept.
-
-    Batch norm has no learned scale and shift, and the running statistics of what it has seen.
-    Source: Ramanujan et al. 2020, Sec. 4.
-    Lesson 07, "ImageNet".
-    """
-    stream = load("imagenet")
-    file = None if journal.file is None else journal.file.with_suffix(".epoch.safetensors")
-    for number, initializer in enumerate(chosen.initializers, 1):
-        if not journal.lacks(initializer, number):
-            continue
-        with torch.device("meta"):
-            network = torchvision.models.get_model(chosen.network, num_classes=len(stream.classes))
-        network = initialize(network.to_empty(device=device), named(initializer), seed)
-        supermasks.edge_popup(network, chosen.k, seed=seed)
-        before = supermasks.checksum(network)
-        training = Training(network, stream, chosen.recipe, {}, seed, number, file, smoothing=chosen.smoothing)
-        for _ in training.epochs(chosen.epochs, chosen.side):
-            pass
-        if supermasks.checksum(network) != before:
-            raise RuntimeError("a random weight has moved")
-        loss, top1, top5 = errors(network, stream, chosen.side, chosen.recipe.batch)
-        history = History([training.epoch], [training.loss], [loss], [1 - top1], loss, 1 - top1, 1 - top1)
-        row = row_of(initializer, Round(number, supermasks.supermask(network), {}, history))
-        yield row | {"k": chosen.k, "width": 1.0, "test_top5_error": top5, "skipped": len(stream.skipped)}
-
-
 _KS = (0.1, 0.3, 0.5, 0.7, 0.9)
 _ALL = ("kaiming", "xavier", "signed constant")
 # Ramanujan et al. 2020, Sec. 4: SGD 0.1, momentum 0.9, weight decay 1e-4, cosine, batches of 128, 100 epochs
@@ -195,41 +144,6 @@ def _conv(network: str, lr: float) -> Experiment:
     )
 
 
-def _imagenet(network: str) -> Experiment:
-    """Return the search in one of torchvision's networks, at the paper budget with the paper's settings."""
-
-    def at(iterations: int, batch: int, epochs: int, warmup: int, **more: Any) -> HiddenStreamed:
-        # 5,004 iterations of 256 are an epoch of ImageNet
-        recipe = Recipe(
-            iterations=iterations,
-            batch=batch,
-            optimizer="sgd",
-            lr=0.256 * batch / 256,
-            momentum=0.875,
-            weight_decay=2**-15,
-            schedule="cosine",
-            warmup=warmup,
-            evaluate_every=iterations,
-        )
-        kinds = ("kaiming", "signed constant")
-        return HiddenStreamed(
-            network=network, data="imagenet", recipe=recipe, epochs=epochs, k=0.3, initializers=kinds, **more
-        )
-
-    return Experiment(
-        name=f"hidden-{network.replace('_', '-')}",
-        question=f"How well does a subnetwork of a random {network} do on ImageNet?",
-        lesson="07_supermasks",
-        budgets={
-            "smoke": at(2, 4, 1, 1, side=64),
-            "class": at(20, 32, 1, 10),
-            "desk": at(1_000, 64, 1, 200),
-            "paper": at(1_000_000, 256, 100, 5 * 5_004),
-        },
-        trial=find_streamed,
-    )
-
-
 EXPERIMENTS = (
     Experiment(
         name="hidden-lenet-300-100",
@@ -247,5 +161,4 @@ EXPERIMENTS = (
     _conv("conv-4", 3e-4),
     _conv("conv-6", 3e-4),
     _conv("conv-8", 3e-4),
-    *(_imagenet(name) for name in RAMANUJAN_IMAGENET),
 )

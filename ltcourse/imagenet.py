@@ -11,7 +11,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 from torch.nn.functional import cross_entropy
-from torchvision.models import AlexNet_Weights, VGG16_Weights
 
 from ltcourse import masks, models, papers
 from ltcourse.data import Stream, load
@@ -24,7 +23,8 @@ from ltcourse.sources import DataError, write
 from ltcourse.training import History, Recipe
 from ltcourse.trials import Experiment, Settings, row_of
 
-WEIGHTS = {"alexnet-one-tower": AlexNet_Weights.IMAGENET1K_V1, "vgg-16": VGG16_Weights.IMAGENET1K_V1}
+# by the names that torchvision gives them
+WEIGHTS = {"alexnet-one-tower": "AlexNet_Weights.IMAGENET1K_V1", "vgg-16": "VGG16_Weights.IMAGENET1K_V1"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +68,8 @@ def create(
     Source: torchvision.models, IMAGENET1K_V1.
     Lesson 02, "All the way, where ImageNet is at hand".
     """
+    from torchvision.models import get_weight
+
     network = models.create(name, classes=classes, initializer=kaiming_normal, seed=seed, device=device)
     if not pretrained:
         return network, "random"
@@ -75,7 +77,7 @@ def create(
         return network, "random: torchvision has no weights of this network"
     try:
         # tensors alone are taken from the file, and only if it has the hash in its name
-        published = WEIGHTS[name].get_state_dict(progress=False, check_hash=True, weights_only=True)
+        published = get_weight(WEIGHTS[name]).get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (URLError, OSError, RuntimeError) as problem:
         return network, f"random: torchvision's weights cannot be had here ({type(problem).__name__})"
     return network, _take(network, list(published.values()))
@@ -121,7 +123,7 @@ def errors(network: nn.Module, stream: Stream, side: int, batch: int) -> tuple[f
 class Training:
     """A training on a stream, epoch by epoch, that can be stopped after any of them and goes on in a new process.
 
-    file: where the state after the last epoch is kept, None for nowhere. epoch: how many are done. smoothing: share of
+    file: where the state after the last epoch is kept, None to keep none. epoch: how many are done. smoothing: share of
     the label that is spread over all classes, 0 to 1. The schedule of the recipe is that of all epochs together; its
     warm-up is counted in iterations. Parameters that ask for no gradient are left alone.
     Lesson 02, "All the way, where ImageNet is at hand".
@@ -185,6 +187,14 @@ class Training:
             self._keep()
             yield self.loss
 
+    def result(self, side: int) -> tuple[History, float]:
+        """Test the network, and return the history of the training, for a row, and the top-5 error.
+
+        Lesson 02, "All the way, where ImageNet is at hand".
+        """
+        loss, top1, top5 = errors(self.network, self.stream, side, self.recipe.batch)
+        return History([max(1, self.epoch)], [self.loss], [loss], [1 - top1], loss, 1 - top1, 1 - top1), top5
+
     @property
     def _turn(self) -> int:
         return 10_000 * self.number + self.epoch  # another order in each round
@@ -247,8 +257,7 @@ def _prune_streamed(chosen: Streamed, seed: int, device: str, journal: Journal) 
         training = Training(network, stream, recipe, mask, seed, number, file)
         for _ in training.epochs(epochs, side):
             pass
-        loss, top1, top5 = errors(network, stream, side, recipe.batch)
-        history = History([max(1, training.epoch)], [training.loss], [loss], [1 - top1], loss, 1 - top1, 1 - top1)
+        history, top5 = training.result(side)
         before = Round(number, training.mask, snapshot(network), history)
         journal.rounds["magnitude"] = before
         row = row_of("magnitude", before) | {"test_top5_error": top5, "skipped": len(stream.skipped)}

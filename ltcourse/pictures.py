@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from torch import Tensor
 
-from ltcourse.plots import BLUE, GREEN, ORANGE, RED
+from ltcourse.plots import BLUE, GRAY, GREEN, ORANGE, RED
 
 _PALE, _INK = "#D9D9D9", "#333333"
 
 
-def network(
+def edges(
     weights: Sequence[Tensor],
     ax: Axes,
     *,
@@ -52,3 +53,43 @@ def network(
     for side in ax.spines.values():
         side.set_visible(False)
     return ax
+
+
+def paths(layers: Sequence[Tensor], ax: Axes, title: str = "") -> Axes:
+    """Draw a small dense network: a dot a neuron, a line a weight that is kept; neurons with no way through are faint.
+
+    layers: boolean masks (out, in), first layer first.
+    Lesson 01, "Two pictures of one network".
+    """
+    sizes = [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
+    place = [np.linspace(-1, 1, n) * (n - 1) / max(max(sizes) - 1, 1) for n in sizes]
+    alive = _alive(layers)
+    for i, layer in enumerate(layers):
+        for out, into in layer.nonzero().tolist():
+            used = bool(alive[i][into] and alive[i + 1][out])
+            ax.plot(
+                [i, i + 1],
+                [place[i][into], place[i + 1][out]],
+                color=BLUE if used else GRAY,
+                alpha=0.75 if used else 0.3,
+                linewidth=1.4,
+                zorder=1,
+            )
+    for i, living in enumerate(alive):
+        colors = [BLUE if a else "white" for a in living]
+        edges = [BLUE if a else "#BBBBBB" for a in living]
+        ax.scatter([i] * sizes[i], place[i], s=190, c=colors, edgecolors=edges, linewidths=1.6, zorder=2)
+    ax.set_title(title)
+    ax.set_axis_off()
+    return ax
+
+
+def _alive(layers: Sequence[Tensor]) -> list[list[bool]]:
+    """Say of each neuron whether any path from the inputs to the outputs goes through it."""
+    reached = [torch.ones(layers[0].shape[1], dtype=torch.bool)]
+    for layer in layers:
+        reached.append((layer & reached[-1]).any(1))
+    needed = [torch.ones(layers[-1].shape[0], dtype=torch.bool)]
+    for layer in reversed(layers):
+        needed.append((layer & needed[-1][:, None]).any(0))
+    return [(r & n).tolist() for r, n in zip(reached, reversed(needed), strict=True)]

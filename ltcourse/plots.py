@@ -1,6 +1,7 @@
 """The figures of the course: data in, Axes out. One color per method everywhere, letters that the back row can read."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -43,8 +44,6 @@ COLORS = {
     "transferred": PURPLE,
     "L2": GREEN,
     "L1": PURPLE,
-    "Xavier": ORANGE,
-    "Kaiming": BLUE,
     "zero": GRAY,
     "too small": PURPLE,
     "too large": RED,
@@ -126,46 +125,6 @@ def learning_curves(history: History) -> Figure:
     for ax in (left, right):
         ax.xaxis.set_major_formatter(_THOUSANDS)
     return figure
-
-
-def network_graph(layers: Sequence[Tensor], ax: Axes, title: str = "") -> Axes:
-    """Draw a small dense network: a dot a neuron, a line a weight that is kept; neurons with no way through are faint.
-
-    layers: boolean masks (out, in), first layer first.
-    Lesson 01, "Two pictures of one network".
-    """
-    sizes = [layers[0].shape[1], *(layer.shape[0] for layer in layers)]
-    place = [np.linspace(-1, 1, n) * (n - 1) / max(max(sizes) - 1, 1) for n in sizes]
-    alive = _alive(layers)
-    for i, layer in enumerate(layers):
-        for out, into in layer.nonzero().tolist():
-            used = bool(alive[i][into] and alive[i + 1][out])
-            ax.plot(
-                [i, i + 1],
-                [place[i][into], place[i + 1][out]],
-                color=BLUE if used else GRAY,
-                alpha=0.75 if used else 0.3,
-                linewidth=1.4,
-                zorder=1,
-            )
-    for i, living in enumerate(alive):
-        colors = [BLUE if a else "white" for a in living]
-        edges = [BLUE if a else "#BBBBBB" for a in living]
-        ax.scatter([i] * sizes[i], place[i], s=190, c=colors, edgecolors=edges, linewidths=1.6, zorder=2)
-    ax.set_title(title)
-    ax.set_axis_off()
-    return ax
-
-
-def _alive(layers: Sequence[Tensor]) -> list[list[bool]]:
-    """Say of each neuron whether any path from the inputs to the outputs goes through it."""
-    reached = [torch.ones(layers[0].shape[1], dtype=torch.bool)]
-    for layer in layers:
-        reached.append((layer & reached[-1]).any(1))
-    needed = [torch.ones(layers[-1].shape[0], dtype=torch.bool)]
-    for layer in reversed(layers):
-        needed.append((layer & needed[-1][:, None]).any(0))
-    return [(r & n).tolist() for r, n in zip(reached, reversed(needed), strict=True)]
 
 
 def weight_histogram(
@@ -258,12 +217,7 @@ def against_density(
     line. shares: whether the values are shares from 0 to 1 (accuracy, error), or counts.
     Lesson 01, "The slides' two rows".
     """
-    for i, (method, points) in enumerate(curves.items()):
-        x = sorted(points, reverse=True)
-        _line_and_band(ax, x, [points[p] for p in x], method, i)
-    for name, values in (reference or {}).items():
-        ax.axhline(float(np.mean(values)), color=COLORS.get(name, GRAY), linestyle="--", label=name)
-    _density_axis(ax, [p for points in curves.values() for p in points])
+    _density_axis(ax, _lines(curves, ax, reference))
     ax.set(ylabel=ylabel)
     ax.yaxis.set_major_formatter(PercentFormatter(1) if shares else _THOUSANDS)
     ax.legend()
@@ -284,12 +238,7 @@ def against(
     Source: Ramanujan et al. 2020, Fig. 3 and 4.
     Lesson 07, "How many edges?".
     """
-    every = sorted({x for points in curves.values() for x in points})
-    for i, (label, points) in enumerate(curves.items()):
-        x = sorted(points)
-        _line_and_band(ax, x, [points[p] for p in x], label, i)
-    for name, values in (reference or {}).items():
-        ax.axhline(float(np.mean(values)), color=COLORS.get(name, GRAY), linestyle="--", label=name)
+    every = _lines(curves, ax, reference)
     if every[-1] <= 1:
         ax.set_xticks(every, [f"{100 * x:g} %" for x in every])
     else:
@@ -326,6 +275,18 @@ def against_iterations(
     ax.yaxis.set_major_formatter(PercentFormatter(1) if shares else FuncFormatter(lambda value, _: f"{value:g}"))
     ax.legend()
     return ax
+
+
+def _lines(
+    curves: Mapping[str, Mapping[Any, Sequence[float]]], ax: Axes, reference: Mapping[str, Sequence[float]] | None
+) -> list[Any]:
+    """A line with its band for each of the curves, a dashed line for each reference; return all x in order."""
+    for i, (label, points) in enumerate(curves.items()):
+        x = sorted(points)
+        _line_and_band(ax, x, [points[p] for p in x], label, i)
+    for name, values in (reference or {}).items():
+        ax.axhline(float(np.mean(values)), color=COLORS.get(name, GRAY), linestyle="--", label=name)
+    return sorted({x for points in curves.values() for x in points})
 
 
 def _line_and_band(
@@ -461,12 +422,8 @@ def against_depth(
     curves: method → layers → the trials' values, 0 to 1. guess: what always saying the most frequent class reaches.
     Lesson 06, "Does it train?".
     """
-    for i, (method, by_depth) in enumerate(curves.items()):
-        _line_and_band(ax, list(by_depth), list(by_depth.values()), method, i)
-    if guess is not None:
-        ax.axhline(guess, color=GRAY, linestyle="--", label="one class for all")
+    ax.set_xticks(_lines(curves, ax, None if guess is None else {"one class for all": [guess]}))
     ax.set(xlabel="layers", ylabel="test accuracy", title=title, ylim=(0, 1.03))
-    ax.set_xticks(sorted({depth for by_depth in curves.values() for depth in by_depth}))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend()
     return ax

@@ -149,6 +149,20 @@ def load(name: str, at: str) -> Record:
     return _read(file)
 
 
+def if_recorded(name: str, at: str) -> Record | None:
+    """Return the record and print what it is; where there is none, print how it is made, and return None.
+
+    Raises RunError for a record that cannot be read.
+    Lesson 05, "The matrix".
+    """
+    if not path(name, at).exists():
+        print(f"{name}: not recorded yet; `ltcourse record {name} --budget {at}` makes the record")
+        return None
+    found = load(name, at)
+    print(f"{name}: {found}")
+    return found
+
+
 class Runner:
     """A run of an experiment, row by row: iterate over it, and then, or at any time, ask for its `record`.
 

@@ -5,16 +5,17 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision import datasets
-from torchvision.transforms.v2 import functional as pictures
 
 from ltcourse.sources import DataError
+
+if TYPE_CHECKING:  # torchvision is imported where it is used: it takes as long as torch, and few lessons need it
+    from torchvision.datasets import ImageFolder
 
 ROOT = "LTCOURSE_IMAGENET"  # the environment variable that names the folder
 FOLDERS = {"train": ("train",), "test": ("val", "validation", "test")}
@@ -104,7 +105,9 @@ def load(root: Path | str | None = None) -> Stream:
     return Stream("imagenet", root, classes, tuple(train.samples), tuple(test.samples), digest.hexdigest())
 
 
-def _part(root: Path, part: str) -> datasets.ImageFolder:
+def _part(root: Path, part: str) -> "ImageFolder":
+    from torchvision import datasets
+
     try:
         if (root / "ILSVRC2012_devkit_t12.tar.gz").exists():
             return datasets.ImageNet(root, "train" if part == "train" else "val")
@@ -131,6 +134,8 @@ class _Images(Dataset[Read]):
         return len(self._samples)
 
     def __getitem__(self, index: int) -> Read:
+        from torchvision.transforms.v2 import functional as pictures
+
         file, label = self._samples[index]
         try:
             with Image.open(file) as picture:

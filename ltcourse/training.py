@@ -216,27 +216,41 @@ def evaluations(
 def evaluate(network: nn.Module, split: Split, *, chunk: int | None = None) -> tuple[float, float]:
     """Return (loss, accuracy) of `network` on a split: the mean cross-entropy in nats, and the share right, 0 to 1.
 
-    chunk: examples at a time, which bounds the memory and changes nothing else; by default 1,000, and 100 for
-    convolutions, whose outputs then stay in the processor's cache: less than half of the time on a CPU.
+    chunk: as of `look_at`.
     Lesson 00, "A first network".
+    """
+    device = split.x.device
+    loss, right = torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), dtype=torch.int64, device=device)
+
+    def look(logits: Tensor, y: Tensor) -> None:
+        loss.add_(cross_entropy(logits, y, reduction="sum"))  # sums: a last, smaller chunk weighs no more
+        right.add_((logits.argmax(1) == y).sum())
+
+    look_at(network, split, look, chunk=chunk)
+    return float(loss) / len(split), int(right) / len(split)
+
+
+def look_at(
+    network: nn.Module, split: Split, look: Callable[[Tensor, Tensor], None], *, chunk: int | None = None
+) -> None:
+    """Call `look(logits, labels)` for one chunk of a split after another, with `network` in evaluation.
+
+    logits: (n, classes); labels: (n,). chunk: examples at a time, which bounds the memory and changes nothing else; by
+    default 1,000, and 100 for convolutions on a CPU, whose outputs then stay in its cache: less than half of the time.
+    Lesson 02, "The slides' table".
     """
     was_training = network.training
     network.eval()
-    device = split.x.device
     convolutions = any(p.dim() == 4 for p in network.parameters())
     layout = torch.channels_last if convolutions and split.x.dim() == 4 else torch.preserve_format
-    chunk = chunk or (100 if convolutions and device.type == "cpu" else 1000)
-    loss, right = torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), dtype=torch.int64, device=device)
+    chunk = chunk or (100 if convolutions and split.x.device.type == "cpu" else 1000)
     try:
         # weights that are computed from others, as those of supermasks are, are computed once and not for each chunk
         with torch.inference_mode(), parametrize.cached():
             for x, y in zip(split.x.split(chunk), split.y.split(chunk), strict=True):
-                logits = network(x.to(memory_format=layout))
-                loss += cross_entropy(logits, y, reduction="sum")  # sums: a last, smaller chunk weighs no more
-                right += (logits.argmax(1) == y).sum()
+                look(network(x.to(memory_format=layout)), y)
     finally:
         network.train(was_training)
-    return float(loss) / len(split), int(right) / len(split)
 
 
 class _Best:

@@ -92,8 +92,8 @@ def fitted(x: Tensor, shape: Shape) -> Tensor:
     channels, *sides = shape
     if x.shape[1] not in (1, channels):
         raise ValueError(f"images of {x.shape[1]} channels cannot have {channels}: only gray ones can be repeated")
-    factors = [-(-now // side) for now, side in zip(x.shape[-2:], sides, strict=True)]
-    missing = [f * side - now for f, side, now in zip(factors, sides, x.shape[-2:], strict=True)]
+    factors = [-(-given // side) for given, side in zip(x.shape[-2:], sides, strict=True)]
+    missing = [f * side - given for f, side, given in zip(factors, sides, x.shape[-2:], strict=True)]
     x = pad(x, [m for gap in reversed(missing) for m in (gap // 2, gap - gap // 2)])
     return avg_pool2d(x, factors).repeat(1, channels // x.shape[1], 1, 1)
 
@@ -186,10 +186,8 @@ def _examples(chosen: Transfer, device: str) -> Iterator[Dataset]:
         data = load(name, device=device)
         if chosen.shape is None:
             return data
-        train, validation, test = (
-            Split(fitted(part.x, chosen.shape), part.y) for part in (data.train, data.validation, data.test)
-        )
-        return replace(data, train=train, validation=validation, test=test)
+        shape = chosen.shape
+        return data.each(lambda part: Split(fitted(part.x, shape), part.y))
 
     for task in chosen.tasks:
         data = whole(task.data)

@@ -187,7 +187,7 @@ class EdgeStepper:
         figure, ax = plt.subplots(figsize=(11, 5.6))
         came = sum(int((a & ~b).sum()) for a, b in zip(now, before, strict=True))
         title = f"{step}   ({came} came, {came} went)" if came else step
-        pictures.network(self._weights, ax, kept=now, before=before, title=title)
+        pictures.edges(self._weights, ax, kept=now, before=before, title=title)
         return figure
 
 

@@ -263,6 +263,15 @@ def test_unknown_names_get_a_suggestion(wrong, meant):
             call(wrong)
 
 
+def test_each_split_is_changed_and_nothing_else():
+    clothes = data.load("fashion-mnist-mini", download=False)
+    halved = clothes.each(lambda part: data.Split(part.x[::2], part.y[::2]))
+    for name in ("train", "validation", "test"):
+        whole, half = getattr(clothes, name), getattr(halved, name)
+        assert torch.equal(half.x, whole.x[::2]) and torch.equal(half.y, whole.y[::2])
+    assert (halved.name, halved.classes, halved.sha256) == (clothes.name, clothes.classes, clothes.sha256)
+
+
 def test_unknown_name_with_no_likeness():
     with pytest.raises(DataError, match=r"choose one of mnist, fashion-mnist, cifar-10, .*mini$"):
         data.load("places365")

@@ -8,9 +8,10 @@ import torchvision
 from folders import make_folders
 from torch import nn
 
-from ltcourse import experiments, hidden, imagenet, masks, papers, streams, supermasks
-from ltcourse.hidden import find_streamed
+from ltcourse import experiments, imagenet, masks, papers, streams, supermasks
+from ltcourse.hidden_imagenet import find_streamed
 from ltcourse.imagenet import Training
+from ltcourse.initializers import initialize, named
 from ltcourse.journal import Journal
 from ltcourse.training import Recipe
 
@@ -123,7 +124,7 @@ def test_the_paper_budget_is_the_papers():
 def test_batch_norm_has_no_parameters_and_remembers_what_it_has_seen():
     with torch.device("meta"):
         network = torchvision.models.resnet18(num_classes=4)
-    network = hidden.initialize(network.to_empty(device="cpu"), hidden.named("kaiming"), 0)
+    network = initialize(network.to_empty(device="cpu"), named("kaiming"), 0)
     supermasks.edge_popup(network, 0.3)
     network(torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]

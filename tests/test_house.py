@@ -24,7 +24,7 @@ HOUSE = """
     doctor
     runs
     experiments
-    han compression lottery instability transfer beginnings hidden imagenet
+    compression han lottery instability transfer beginnings hidden hidden_imagenet imagenet
     trials
     journal
     checks ticket_checks table_checks transfer_checks initialization_checks supermask_checks verdicts

@@ -31,7 +31,7 @@ def lines(ax):
 
 
 def test_without_a_mask_all_edges_are_used_and_colored_by_their_sign(ax):
-    assert pictures.network([FIRST, SECOND], ax, title="both") is ax
+    assert pictures.edges([FIRST, SECOND], ax, title="both") is ax
     assert lines(ax) == {plots.BLUE: 4, plots.ORANGE: 4}
     assert ax.get_title() == "both"
     dots = [len(c.get_offsets()) for c in ax.collections if not isinstance(c, LineCollection)]
@@ -40,7 +40,7 @@ def test_without_a_mask_all_edges_are_used_and_colored_by_their_sign(ax):
 
 def test_edges_that_are_not_used_are_pale(ax):
     kept = [FIRST.abs() > 1.5, torch.tensor([[True, False]])]
-    pictures.network([FIRST, SECOND], ax, kept=kept)
+    pictures.edges([FIRST, SECOND], ax, kept=kept)
     found = lines(ax)
     assert (found[plots.BLUE], found[plots.ORANGE]) == (3, 1)
     assert sum(found.values()) == 8 and len(found) == 3
@@ -49,7 +49,7 @@ def test_edges_that_are_not_used_are_pale(ax):
 def test_what_came_is_green_and_what_went_is_red(ax):
     before = [torch.ones(2, 3).bool(), torch.tensor([[True, False]])]
     kept = [FIRST > 0, torch.tensor([[True, True]])]
-    pictures.network([FIRST, SECOND], ax, kept=kept, before=before)
+    pictures.edges([FIRST, SECOND], ax, kept=kept, before=before)
     found = lines(ax)
     assert (found[plots.GREEN], found[plots.RED]) == (1, 3)
     assert (found[plots.BLUE], found[plots.ORANGE]) == (4, 0)
@@ -58,13 +58,42 @@ def test_what_came_is_green_and_what_went_is_red(ax):
 
 @pytest.mark.parametrize("value", [True, False])
 def test_at_the_extremes(ax, value):
-    pictures.network([FIRST], ax, kept=[torch.full((2, 3), value)])
+    pictures.edges([FIRST], ax, kept=[torch.full((2, 3), value)])
     assert (plots.BLUE in lines(ax)) == value and sum(lines(ax).values()) == 6
 
 
 def test_every_layer_is_centered_and_within_the_picture(ax):
-    pictures.network([torch.ones(5, 2), torch.ones(1, 5)], ax)
+    pictures.edges([torch.ones(5, 2), torch.ones(1, 5)], ax)
     dots = [c.get_offsets()[:, 1] for c in ax.collections if not isinstance(c, LineCollection)]
     assert [np.mean(y) for y in dots] == pytest.approx([2.5, 2.5, 2.5])
     low, high = ax.get_ylim()
     assert all(low < y.min() and y.max() < high for y in dots)
+
+
+# Masks as networks
+
+
+def test_paths_draws_a_line_a_weight_and_a_dot_a_neuron(ax):
+    first = torch.tensor([[True, False, True], [False, False, False]])  # neuron 1 hears nothing
+    second = torch.tensor([[True, True]])
+    assert pictures.paths([first, second], ax, "tiny") is ax
+    assert len(ax.get_lines()) == 4
+    used = [to_hex(x.get_color()) == plots.BLUE.lower() for x in ax.get_lines()]
+    assert used == [True, True, True, False], "the line out of the dead neuron is faint"
+    assert [len(c.get_offsets()) for c in ax.collections] == [3, 2, 1]
+    faces = [[to_hex(f) == plots.BLUE.lower() for f in c.get_facecolors()] for c in ax.collections]
+    assert faces == [[True, False, True], [True, False], [True]]
+    assert ax.get_title() == "tiny"
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_paths_at_the_extremes(ax, value):
+    layers = [torch.full((4, 3), value), torch.full((2, 4), value)]
+    pictures.paths(layers, ax)
+    assert len(ax.get_lines()) == (20 if value else 0)
+    assert all((to_hex(f) != "#ffffff") == value for c in ax.collections for f in c.get_facecolors())
+
+
+def test_paths_of_one_neuron_a_layer(ax):
+    pictures.paths([torch.tensor([[True]])], ax)
+    assert np.isfinite(ax.get_lines()[0].get_ydata()).all()

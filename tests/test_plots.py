@@ -72,8 +72,8 @@ def test_colors_are_told_apart():
         ("ticket", "rewound", "re-initialized", "random", "dense"),
         ("ticket", "one shot", "reset at the end", "re-initialized"),
         ("fine-tuned", "from scratch", "dense"),
-        ("zero", "too small", "Xavier", "Kaiming", "too large"),
-        ("Xavier", "Kaiming", "signed constant"),
+        ("zero", "too small", "xavier", "kaiming", "too large"),
+        ("xavier", "kaiming", "signed constant"),
     ):
         assert len({plots.COLORS[m] for m in together}) == len(together)
 
@@ -132,35 +132,6 @@ def test_learning_curves(count):
 def test_learning_curves_of_nothing_say_so():
     with pytest.raises(ValueError, match="train for at least one evaluation"):
         plots.learning_curves(History())
-
-
-# Masks as networks
-
-
-def test_network_graph_draws_a_line_a_weight_and_a_dot_a_neuron(ax):
-    first = torch.tensor([[True, False, True], [False, False, False]])  # neuron 1 hears nothing
-    second = torch.tensor([[True, True]])
-    assert plots.network_graph([first, second], ax, "tiny") is ax
-    assert len(ax.get_lines()) == 4
-    used = [to_hex(x.get_color()) == plots.BLUE.lower() for x in ax.get_lines()]
-    assert used == [True, True, True, False], "the line out of the dead neuron is faint"
-    assert [len(c.get_offsets()) for c in ax.collections] == [3, 2, 1]
-    faces = [[to_hex(f) == plots.BLUE.lower() for f in c.get_facecolors()] for c in ax.collections]
-    assert faces == [[True, False, True], [True, False], [True]]
-    assert ax.get_title() == "tiny"
-
-
-@pytest.mark.parametrize("value", [True, False])
-def test_network_graph_at_the_extremes(ax, value):
-    layers = [torch.full((4, 3), value), torch.full((2, 4), value)]
-    plots.network_graph(layers, ax)
-    assert len(ax.get_lines()) == (20 if value else 0)
-    assert all((to_hex(f) != "#ffffff") == value for c in ax.collections for f in c.get_facecolors())
-
-
-def test_network_graph_of_one_neuron_a_layer(ax):
-    plots.network_graph([torch.tensor([[True]])], ax)
-    assert np.isfinite(ax.get_lines()[0].get_ydata()).all()
 
 
 # Weights
@@ -343,32 +314,32 @@ def test_layer_sums_marks_what_one_neuron_adds_up(ax, into, out, back):
 
 
 def test_through_layers_draws_the_geometric_mean_and_the_range(ax):
-    curves = {"Kaiming": [[1.0, 1.0, 1.0], [1.0, 4.0, 16.0]], "other": [[2.0, 2.0, 2.0]]}
+    curves = {"kaiming": [[1.0, 1.0, 1.0], [1.0, 4.0, 16.0]], "other": [[2.0, 2.0, 2.0]]}
     assert labeled(plots.through_layers(curves, ax, ylabel="spread", title="t")) is ax
-    assert ax.get_yscale() == "log" and legend(ax) == ["Kaiming", "other"] and ax.get_title() == "t"
-    drawn = line(ax, "Kaiming")
+    assert ax.get_yscale() == "log" and legend(ax) == ["kaiming", "other"] and ax.get_title() == "t"
+    drawn = line(ax, "kaiming")
     assert list(drawn.get_xdata()) == [0, 1, 2] and drawn.get_ydata() == pytest.approx([1, 2, 4])
-    assert drawn.get_color() == plots.COLORS["Kaiming"]
+    assert drawn.get_color() == plots.COLORS["kaiming"]
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (1, 16)
 
 
 def test_through_layers_says_what_is_exactly_zero(ax):
-    plots.through_layers({"zero": [[1.0, 0.0, 0.0]], "Xavier": [[1.0, 1e-30, 1e30]]}, ax, ylabel="spread")
-    assert legend(ax) == ["zero (exactly 0)", "Xavier"]
+    plots.through_layers({"zero": [[1.0, 0.0, 0.0]], "xavier": [[1.0, 1e-30, 1e30]]}, ax, ylabel="spread")
+    assert legend(ax) == ["zero (exactly 0)", "xavier"]
     drawn = line(ax, "zero (exactly 0)").get_ydata()
     assert drawn[0] == pytest.approx(1) and np.isnan(drawn[1:]).all()
 
 
 def test_through_layers_can_do_without_a_legend(ax):
-    plots.through_layers({"Xavier": [[1.0, 1.0]]}, ax, ylabel="spread", legend=False)
+    plots.through_layers({"xavier": [[1.0, 1.0]]}, ax, ylabel="spread", legend=False)
     assert ax.get_legend() is None
 
 
 def test_against_depth_draws_means_and_ranges(ax):
-    curves = {"Xavier": {5: [0.9, 0.8], 30: [0.1, 0.1]}, "Kaiming": {5: [0.9, 0.9], 30: [0.3, 0.7]}}
+    curves = {"xavier": {5: [0.9, 0.8], 30: [0.1, 0.1]}, "kaiming": {5: [0.9, 0.9], 30: [0.3, 0.7]}}
     assert labeled(plots.against_depth(curves, ax, guess=0.11)) is ax
-    assert legend(ax) == ["Xavier", "Kaiming", "one class for all"]
+    assert legend(ax) == ["xavier", "kaiming", "one class for all"]
     assert list(ax.get_xticks()) == [5, 30]
     for method, points in curves.items():
         assert line(ax, method).get_ydata() == pytest.approx([np.mean(v) for v in points.values()])

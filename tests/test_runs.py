@@ -599,3 +599,15 @@ def test_the_advice_for_a_folder_of_records_would_help(folder, monkeypatch):
     with pytest.raises(RunError) as problem:
         runs.record(NAME, "smoke")
     assert "LTCOURSE_DATA" not in str(problem.value), "that variable does not move the records"
+
+
+def test_a_record_that_may_be_missing_is_told_or_asked_for(folder, capsys):
+    assert runs.if_recorded(NAME, "smoke") is None
+    assert f"{NAME}: not recorded yet; `ltcourse record {NAME} --budget smoke`" in capsys.readouterr().out
+    runs.record(NAME, "smoke")
+    record = runs.if_recorded(NAME, "smoke")
+    assert record == runs.load(NAME, "smoke")
+    assert capsys.readouterr().out == f"{NAME}: {record}\n"
+    runs.path(NAME, "smoke").write_text("{")
+    with pytest.raises(RunError, match="is damaged"):
+        runs.if_recorded(NAME, "smoke")

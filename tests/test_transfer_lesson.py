@@ -75,7 +75,7 @@ def test_without_records_the_lesson_says_how_to_make_them(tmp_path, monkeypatch,
     shown, figures = read(tmp_path, monkeypatch)
     said = capsys.readouterr().out
     for name in NAMES:
-        assert f"not recorded yet: '{name}' is not recorded at the desk budget" in said
+        assert f"{name}: not recorded yet; `ltcourse record {name} --budget desk` makes the record" in said
         assert f"not recorded yet: `ltcourse record {name} --budget desk`" in shown[-1]
     assert figures == 0
     assert any("ticket found there" in text and "not recorded yet" in text for text in shown)
