@@ -203,10 +203,10 @@ def test_against_density_draws_means_and_ranges(ax):
     }
     assert plots.against_density(curves, ax, ylabel="test error", reference={"dense": [0.01, 0.02]}) is labeled(ax)
     magnitude = line(ax, "magnitude")
-    assert list(magnitude.get_xdata()) == [1.0, 0.5, 0.1]
-    assert magnitude.get_ydata() == pytest.approx([0.02, 0.02, 0.03])
+    assert list(magnitude.get_xdata()) == [0.1, 0.5, 1.0]
+    assert magnitude.get_ydata() == pytest.approx([0.03, 0.02, 0.02])
     assert magnitude.get_color() == plots.COLORS["magnitude"]
-    assert line(ax, "random").get_ydata() == pytest.approx([0.02, 0.3])
+    assert line(ax, "random").get_ydata() == pytest.approx([0.3, 0.02])
     assert list(line(ax, "dense").get_ydata()) == pytest.approx([0.015] * 2)
     band = ax.collections[1].get_paths()[0].vertices
     assert (band[:, 1].min(), band[:, 1].max()) == (0.01, 0.4)
@@ -219,7 +219,7 @@ def test_against_density_draws_means_and_ranges(ax):
 @pytest.mark.parametrize("points", [{1.0: [0.02]}, {1.0: [0.02], 0.001: [0.9]}], ids=["dense only", "very sparse"])
 def test_against_density_of_one_trial(ax, points):
     plots.against_density({"a new method": points}, ax, ylabel="error")
-    assert list(line(ax, "a new method").get_ydata()) == [points[p][0] for p in sorted(points, reverse=True)]
+    assert list(line(ax, "a new method").get_ydata()) == [points[p][0] for p in sorted(points)]
     assert ax.get_xticks()[0] == 1
     ax.figure.canvas.draw()
     low, high = sorted(ax.get_xlim())
