@@ -474,7 +474,7 @@ def compare(method, other, number):
 
 for number, what in ((0, "dense"), (last, "ticket")):
     for method in ("kaiming", "signed constant"):
-        print(f"{what:6s}: {method} minus Xavier {compare(method, 'Xavier', number)}")
+        print(f"{what:6s}: {method} minus Xavier {compare(method, 'xavier', number)}")
 for name in settings.initializers:
     print(f"ticket minus re-initialized, {name}: {compare(name, f'{name}, re-initialized', last)}")
 
@@ -492,7 +492,7 @@ for name in settings.initializers:
 
 # %%
 forward = {name: signals.factor(measured["ReLU", name][0].activations[1:-1]) for name in ("xavier", "kaiming")}
-print(f"a ReLU layer multiplies the spread by {forward['Xavier']:.2f} (Xavier), {forward['Kaiming']:.2f} (Kaiming)")
+print(f"a ReLU layer multiplies the spread by {forward['xavier']:.2f} (Xavier), {forward['kaiming']:.2f} (Kaiming)")
 print(f"{deepest} layers, SGD, {len(depth.trials)} seeds:")
 for name in ("xavier", "kaiming"):
     print(f"  {name:15s} {mean_and_range(accuracy[name][deepest], 1)}")
