@@ -173,16 +173,16 @@ def test_every_value_shows_its_cell_and_its_curves(explorer, matrix, source, tar
     assert lines["ticket"].get_color() == plots.COLORS["ticket"]
     assert ("transferred" in lines) == (source != target)
     name = "transferred" if source != target else "ticket"
-    expected = [mean(accuracy("ticket", source, target, n, s) for s in range(3)) for n in TRIED]
-    assert list(lines[name].get_ydata()) == pytest.approx(expected)
-    lot = [mean(accuracy("random", target, target, n, s) for s in range(3)) for n in TRIED]
-    assert list(lines["random"].get_ydata()) == pytest.approx(lot)
+    expected = {DENSITY[n]: mean(accuracy("ticket", source, target, n, s) for s in range(3)) for n in TRIED}
+    assert dict(lines[name].get_xydata()) == pytest.approx(expected)
+    lot = {DENSITY[n]: mean(accuracy("random", target, target, n, s) for s in range(3)) for n in TRIED}
+    assert dict(lines["random"].get_xydata()) == pytest.approx(lot)
     dense = mean(accuracy("ticket", target, target, 0, s) for s in range(3))
     assert lines["dense"].get_ydata()[0] == pytest.approx(dense)
     assert [label.get_text() for label in right.get_xticklabels()] == ["50.0 %", "3.0 %"]
     circle = right.get_lines()[-1]
     assert circle.get_xdata()[0] == DENSITY[number]
-    assert circle.get_ydata()[0] == pytest.approx(expected[TRIED.index(number)])
+    assert circle.get_ydata()[0] == pytest.approx(expected[DENSITY[number]])
 
 
 def test_all_densities_share_one_scale_of_colors(explorer):
