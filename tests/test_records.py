@@ -4,6 +4,7 @@ import pytest
 
 from ltcourse import data, experiments, masks, models, runs
 from ltcourse.lottery import Lottery
+from ltcourse.matrix import TransferMatrix
 from ltcourse.transfer import Transfer
 
 RECORDS = [tuple(path.name.split(".")[:2]) for path in runs.recorded()]
@@ -173,3 +174,42 @@ def test_supermasks_of_convolutions_are_recorded_as_best_from_kaiming_and_behind
     assert all(min(kaiming[k]) > max(xavier[k]) for k in record.settings["ks"])
     best = max(sum(values) / len(values) for values in kaiming.values())
     assert 0.3 < best < mean(record, "trained", 0, "test_accuracy")
+
+
+def kept_leads(name):
+    """The share of the lead that tickets from elsewhere keep, of each pair of tasks and each round that was tried."""
+    matrix = TransferMatrix(runs.load(name, "desk").trials)
+    pairs = [(source, target) for source in matrix.sources for target in matrix.targets if source != target]
+    return matrix, {(*pair, n): matrix.lead_kept(*pair, n) for pair in pairs for n in matrix.rounds}
+
+
+def test_lenets_tickets_are_recorded_as_staying_at_home():
+    """Lesson 05: from elsewhere hardly better than random, in both directions, at every density, 3 seeds or more."""
+    matrix, kept = kept_leads("transfer-lenet-300-100")
+    assert len(matrix.trials) >= 3 and len(matrix.rounds) >= 5
+    assert max(kept.values()) < 0.25
+    for target in matrix.targets:
+        leads = [min(matrix.gain(target, target, n)) for n in matrix.rounds]
+        assert leads == sorted(leads) and leads[0] > 0
+
+
+def test_tickets_are_recorded_as_good_for_another_optimizer():
+    """Lesson 05: nearly all of the lead is kept."""
+    matrix, kept = kept_leads("transfer-optimizers")
+    assert len(matrix.trials) >= 2
+    assert min(kept.values()) > 0.85
+
+
+@pytest.mark.parametrize(("name", "times"), [("vgg-16", 10), ("alexnet", 9)])
+def test_the_networks_of_imagenet_are_recorded_at_cifar_size_as_good_as_their_own_reference(name, times):
+    """Lesson 02: pruned this much, top-1 within half a point of the dense network; a mask by lot is not."""
+    record = runs.load(f"han-{name}-cifar", "desk")
+    last = record.settings["rounds"]
+    dense, pruned, by_lot = (
+        mean(record, method, number, "test_error")
+        for method, number in (("magnitude", 0), ("magnitude", last), ("random", last))
+    )
+    assert pruned <= dense + 0.005 < by_lot
+    whole, kept = (record.values("magnitude", number, "kept")[0] for number in (0, last))
+    assert kept * times <= whole + times / 2
+    assert all("test_top5_error" in row for trial in record.trials for row in trial["rows"])
