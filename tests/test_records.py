@@ -1,5 +1,7 @@
 """The records in the repository are of the experiments as they stand, on the data as it is."""
 
+from statistics import fmean
+
 import pytest
 
 from ltcourse import data, experiments, masks, models, runs
@@ -198,6 +200,19 @@ def test_tickets_are_recorded_as_good_for_another_optimizer():
     matrix, kept = kept_leads("transfer-optimizers")
     assert len(matrix.trials) >= 2
     assert min(kept.values()) > 0.85
+
+
+def test_tickets_of_fewer_images_are_recorded_as_worse_at_home_and_as_nothing_elsewhere():
+    """Lesson 05: all of MNIST, a half, a tenth; at Fashion-MNIST hardly a gain of any."""
+    matrix = TransferMatrix(runs.load("transfer-sizes", "desk").trials)
+    digits, clothes = matrix.targets
+    for n in matrix.rounds:
+        gains = {target: [fmean(matrix.gain(s, target, n)) for s in matrix.sources[:3]] for target in matrix.targets}
+        assert gains[digits] == sorted(gains[digits], reverse=True)
+        assert max(gains[clothes]) < 0.2 * fmean(matrix.gain(clothes, clothes, n))
+    # at the smallest size the difference is larger than that of the seeds
+    last = matrix.rounds[-1]
+    assert max(matrix.gain(matrix.sources[2], digits, last)) < min(matrix.gain(digits, digits, last))
 
 
 @pytest.mark.parametrize(("name", "times"), [("vgg-16", 10), ("alexnet", 9)])
