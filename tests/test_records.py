@@ -215,6 +215,18 @@ def test_tickets_of_fewer_images_are_recorded_as_worse_at_home_and_as_nothing_el
     assert max(matrix.gain(matrix.sources[2], digits, last)) < min(matrix.gain(digits, digits, last))
 
 
+def test_convolutional_tickets_are_recorded_as_good_for_like_data_and_for_no_other():
+    """Lesson 05: between halves of CIFAR-10 most of the lead is kept; between photographs and clothes none."""
+    matrix, kept = kept_leads("transfer-resnet")
+    first, second, clothes = matrix.sources
+    assert len(matrix.trials) >= 2
+    for n in matrix.rounds:
+        assert kept[first, second, n] > 0.75
+        for source, target in ((first, clothes), (second, clothes), (clothes, second)):
+            assert -0.5 < kept[source, target, n] < 0
+            assert max(matrix.gain(source, target, n)) < 0
+
+
 @pytest.mark.parametrize(("name", "times"), [("vgg-16", 10), ("alexnet", 9)])
 def test_the_networks_of_imagenet_are_recorded_at_cifar_size_as_good_as_their_own_reference(name, times):
     """Lesson 02: pruned this much, top-1 within half a point of the dense network; a mask by lot is not."""
