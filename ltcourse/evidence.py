@@ -217,7 +217,7 @@ class ClaimsTable:
     def _repr_html_(self) -> str:
         cell = "text-align: left; vertical-align: top; padding: 8px; font-size: 16px; border-top: 1px solid gray"
         header = ("slide", "the slides say", "the paper reports", "we measured", "verdict", "shown in")
-        widths = (6, 22, 20, 28, 12, 12)
+        widths = (11, 22, 18, 25, 13, 11)
         heads = (f'<th style="{cell}; width: {w}%">{name}</th>' for w, name in zip(widths, header, strict=True))
         lines = ['<table style="width: 100%">', f"<tr>{''.join(heads)}</tr>"]
         for row in self.rows:
@@ -246,7 +246,7 @@ def _seeds(record: Record) -> str:
 
 
 def _html(text: str) -> str:
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)).replace(" %", "&nbsp;%")
 
 
 def _cell(text: str) -> str:
