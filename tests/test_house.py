@@ -22,6 +22,9 @@ LESSONS = {path.stem[:2]: path for path in sorted((ROOT / "lessons").glob("[0-9]
 HOUSE = """
     cli
     doctor
+    claims
+    demonstrations measures
+    evidence
     runs
     experiments
     compression han lottery instability transfer beginnings hidden hidden_imagenet imagenet
