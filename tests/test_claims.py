@@ -46,7 +46,6 @@ SAID = {
 WAITING = {
     "han-alexnet-cifar",
     "hidden-lenet-300-100",
-    "transfer-resnet",
 }
 
 
