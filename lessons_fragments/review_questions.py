@@ -223,6 +223,12 @@ quiz.MultipleChoice(review.SUPERMASK_SEARCH.choices)
 # %% [markdown]
 # ### 3c. As code
 #
+# Where does a search begin? At the loss of somebody who finds all ten digits equally likely, which is log 10:
+
+# %%
+print(f"cross-entropy of a guess: {cross_entropy(torch.zeros(1, 10), torch.tensor([3])).item():.4f}")
+
+# %% [markdown]
 # Lesson 07 checked the mask of a layer, the gradient, and one step. Now write the whole search. `weights` are random
 # (name → tensor, no biases) and stay as they are; `scores` are where the scores begin. `forward(weights, x)` runs the
 # network with whatever weights it is given, and returns its logits.
