@@ -62,7 +62,9 @@ class OwnWords:
         self.text = ipywidgets.Textarea(
             placeholder="Two or three sentences, without looking back.", rows=5, layout={"width": "95%"}
         )
-        self.button = ipywidgets.Button(description="Show the first point", layout={"width": "auto"})
+        self.button = ipywidgets.Button(
+            description="Show the first point", layout={"width": "auto", "align_self": "flex-start"}
+        )
         self.points = [_tick() for _ in question.points]
         self.claims = [_tick() for _ in question.claims]
         self._replies = [_shown("") for _ in question.claims]
@@ -138,8 +140,11 @@ class OwnWords:
         """What to say to a text that is no answer, "" to any other: whether it is right is for the reader to judge."""
         words = set(re.findall(r"\w+", self.text.value.lower()))
         asked = set(re.findall(r"\w+", self.question.prompt.lower()))
-        headings = dict.fromkeys(f"lesson {p.lesson}, “{p.heading}”" for p in self.question.points)
-        look = f"If you cannot, look there first: {'; '.join(headings)}."
+        headings: dict[str, dict[str, None]] = {}
+        for point in self.question.points:
+            headings.setdefault(point.lesson, {})[f"“{point.heading}”"] = None
+        places = "; ".join(f"lesson {lesson}, {', '.join(found)}" for lesson, found in headings.items())
+        look = f"If you cannot, look there first: {places}."
         if len(words) < 5:
             return f"Write your answer first, in a sentence or two. {look}"
         if len(words - asked) < 3:
