@@ -16,6 +16,7 @@ from ltcourse.masks import Mask, Weights
 from ltcourse.models import snapshot
 from ltcourse.pruning import sensitivity
 from ltcourse.restarts import State
+from ltcourse.review_checks import find_supermask, find_ticket, supports  # noqa: F401
 from ltcourse.supermask_checks import forward_mask, popup_step, scaled_std, score_gradient  # noqa: F401
 from ltcourse.table_checks import (  # noqa: F401
     break_even_density,

@@ -44,7 +44,7 @@ def forward_mask(function: Callable[[Tensor, float], Tensor]) -> Verdict:
             yours = verdicts.ask(function, given["scores"], k)
             count = round(k * scores.numel())
             expected = masks.keep_largest(scores.abs(), count)
-            wrong = _wrong_mask(yours, scores, k, count) or _changed(given, {"scores": scores})
+            wrong = wrong_mask(yours, scores, k, count) or _changed(given, {"scores": scores})
             case = f"k = {k}: keep {count} of the scores {verdicts.show(scores)}"
             yield Finding(case, verdicts.show(yours), verdicts.show(expected), wrong)
 
@@ -155,7 +155,8 @@ def _fitting(yours: Tensor, mistakes: Mapping[str, Tensor], expected: Tensor) ->
 # Lesson 07, exercise 1
 
 
-def _wrong_mask(yours: Any, scores: Tensor, k: float, count: int) -> str:
+def wrong_mask(yours: Any, scores: Tensor, k: float, count: int) -> str:
+    """Return what is wrong with the mask of a layer that should keep the `count` largest |scores|, the share k."""
     if not isinstance(yours, Tensor):
         return f"a mask is a tensor, and this is {type(yours).__name__}"
     if yours.dtype == torch.int64 and yours.shape == (count,):

@@ -30,7 +30,7 @@ def imp_round(function: Callable[[nn.Module, State, Mask, float, Train], Mask]) 
 
     def findings() -> Iterator[Finding]:
         for sizes, share, rate in cases:
-            network, initial, mask, train = _before_a_round(sizes, share)
+            network, initial, mask, train = before_a_round(sizes, share)
             first, old, received = verdicts.copied(initial), verdicts.copied(mask), list[Mask]()
             right = copy.deepcopy(network)
             train(right, old)
@@ -46,7 +46,7 @@ def imp_round(function: Callable[[nn.Module, State, Mask, float, Train], Mask]) 
             wrong = verdicts.wrong_masks(yours, old)
             if not wrong and not verdicts.same(mask, old):
                 wrong = "your function changed the mask that it was given: make a new one"
-            wrong = wrong or _wrong_training(received, old, yours) or _wrong_choice(yours, old, rate, trained, first)
+            wrong = wrong or _wrong_training(received, old, yours) or wrong_choice(yours, old, rate, trained, first)
             yield Finding(f"{case}: the next mask", verdicts.show(yours), verdicts.show(expected), wrong)
             yield _compare_reset(f"{case}: the network afterwards", network, expected, first, trained)
             yield _compare_initial(f"{case}: the initial weights", initial, first)
@@ -100,7 +100,7 @@ def train_ticket(function: Callable[[nn.Module, torch.optim.Optimizer, State, Ma
                     loss = verdicts.ask(function, network, optimizer, initial, mask, list(batches))
                 finally:
                     hook.remove()
-                wrong = _wrong_parameters(network, first)
+                wrong = wrong_parameters(network, first)
                 found = wrong
                 if not wrong:
                     look(network, None)
@@ -142,7 +142,7 @@ def early_stop(function: Callable[[list[int], list[float]], int]) -> Verdict:
     return verdicts.judge("exercise 4, the early stop", findings())
 
 
-def _wrong_parameters(network: nn.Module, first: Weights) -> str:
+def wrong_parameters(network: nn.Module, first: Weights) -> str:
     """What keeps the network's parameters from being compared, or from being trained again."""
     now = dict(network.named_parameters())
     if now.keys() != first.keys():
@@ -168,7 +168,7 @@ def _compare_initial(case: str, initial: Weights, first: Weights) -> Finding:
 # Lesson 03, exercise 1
 
 
-def _before_a_round(sizes: Sequence[int], share: float) -> tuple[nn.Module, State, Mask, Train]:
+def before_a_round(sizes: Sequence[int], share: float) -> tuple[nn.Module, State, Mask, Train]:
     """Return a network that holds its initial weights under a mask, all its initial weights, the mask, and training."""
     generator = torch.Generator().manual_seed(4)
     network = verdicts.small_network(sizes, seed=5)
@@ -197,7 +197,8 @@ def _wrong_training(received: Sequence[Mask], old: Mask, yours: Mask) -> str:
     return ""
 
 
-def _wrong_choice(yours: Mask, old: Mask, rate: float, trained: Weights, first: Weights) -> str:
+def wrong_choice(yours: Mask, old: Mask, rate: float, trained: Weights, first: Weights) -> str:
+    """Return what is wrong with the mask that follows `old`: each layer loses the share `rate` of what it has left."""
     for name, m in old.items():
         if back := int((yours[name] & ~m).sum()):
             return f"{back} pruned weights of {name} are back: prune a share of what is left, and keep the rest pruned"
@@ -231,7 +232,7 @@ def _wrong_choice(yours: Mask, old: Mask, rate: float, trained: Weights, first: 
 def _compare_reset(case: str, network: nn.Module, mask: Mask, first: Weights, trained: Weights) -> Finding:
     """Compare with the initial weights under the next mask, and tell why they are not that."""
     expected = "the initial weights under the next mask"
-    if wrong := _wrong_parameters(network, first):
+    if wrong := wrong_parameters(network, first):
         return Finding(case, wrong, expected, wrong)
     now = {name: p.detach() for name, p in network.named_parameters()}
     target = {name: w * mask.get(name, True) for name, w in first.items()}

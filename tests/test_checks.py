@@ -34,6 +34,9 @@ CHECKS = {
     "keeping_gain": checks.keeping_gain,
     "diagnose": checks.diagnose,
     "fill_kaiming": checks.fill_kaiming,
+    "supports": checks.supports,
+    "find_ticket": checks.find_ticket,
+    "find_supermask": checks.find_supermask,
 }
 
 

@@ -30,7 +30,8 @@ HOUSE = """
     compression han lottery instability transfer beginnings hidden hidden_imagenet imagenet
     trials
     journal
-    checks ticket_checks table_checks transfer_checks initialization_checks supermask_checks verdicts
+    checks review_checks ticket_checks table_checks transfer_checks initialization_checks supermask_checks verdicts
+    review questions
     widgets pictures plots matrix
     connectivity
     accuracy latency neurons sparsity storage

@@ -1,0 +1,560 @@
+"""The three review questions of the slides (S15 to S17): what a complete answer says, and a try in one's own words."""
+
+import os
+import re
+from dataclasses import dataclass
+
+import ipywidgets
+from IPython.display import Markdown, display
+
+from ltcourse.questions import Choice, ChoiceQuestion
+
+
+@dataclass(frozen=True)
+class Point:
+    """One thing that a complete answer says.
+
+    says: in one sentence. needed: why an answer is not complete without it. lesson, heading: where it is taught, as
+    "03" and "The hypothesis". source: paper and section.
+    Lesson 08, "Question 1".
+    """
+
+    says: str
+    needed: str
+    lesson: str
+    heading: str
+    source: str
+
+    @property
+    def where(self) -> str:
+        """Where to look it up."""
+        return f"Lesson {self.lesson}, “{self.heading}”; {self.source}."
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of the slides, and what it takes to answer it.
+
+    slide: "S15". prompt: as the slide asks. points: of a complete answer, in order. claims: what wrong answers say,
+    each with a reply. answer: a complete one. choices: the same question with answers to choose from.
+    Lesson 08, "Question 1".
+    """
+
+    slide: str
+    prompt: str
+    points: tuple[Point, ...]
+    claims: tuple[Choice, ...]
+    answer: str
+    choices: ChoiceQuestion
+
+
+class OwnWords:
+    """An answer in one's own words: write it, see the points of a complete one after another, tick what it says.
+
+    Nothing reads the text: the reader judges it, point by point, and is then told what is missing, why it is needed and
+    where to look. A notebook that is being built keeps question, points and answer, folded, as text for readers without
+    a kernel. All texts are Markdown outputs, whose formulas JupyterLab draws itself, with no network.
+    Lesson 08, "Question 1".
+    """
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.text = ipywidgets.Textarea(
+            placeholder="Two or three sentences, without looking back.", rows=5, layout={"width": "95%"}
+        )
+        self.button = ipywidgets.Button(
+            description="Show the first point", layout={"width": "auto", "align_self": "flex-start"}
+        )
+        self.points = [_tick() for _ in question.points]
+        self.claims = [_tick() for _ in question.claims]
+        self._replies = [_shown("") for _ in question.claims]
+        self._message, self._summary = _shown(""), _shown("")
+        self._points, self._claims = ipywidgets.VBox(), ipywidgets.VBox()
+        texts = _shown(f"**{question.prompt}**"), self.text
+        # the button stays below what it has brought, where the next click is wanted
+        self.box = ipywidgets.VBox([*texts, self._points, self._claims, self._message, self.button, self._summary])
+        self.button.on_click(lambda _: self.advance())
+        for tick in (*self.points, *self.claims):
+            tick.observe(lambda _: self._update(), "value")
+
+    @property
+    def message(self) -> str:
+        """What is said to a text that is no answer, "" where nothing is."""
+        return _markdown_of(self._message)
+
+    @property
+    def summary(self) -> str:
+        """What is said at the end, "" before it."""
+        return _markdown_of(self._summary)
+
+    @property
+    def replies(self) -> list[str]:
+        """What is said to each wrong claim: "" to one that is not ticked."""
+        return [_markdown_of(reply) for reply in self._replies]
+
+    def _ipython_display_(self) -> None:
+        display(Markdown(self.as_text()) if os.environ.get("LTCOURSE_BUILD") else self.box)
+
+    def advance(self) -> None:
+        """Show the next point; after the last one, what wrong answers say; at the end, what is missing."""
+        shown, points = len(self._points.children), self.question.points
+        _show(self._message, "" if shown else self._ignores())
+        if self.message:
+            return
+        if shown < len(points):
+            text = _shown(f"**{shown + 1} of {len(points)}** · {points[shown].says}")
+            self._points.children += (ipywidgets.VBox([text, self.points[shown]]),)
+            last = shown + 1 == len(points)
+            self.button.description = "Does it say anything wrong?" if last else "Show the next point"
+        elif not self._claims.children:
+            rows = zip(self.question.claims, self.claims, self._replies, strict=True)
+            boxes = (ipywidgets.VBox([_shown(f"“{claim.text}”"), tick, reply]) for claim, tick, reply in rows)
+            self._claims.children = (_shown("**Does your answer say one of these?**"), *boxes)
+            self.button.description = "What is missing?"
+        else:
+            self.button.disabled = True
+        self._update()
+
+    def missing(self) -> list[Point]:
+        """Return the points that are not ticked."""
+        return [point for point, tick in zip(self.question.points, self.points, strict=True) if not tick.value]
+
+    def as_text(self) -> str:
+        """Return question, points, wrong claims and answer in Markdown, all but the question folded."""
+        question, count = self.question, len(self.question.points)
+        points = (
+            _folded(f"Point {i} of {count}", f"{p.says} {p.needed}\n\n*{p.where}*")
+            for i, p in enumerate(question.points, 1)
+        )
+        claims = "\n".join(f"- “{claim.text}” {claim.reply}" for claim in question.claims)
+        return "\n\n".join(
+            [
+                f"**{question.prompt}** Write your answer down before you unfold anything.",
+                *points,
+                _folded("Does your answer say one of these?", claims),
+                _folded("A complete answer", question.answer),
+            ]
+        )
+
+    def _ignores(self) -> str:
+        """What to say to a text that is no answer, "" to any other: whether it is right is for the reader to judge."""
+        words = set(re.findall(r"\w+", self.text.value.lower()))
+        asked = set(re.findall(r"\w+", self.question.prompt.lower()))
+        headings: dict[str, dict[str, None]] = {}
+        for point in self.question.points:
+            headings.setdefault(point.lesson, {})[f"“{point.heading}”"] = None
+        places = "; ".join(f"lesson {lesson}, {', '.join(found)}" for lesson, found in headings.items())
+        look = f"If you cannot, look there first: {places}."
+        if len(words) < 5:
+            return f"Write your answer first, in a sentence or two. {look}"
+        if len(words - asked) < 3:
+            return f"This is the question itself. Say what you know of the answer, in a sentence or two. {look}"
+        return ""
+
+    def _update(self) -> None:
+        for claim, tick, reply in zip(self.question.claims, self.claims, self._replies, strict=True):
+            _show(reply, f"✘ {claim.reply}" if tick.value else "")
+        if not self.button.disabled:
+            return
+        missing, total = self.missing(), len(self.question.points)
+        wrong = sum(tick.value for tick in self.claims)
+        parts = [f"**Your answer says {total - len(missing)} of the {total} points.**"]
+        if missing:
+            rows = "\n".join(f"- {p.says} {p.needed} *{p.where}*" for p in missing)
+            parts.append(f"Still missing:\n\n{rows}")
+        if wrong:
+            parts.append(f"✘ It also says {wrong} of the things that are not so: see the replies above.")
+        if not missing and not wrong:
+            parts.append("✔ That is complete.")
+        parts.append(f"One way to say it: {self.question.answer}")
+        _show(self._summary, "\n\n".join(parts))
+
+
+def _tick() -> ipywidgets.Checkbox:
+    return ipywidgets.Checkbox(description="My answer says this", indent=False)
+
+
+def _shown(text: str) -> ipywidgets.Output:
+    """Return a widget that shows Markdown."""
+    output = ipywidgets.Output(layout={"margin": "2px 0"})
+    _show(output, text)
+    return output
+
+
+def _show(output: ipywidgets.Output, text: str) -> None:
+    bundle = {"output_type": "display_data", "data": {"text/markdown": text, "text/plain": text}, "metadata": {}}
+    output.outputs = (bundle,) if text else ()
+
+
+def _markdown_of(output: ipywidgets.Output) -> str:
+    return output.outputs[0]["data"]["text/markdown"] if output.outputs else ""
+
+
+def _folded(title: str, text: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
+
+
+_FRANKLE, _RAMANUJAN = "Frankle & Carbin 2019", "Ramanujan et al. 2020"
+
+HYPOTHESIS = Question(
+    slide="S15",
+    prompt="State the lottery ticket hypothesis.",
+    points=(
+        Point(
+            r"The network is dense, and its weights $\theta_0$ are drawn at random: the claim is about the network "
+            "before training.",
+            "That a trained network can spare most of its weights is pruning, and was known.",
+            "03", "The hypothesis", f"{_FRANKLE}, Sec. 1",
+        ),
+        Point(
+            "It contains a subnetwork: there is a mask $m$ that keeps some weights and removes the others.",
+            "One such mask exists, and that is all: masks drawn by lot are subnetworks, too, and fall behind.",
+            "03", "Two controls", f"{_FRANKLE}, Sec. 1",
+        ),
+        Point(
+            r"The subnetwork begins from the weights that it has in the whole network, $m \odot \theta_0$, and is "
+            "trained alone.",
+            "With newly drawn weights the same structure is no ticket. On the slide (S6) this hides in the word "
+            "“contains”.",
+            "03", "The hypothesis", f"{_FRANKLE}, Sec. 1",
+        ),
+        Point(
+            r"It needs at most as many iterations, $j' \le j$, each counted up to the smallest validation loss.",
+            "Otherwise a subnetwork that needs ten times as long would be a ticket.",
+            "03", "Faster?", f"{_FRANKLE}, Sec. 1 and 2",
+        ),
+        Point(
+            r"It reaches at least the test accuracy of the whole network, $a' \ge a$.",
+            "Every subnetwork reaches some accuracy: nothing would be claimed.",
+            "03", "The experiment", f"{_FRANKLE}, Sec. 1",
+        ),
+        Point(
+            r"It is far smaller, $\lVert m \rVert_0 \ll \lvert \theta \rvert$; the slides speak of 1 to 15 % (S8).",
+            "Otherwise the whole network would be a ticket of itself.",
+            "03", "Is it so?", f"{_FRANKLE}, Sec. 1",
+        ),
+    ),
+    claims=(
+        Choice(
+            "Most weights of a trained network can be removed, and it stays as accurate.",
+            "That is pruning (S2, S3). The hypothesis is about a subnetwork that is trained alone, from the beginning.",
+        ),
+        Choice(
+            "A small network learns as well as a large one.",
+            "Not from any beginning: with newly drawn weights the small one falls behind. It is a ticket only together "
+            "with its own initial weights.",
+        ),
+        Choice(
+            "The subnetwork performs well with no training.",
+            "That is the next claim, of S10 (lesson 07). A ticket is trained; it is only not trained before.",
+        ),
+        Choice(
+            "Every subnetwork of that size does it.",
+            "There is one, the hypothesis says. A mask drawn by lot, of the same size and with its own initial "
+            "weights, falls behind: it is the second control of lesson 03.",
+        ),
+        Choice(
+            "The ticket is found before the large network is trained.",
+            "The hypothesis says that it exists, not how to find it. The algorithm (question 2) trains the large "
+            "network first, and many times.",
+        ),
+        Choice(
+            "It must be faster, or more accurate.",
+            "At most as many iterations, at least the accuracy: to be equal is enough.",
+        ),
+        Choice(
+            "It has been proved.",
+            "It is supported by experiments, and lesson 04 is about where they fail. What has been proved is the "
+            "strong hypothesis of lesson 07, on subnetworks that are not trained.",
+        ),
+    ),
+    answer=(
+        r"A dense network, its weights $\theta_0$ drawn at random, contains a far smaller subnetwork, given by a mask "
+        r"$m$, which, trained alone from its own initial weights $m \odot \theta_0$, reaches at least the test "
+        "accuracy of the whole network in at most as many iterations."
+    ),
+    choices=ChoiceQuestion(
+        "Which of these is the lottery ticket hypothesis?",
+        (
+            Choice(
+                "A trained dense network contains a far smaller subnetwork that, fine-tuned from its trained weights, "
+                "reaches at least the accuracy of the whole network.",
+                "That is Han's pruning (S2): the survivors keep their trained weights, and the large network had to be "
+                "trained for that. A ticket begins from its initial weights.",
+            ),
+            Choice(
+                "A dense network of random weights contains a far smaller subnetwork that, trained alone from newly "
+                "drawn weights, reaches at least the accuracy of the whole network in at most as many iterations.",
+                "Then the structure alone would be the ticket. That is the first control of lesson 03, the "
+                "re-initialized network, and it is slower and less accurate.",
+            ),
+            Choice(
+                "A dense network of random weights contains a far smaller subnetwork that, with no training, has at "
+                "least the accuracy that the whole network reaches when it is trained.",
+                "That is the claim of S10, “What's hidden …?”. It says more: no training at all. The lottery ticket "
+                "hypothesis speaks of a subnetwork that is trained.",
+            ),
+            Choice(
+                "A dense network of random weights contains a far smaller subnetwork that, trained alone from its own "
+                "initial weights, reaches at least the accuracy of the whole network in at most as many iterations.",
+                "Yes. All six parts are there: random weights, a subnetwork, its own initial weights, time, accuracy, "
+                "size.",
+                right=True,
+            ),
+            Choice(
+                "Every far smaller subnetwork of a dense network of random weights, trained alone from its own initial "
+                "weights, reaches at least the accuracy of the whole network in at most as many iterations.",
+                "“Every” is too much: a mask drawn by lot has its own initial weights, too, and falls behind. The "
+                "hypothesis says that there is one; hence the lottery.",
+            ),
+            Choice(
+                "A dense network of random weights contains a far smaller subnetwork that, trained alone from its own "
+                "initial weights for long enough, reaches at least the accuracy of the whole network.",
+                "The time is missing: at most as many iterations. That a ticket is not slower is half of the claim.",
+            ),
+            Choice(
+                "A dense network of random weights contains a far smaller subnetwork that, trained alone from its own "
+                "initial weights, comes close to the accuracy of the whole network, in fewer iterations since it has "
+                "fewer weights.",
+                "At least the accuracy, not close to it. And fewer weights make an iteration cheaper, not their number "
+                "smaller: the re-initialized network is as small, and slower.",
+            ),
+        ),
+    ),
+)  # fmt: skip
+
+TICKET_SEARCH = Question(
+    slide="S16",
+    prompt="Describe the algorithm that finds the subnetwork of the lottery ticket hypothesis.",
+    points=(
+        Point(
+            r"Create the network with random weights $\theta_0$, and keep a copy of them.",
+            "Training overwrites them, and they are needed again.",
+            "03", "The algorithm by hand", f"{_FRANKLE}, Sec. 1",
+        ),
+        Point(
+            "Train the network.",
+            "Before training a magnitude tells how a weight was drawn, not whether it is of use.",
+            "03", "The algorithm by hand", f"{_FRANKLE}, Sec. 1",
+        ),
+        Point(
+            "Prune: of each layer remove a share of the weights, those of the smallest trained magnitudes. The rest is "
+            "the mask $m$.",
+            "It must say which weights go: random ones would leave a network of the same size, and it falls behind.",
+            "03", "The algorithm by hand", f"{_FRANKLE}, Sec. 2",
+        ),
+        Point(
+            r"Return the survivors to their initial values: $m \odot \theta_0$.",
+            "This step is all that separates it from Han's pruning, which goes on from the trained weights.",
+            "03", "The algorithm by hand", f"{_FRANKLE}, Sec. 1",
+        ),
+        Point(
+            "Repeat: train under the mask, prune a share of what is left, reset. What is pruned stays pruned.",
+            "One round that prunes everything at once finds tickets as well, but they stop winning at a larger size.",
+            "03", "Which way to the ticket?", f"{_FRANKLE}, Sec. 2 and App. B",
+        ),
+        Point(
+            r"The outcome is the mask together with the initial weights: the ticket $m \odot \theta_0$.",
+            "A mask alone is a structure, and the same structure with other weights is no ticket.",
+            "05", "The mask or the values?", f"{_FRANKLE}, Sec. 1",
+        ),
+    ),
+    claims=(
+        Choice(
+            "The survivors keep their trained weights.",
+            "That is Han's pruning: it fine-tunes. Here they go back to their initial values.",
+        ),
+        Choice(
+            "The survivors get new random weights.",
+            "That is the control, and it does not win. They get the very numbers that they began with.",
+        ),
+        Choice(
+            "The smallest of the initial weights are removed.",
+            "Those of the smallest trained magnitudes are. A weight that began small may have become important.",
+        ),
+        Choice(
+            "Every round removes 20 % of all weights.",
+            "Five rounds would leave nothing. It removes 20 % of those that are left: 80, 64, 51, … % remain.",
+        ),
+        Choice(
+            "A weight that was removed can come back in a later round.",
+            "Here the masks only shrink: each one lies within that of the round before. Edges come back in edge-popup, "
+            "question 3.",
+        ),
+        Choice(
+            "The weights are reset once, after the last round.",
+            "That is Strategy 2 of the paper's App. B. It finds tickets, too, but the slides reset in every round "
+            "(S7, step 4 repeats 2 and 3), and that stays ahead down to smaller sizes.",
+        ),
+    ),
+    answer=(
+        r"Draw random weights $\theta_0$ and keep a copy. Train the network; in each layer remove a share of the "
+        r"remaining weights, those of the smallest magnitudes; set the survivors back to their values in $\theta_0$. "
+        "Repeat training, pruning and reset until the network is as small as wanted. The last mask together with "
+        r"$\theta_0$ is the ticket."
+    ),
+    choices=ChoiceQuestion(
+        "Which of these finds the ticket?",
+        (
+            Choice(
+                "Draw the weights. Repeat: train; remove the smallest magnitudes of each layer; train on from the "
+                "weights that are left.",
+                "That is the pruning loop of S2. The network gets small, but it is never reset: what is found is a "
+                "trained network, and no beginning from which it could have been trained alone.",
+            ),
+            Choice(
+                "Draw the weights. Repeat: train; remove the smallest magnitudes of each layer; set the others back to "
+                "the values that were drawn.",
+                "Yes: train, prune, reset, repeat. The last mask with the first values is the ticket.",
+                right=True,
+            ),
+            Choice(
+                "Draw the weights. Repeat: train; remove the smallest magnitudes of each layer; draw the others anew.",
+                "The mask would be found in one lottery and used in another. This is how the control is made, and it "
+                "falls behind the dense network.",
+            ),
+            Choice(
+                "Draw the weights. Repeat: remove the smallest magnitudes of each layer. Train what is left.",
+                "The first magnitudes are chance: they have nothing to do with the data yet. Training has to come "
+                "before pruning, in every round.",
+            ),
+            Choice(
+                "Draw the weights and a score for each. Repeat: use the weights of the largest scores; let the "
+                "gradient change the scores, and never the weights.",
+                "That is edge-popup (S11), the answer to question 3. A ticket is found by training weights and looking "
+                "at how large they have become.",
+            ),
+            Choice(
+                "Draw the weights. Draw many masks by lot; train under each, from the values that were drawn; keep the "
+                "best.",
+                "There are far too many masks to meet a good one by chance: lesson 07 counts them. One mask by lot is "
+                "the second control of lesson 03, and it falls behind.",
+            ),
+            Choice(
+                "Draw the weights. Repeat: train; remove the largest magnitudes of each layer; set the others back to "
+                "the values that were drawn.",
+                "The other way round: the smallest go. Large trained weights are those that the network relies on.",
+            ),
+        ),
+    ),
+)  # fmt: skip
+
+SUPERMASK_SEARCH = Question(
+    slide="S17",
+    prompt="Describe the algorithm that finds a subnetwork that performs well with no training.",
+    points=(
+        Point(
+            "Take a large network of random weights, and leave them as they were drawn: they never change.",
+            "Otherwise it is training, and the claim is that none is needed.",
+            "07", "What is hidden?", f"{_RAMANUJAN}, Sec. 3",
+        ),
+        Point(
+            "Give every weight a score.",
+            "Something has to be learned, and it is not the weights: which of them to use.",
+            "07", "Edge-popup by hand", f"{_RAMANUJAN}, Sec. 3.2",
+        ),
+        Point(
+            "In the forward pass use, in each layer, only the weights whose scores are among the top k %, by "
+            "magnitude; the others count as 0. k is the share kept.",
+            "It must say how scores choose a subnetwork. With k as the share pruned it would be another one.",
+            "07", "Edge-popup by hand", f"{_RAMANUJAN}, Sec. 3.2",
+        ),
+        Point(
+            "In the backward pass let the gradient go straight through to the scores, as if the threshold were not "
+            "there.",
+            "The mask is 0 or 1, and its derivative is 0 almost everywhere: no score would ever move.",
+            "07", "Edge-popup by hand", f"{_RAMANUJAN}, Sec. 3.2",
+        ),
+        Point(
+            "Update all scores by gradient descent, those of the unused weights, too.",
+            "An edge that was dropped must be able to pop up again: hence the name, edge-popup.",
+            "07", "Watch the edges", f"{_RAMANUJAN}, Sec. 3.2",
+        ),
+        Point(
+            "Repeat both passes, batch after batch. The outcome is a mask, the supermask: with it the random network "
+            "performs well.",
+            "The scores are thrown away in the end; what was searched for is the subnetwork.",
+            "07", "No weight has moved", f"{_RAMANUJAN}, Sec. 3",
+        ),
+    ),
+    claims=(
+        Choice(
+            "The weights are trained, too, or trained first.",
+            "They stay as they were drawn, bit by bit: lesson 07 compares a checksum. Only scores are learned.",
+        ),
+        Choice(
+            "The largest weights are kept.",
+            "Scores decide, not weights. How large a weight was drawn says nothing about the data.",
+        ),
+        Choice(
+            "k % of the weights are pruned.",
+            "k is the share kept. Public code mixes the two up.",
+        ),
+        Choice(
+            "Only the scores of the weights in use are updated.",
+            "Then the first mask, which chance drew, could only lose edges and never get one back. All scores are "
+            "updated.",
+        ),
+        Choice(
+            "Random subnetworks are tried until one performs well.",
+            "Their number has tens of thousands of digits in LeNet-300-100, and a random one is at chance (lesson 07, "
+            "“What is hidden?”). The gradient searches.",
+        ),
+        Choice(
+            "In the end the weights are set back to their initial values.",
+            "That is question 2. Here they never left them.",
+        ),
+    ),
+    answer=(
+        "Edge-popup: freeze a large network at its random weights and give each weight a score. Forward, use in each "
+        "layer the weights of the top k % of the scores (by magnitude); backward, pass the gradient straight through "
+        "the threshold and update all scores by gradient descent. The mask of the final scores is a subnetwork that "
+        "performs well, and no weight was trained."
+    ),
+    choices=ChoiceQuestion(
+        "Which of these finds a subnetwork that performs well with no training of weights?",
+        (
+            Choice(
+                "Every weight gets a score. Forward: in each layer the weights of the top k % of the scores are used. "
+                "Backward: the weights in use are updated, and with them their scores.",
+                "Then weights are trained. They never change: all that learns are the scores.",
+            ),
+            Choice(
+                "Every weight gets a score. Forward: in each layer the weights of the top k % of the scores are used. "
+                "Backward: the scores of the weights in use are updated.",
+                "Almost. The scores of the other weights must be updated, too: an edge that is not in use could never "
+                "come back, and the first choice was made by chance.",
+            ),
+            Choice(
+                "Every weight gets a score. Forward: in each layer the k % of the lowest scores are used. Backward: "
+                "all scores are updated.",
+                "A score grows where an edge helps to lower the loss. The highest are used, k % of them.",
+            ),
+            Choice(
+                "The scores are the magnitudes of the random weights: in each layer the top k % of them are used.",
+                "Nothing is learned here: no example is ever looked at. How large a weight was drawn has nothing to do "
+                "with the data.",
+            ),
+            Choice(
+                "Train the network; remove all but the k % of the largest magnitudes in each layer; set the others "
+                "back to their random values.",
+                "That is the lottery ticket algorithm (question 2). It trains weights to find the mask, and its "
+                "outcome has to be trained once more.",
+            ),
+            Choice(
+                "Every weight gets a score. Forward: in each layer the weights of the top k % of the scores are used. "
+                "Backward: all scores are updated, and no weight.",
+                "Yes: that is edge-popup (S11). The gradient reaches the scores straight through the threshold.",
+                right=True,
+            ),
+            Choice(
+                "Every weight gets a score. Forward: all weights are used, each times its score. Backward: all scores "
+                "are updated. In the end the top k % in each layer are kept.",
+                "Weights times scores are weights that are trained, by another name. And the subnetwork was never "
+                "tried while the scores were learned: cutting at the end breaks it.",
+            ),
+        ),
+    ),
+)  # fmt: skip
+
+QUESTIONS = (HYPOTHESIS, TICKET_SEARCH, SUPERMASK_SEARCH)
