@@ -21,14 +21,14 @@ LESSONS = {path.stem[:2]: path for path in sorted((ROOT / "lessons").glob("[0-9]
 # From the top of the house to the bottom: a module imports only from rows below its own, or further right in its row.
 HOUSE = """
     cli
-    doctor
+    doctor student_copy
     runs
     experiments
     compression han lottery instability transfer beginnings hidden hidden_imagenet imagenet
     trials
     journal
     checks ticket_checks table_checks transfer_checks initialization_checks supermask_checks verdicts
-    widgets pictures plots matrix
+    widgets pictures plots matrix quiz
     connectivity
     accuracy latency neurons sparsity storage
     supermasks
@@ -41,7 +41,7 @@ HOUSE = """
     data initializers
     dropout
     streams sources mirrors formats
-    progress tables papers names
+    progress tables papers questions names
 """
 
 
