@@ -118,7 +118,7 @@ class Session:
         lines = [f"**{len(asked) - len(missed)} of {len(asked)} right at the first answer.**"]
         for question in missed:
             often = len(self.tries[question])
-            lines.append(f"- {' '.join(question.prompt.split())} *({often} times asked)* See {question.link}.")
+            lines.append(f"- {' '.join(question.prompt.split())} *(asked {often} times)* See {question.link}.")
         return "\n\n".join([lines[0], "\n".join(lines[1:])]).strip()
 
 
@@ -146,7 +146,9 @@ class Quiz:
         if count is not None and count < 1:
             raise ValueError(f"a quiz of {count} questions: ask for at least 1")
         self._seed = seed
-        self._go_on = ipywidgets.Button(layout={"height": "2.4em"})
+        self._go_on = ipywidgets.Button(
+            layout={"width": "auto", "min_width": "10em", "height": "2.4em", "align_self": "flex-start"}
+        )
         self._go_on.on_click(lambda _: self.advance())
         self._where, self._link = _shown(""), _shown("")
         self.box = ipywidgets.VBox([])
@@ -168,6 +170,8 @@ class Quiz:
             self._ask()
         if self.session.current:
             self.asked.buttons[0].focus()
+        elif self.missed:
+            self._go_on.focus()
 
     def _begin(self, asked: Sequence[BankQuestion]) -> None:
         if asked:

@@ -113,7 +113,7 @@ def test_what_is_missed_comes_back_until_it_is_right():
     assert [c.right for c in session.tries[first]] == [False, False, True]
     said = session.summary()
     assert "**2 of 3 right at the first answer.**" in said
-    assert f"- {first.prompt} *(3 times asked)* See [lesson 01, One two?](01_small.ipynb#One-two?)." in said
+    assert f"- {first.prompt} *(asked 3 times)* See [lesson 01, One two?](01_small.ipynb#One-two?)." in said
     assert said.count("\n- ") == 1
 
 
@@ -219,6 +219,10 @@ def test_the_focus_follows_the_keys(monkeypatch):
     assert seen == ["Next"]
     asked.advance()
     assert seen == ["Next", "A"]
+    press(asked, right)
+    assert seen == ["Next", "A", "Next", "A"]
+    press(asked, right)
+    assert seen[4:] == ["Next", "Once more: what was missed"]
 
 
 def test_a_quiz_of_some():
