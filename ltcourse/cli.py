@@ -1,4 +1,4 @@
-"""The command line: `ltcourse lab`, `data`, `doctor`, `record`, `runs`."""
+"""The command line: `ltcourse lab`, `data`, `doctor`, `record`, `runs`, `student-copy`."""
 
 import argparse
 import os
@@ -89,6 +89,16 @@ def list_runs(options: argparse.Namespace) -> int:
     return 0
 
 
+def copy_for_students(options: argparse.Namespace) -> int:
+    """Write all notebooks to a folder, without solutions and without the key."""
+    from ltcourse import student_copy
+
+    written = student_copy.write(FIRST_LESSON.parent, Path(options.folder))
+    notebooks = sum(file.suffix == ".ipynb" for file in written)
+    print(f"{notebooks} notebooks without solutions and key, and {len(written) - notebooks} files that they show")
+    return 0
+
+
 def _count(text: str) -> int:
     """Read a number of things from the command line."""
     if not text.isdecimal() or int(text) < 1:
@@ -119,6 +129,9 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=record)
     command = commands.add_parser("runs", help="list the recorded runs")
     command.set_defaults(run=list_runs)
+    command = commands.add_parser("student-copy", help="write all notebooks to a folder, without solutions and key")
+    command.add_argument("folder", metavar="DIR", help="a folder that is empty or not there yet")
+    command.set_defaults(run=copy_for_students)
     return parser
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import ipywidgets
 from IPython.display import Markdown, display
 
+from ltcourse.markdown import folded, show, shown, text_of
 from ltcourse.questions import Choice, ChoiceQuestion
 
 
@@ -67,10 +68,10 @@ class OwnWords:
         )
         self.points = [_tick() for _ in question.points]
         self.claims = [_tick() for _ in question.claims]
-        self._replies = [_shown("") for _ in question.claims]
-        self._message, self._summary = _shown(""), _shown("")
+        self._replies = [shown("") for _ in question.claims]
+        self._message, self._summary = shown(""), shown("")
         self._points, self._claims = ipywidgets.VBox(), ipywidgets.VBox()
-        texts = _shown(f"**{question.prompt}**"), self.text
+        texts = shown(f"**{question.prompt}**"), self.text
         # the button stays below what it has brought, where the next click is wanted
         self.box = ipywidgets.VBox([*texts, self._points, self._claims, self._message, self.button, self._summary])
         self.button.on_click(lambda _: self.advance())
@@ -80,36 +81,36 @@ class OwnWords:
     @property
     def message(self) -> str:
         """What is said to a text that is no answer, "" where nothing is."""
-        return _markdown_of(self._message)
+        return text_of(self._message)
 
     @property
     def summary(self) -> str:
         """What is said at the end, "" before it."""
-        return _markdown_of(self._summary)
+        return text_of(self._summary)
 
     @property
     def replies(self) -> list[str]:
         """What is said to each wrong claim: "" to one that is not ticked."""
-        return [_markdown_of(reply) for reply in self._replies]
+        return [text_of(reply) for reply in self._replies]
 
     def _ipython_display_(self) -> None:
         display(Markdown(self.as_text()) if os.environ.get("LTCOURSE_BUILD") else self.box)
 
     def advance(self) -> None:
         """Show the next point; after the last one, what wrong answers say; at the end, what is missing."""
-        shown, points = len(self._points.children), self.question.points
-        _show(self._message, "" if shown else self._ignores())
+        so_far, points = len(self._points.children), self.question.points
+        show(self._message, "" if so_far else self._ignores())
         if self.message:
             return
-        if shown < len(points):
-            text = _shown(f"**{shown + 1} of {len(points)}** · {points[shown].says}")
-            self._points.children += (ipywidgets.VBox([text, self.points[shown]]),)
-            last = shown + 1 == len(points)
+        if so_far < len(points):
+            text = shown(f"**{so_far + 1} of {len(points)}** · {points[so_far].says}")
+            self._points.children += (ipywidgets.VBox([text, self.points[so_far]]),)
+            last = so_far + 1 == len(points)
             self.button.description = "Does it say anything wrong?" if last else "Show the next point"
         elif not self._claims.children:
             rows = zip(self.question.claims, self.claims, self._replies, strict=True)
-            boxes = (ipywidgets.VBox([_shown(f"“{claim.text}”"), tick, reply]) for claim, tick, reply in rows)
-            self._claims.children = (_shown("**Does your answer say one of these?**"), *boxes)
+            boxes = (ipywidgets.VBox([shown(f"“{claim.text}”"), tick, reply]) for claim, tick, reply in rows)
+            self._claims.children = (shown("**Does your answer say one of these?**"), *boxes)
             self.button.description = "What is missing?"
         else:
             self.button.disabled = True
@@ -123,7 +124,7 @@ class OwnWords:
         """Return question, points, wrong claims and answer in Markdown, all but the question folded."""
         question, count = self.question, len(self.question.points)
         points = (
-            _folded(f"Point {i} of {count}", f"{p.says} {p.needed}\n\n*{p.where}*")
+            folded(f"Point {i} of {count}", f"{p.says} {p.needed}\n\n*{p.where}*")
             for i, p in enumerate(question.points, 1)
         )
         claims = "\n".join(f"- “{claim.text}” {claim.reply}" for claim in question.claims)
@@ -131,8 +132,8 @@ class OwnWords:
             [
                 f"**{question.prompt}** Write your answer down before you unfold anything.",
                 *points,
-                _folded("Does your answer say one of these?", claims),
-                _folded("A complete answer", question.answer),
+                folded("Does your answer say one of these?", claims),
+                folded("A complete answer", question.answer),
             ]
         )
 
@@ -153,7 +154,7 @@ class OwnWords:
 
     def _update(self) -> None:
         for claim, tick, reply in zip(self.question.claims, self.claims, self._replies, strict=True):
-            _show(reply, f"✘ {claim.reply}" if tick.value else "")
+            show(reply, f"✘ {claim.reply}" if tick.value else "")
         if not self.button.disabled:
             return
         missing, total = self.missing(), len(self.question.points)
@@ -167,31 +168,11 @@ class OwnWords:
         if not missing and not wrong:
             parts.append("✔ That is complete.")
         parts.append(f"One way to say it: {self.question.answer}")
-        _show(self._summary, "\n\n".join(parts))
+        show(self._summary, "\n\n".join(parts))
 
 
 def _tick() -> ipywidgets.Checkbox:
     return ipywidgets.Checkbox(description="My answer says this", indent=False)
-
-
-def _shown(text: str) -> ipywidgets.Output:
-    """Return a widget that shows Markdown."""
-    output = ipywidgets.Output(layout={"margin": "2px 0"})
-    _show(output, text)
-    return output
-
-
-def _show(output: ipywidgets.Output, text: str) -> None:
-    bundle = {"output_type": "display_data", "data": {"text/markdown": text, "text/plain": text}, "metadata": {}}
-    output.outputs = (bundle,) if text else ()
-
-
-def _markdown_of(output: ipywidgets.Output) -> str:
-    return output.outputs[0]["data"]["text/markdown"] if output.outputs else ""
-
-
-def _folded(title: str, text: str) -> str:
-    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
 _FRANKLE, _RAMANUJAN = "Frankle & Carbin 2019", "Ramanujan et al. 2020"

@@ -21,7 +21,7 @@ LESSONS = {path.stem[:2]: path for path in sorted((ROOT / "lessons").glob("[0-9]
 # From the top of the house to the bottom: a module imports only from rows below its own, or further right in its row.
 HOUSE = """
     cli
-    doctor
+    doctor student_copy
     claims
     demonstrations measures
     evidence
@@ -31,8 +31,8 @@ HOUSE = """
     trials
     journal
     checks review_checks ticket_checks table_checks transfer_checks initialization_checks supermask_checks verdicts
-    review questions
-    widgets pictures plots matrix
+    review
+    widgets pictures plots matrix quiz
     connectivity
     accuracy latency neurons sparsity storage
     supermasks
@@ -45,7 +45,7 @@ HOUSE = """
     data initializers
     dropout
     streams sources mirrors formats
-    progress tables papers names
+    progress tables papers questions markdown names
 """
 
 

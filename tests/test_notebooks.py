@@ -31,6 +31,7 @@ TAGS = {
     "exercise",
     "hint",
     "solution",
+    "key",
     "hide-input",
     "skip-when-late",
 }

@@ -7,6 +7,7 @@ import ipywidgets
 import pytest
 
 from ltcourse import review
+from ltcourse.markdown import text_of
 from ltcourse.review import OwnWords
 
 LESSONS = {path.stem[:2]: path for path in (Path(__file__).resolve().parent.parent / "lessons").glob("[0-9]*.py")}
@@ -79,7 +80,7 @@ def test_points_appear_one_at_a_time(question):
     for shown in range(1, len(question.points) + 1):
         own.button.click()
         assert len(own._points.children) == shown and not own._claims.children and not own.summary
-        text = review._markdown_of(own._points.children[-1].children[0])
+        text = text_of(own._points.children[-1].children[0])
         assert text == f"**{shown} of {len(question.points)}** · {question.points[shown - 1].says}"
         assert own._points.children[-1].children[1] is own.points[shown - 1]
     assert own.button.description == "Does it say anything wrong?"

@@ -1,11 +1,38 @@
 # %% [markdown]
-# The cells below are three sections of lesson 08; the imports that they need:
+# # Review
+#
+# **Question** Can you say what the lottery ticket hypothesis is, write the two algorithms, and tell which of the slides'
+# claims hold?
+#
+# **Slides** S15, S16 and S17, the three questions at the end; S1–S14, as claims
+#
+# **Before you start** Lessons [01](01_pruning_lenet.ipynb), [03](03_lottery_ticket.ipynb) and
+# [07](07_supermasks.ipynb) at least. This lesson asks; those explain.
+#
+# **Time** {minutes} to run on two processor cores; to answer, as long as you like
+#
+# **Outline** how to use it · question 1, the hypothesis · question 2, finding a ticket · question 3, finding a supermask ·
+# the quiz · the claims table · what does not hold · all the questions, with answers folded
+#
+# ## How to use it
+#
+# Somebody who can recite a hypothesis may still not see when an experiment contradicts it. So each of the three questions
+# is asked three times:
+#
+# 1. **In your own words.** Write first; then look, one point at a time, at what a complete answer needs, and say of each
+#    whether you had it. Nobody grades it but you.
+# 2. **By choice.** Every wrong option is one that somebody has believed. Choose it, and read what is wrong with it.
+# 3. **By code.** Your function is run on a small real problem, and what it returns is examined. This is the strictest of
+#    the three: words can be vague, a program cannot.
+#
+# Do it without looking back. If you are stuck, each question says where to look.
 
 # %%
 import torch
 from torch.nn.functional import cross_entropy
 
-from ltcourse import checks, masks, quiz, review, review_checks
+from ltcourse import checks, claims, masks, questions, quiz, review, review_checks
+from ltcourse.evidence import Verdict
 from ltcourse.tables import Table, percent
 
 # %% [markdown]
@@ -22,7 +49,7 @@ from ltcourse.tables import Table, percent
 # Write first; then let the points of a complete answer come, one after another, and tick those that yours has. You are
 # the judge: be strict.
 
-# %%
+# %% tags=["key-output"]
 review.OwnWords(review.HYPOTHESIS)
 
 # %% [markdown]
@@ -30,7 +57,7 @@ review.OwnWords(review.HYPOTHESIS)
 #
 # Several of these are true sentences, and were found out by somebody. Only one is the hypothesis.
 
-# %%
+# %% tags=["key-output"]
 quiz.MultipleChoice(review.HYPOTHESIS.choices)
 
 # %% [markdown]
@@ -135,13 +162,13 @@ for seed in range(3):
 #
 # ### 2a. In your own words
 
-# %%
+# %% tags=["key-output"]
 review.OwnWords(review.TICKET_SEARCH)
 
 # %% [markdown]
 # ### 2b. By choosing
 
-# %%
+# %% tags=["key-output"]
 quiz.MultipleChoice(review.TICKET_SEARCH.choices)
 
 # %% [markdown]
@@ -211,13 +238,13 @@ checks.find_ticket(find_ticket)
 #
 # ### 3a. In your own words
 
-# %%
+# %% tags=["key-output"]
 review.OwnWords(review.SUPERMASK_SEARCH)
 
 # %% [markdown]
 # ### 3b. By choosing
 
-# %%
+# %% tags=["key-output"]
 quiz.MultipleChoice(review.SUPERMASK_SEARCH.choices)
 
 # %% [markdown]
@@ -287,3 +314,171 @@ checks.find_supermask(find_supermask)
 # a few plain steps.
 #
 # </details>
+
+# %% [markdown]
+# ## Quiz
+#
+# Questions over all lessons: what a thing is, why it is so, what would happen if, and experiments with a flaw to be
+# found. Each wrong option has a reply of its own, and what you miss comes back at the end. Your first answer counts;
+# after it you may try the other options, to see what is said about them.
+#
+# It works with the mouse, and with the keyboard alone: `Tab` until an option has a frame, `Enter` to choose it. After a
+# right answer `Enter` goes on.
+
+# %%
+bank = questions.load()
+quiz.Quiz(bank, count=10)
+
+# %% [markdown]
+# Ten questions of all lessons and levels. Others are a matter of arguments, such as
+# `quiz.Quiz(bank, lessons=["03", "04"], levels=[2, 3], kinds=["spot the flaw"], seed=1)`. What is in the bank:
+
+# %%
+Table(
+    ["lesson", *questions.KINDS, "in all"],
+    [
+        [lesson, *(sum(q.kind == kind for q in found) for kind in questions.KINDS), len(found)]
+        for lesson in sorted({q.lesson[:2] for q in bank})
+        for found in [questions.select(bank, lessons=[lesson])]
+    ],
+)
+
+# %% [markdown]
+# ## The claims table
+#
+# The review questions ask what the slides say. This section asks whether it is so. Every claim of the slides is a row, and
+# three voices speak in it: what **the slides say**, what **the paper reports**, and what **we measured**.
+#
+# Whether a claim holds is not an opinion here. Each claim has a rule, which says what a **case** is and when it is *met*:
+# one ticket of one seed, one layer, one network. The program looks at every case by itself, in the recorded run or in a
+# computation of a moment, and counts:
+#
+# | verdict | when |
+# |:--|:--|
+# | ✔ holds | every case is met |
+# | ◐ holds in part | some cases are met; or all, but the evidence is too small to say more |
+# | ✘ does not hold here | no case is met |
+# | – not tested at this scale | there is nothing that could be asked |
+#
+# *Too small to say more* is one of three things, and the row says which: one seed alone; runs far shorter than the paper's;
+# a smaller network, or easier images, than those that the claim is about. Behind a verdict is the count: "19 of 24" are 19
+# cases met of 24.
+#
+# *Predict: of the claims on S6 to S8, which one will hold in part only? The network is there, it is small, it is accurate,
+# it trains faster.*
+
+# %%
+table = claims.table()
+for verdict, count in table.verdicts.items():
+    print(f"{verdict}: {count} of {len(table.rows)} claims")
+
+# %% [markdown]
+# The first part of the lecture, pruning. Read a row from left to right; the last column leads to the cell that shows it.
+
+# %%
+claims.table("S1", "S2", "S3", "S4")
+
+# %% [markdown]
+# One pair of rows is worth a second look. That the two LeNets err no more than *before* is the slides' comparison (S3).
+# The row on quality (S4) asks more: the pruned network has been trained for longer than the dense one was, so that one is
+# trained on for as long, and set beside it. Read off how much of "no loss" was the longer training.
+#
+# The second part, lottery tickets:
+
+# %%
+claims.table("S6", "S7", "S8")
+
+# %% [markdown]
+# The third part, supermasks and the weights that they are found in:
+
+# %%
+claims.table("S10", "S11", "S12", "S13", "S14")
+
+# %% [markdown]
+# And the slides' second source, on tickets that travel:
+
+# %%
+claims.table("source 2")
+
+# %% [markdown]
+# ## What does not hold, and why
+#
+# A table of nothing but ✔ would say more about the table than about the claims. Here are the others, each with what
+# stands in the way: cases that are not met, or evidence that is too small.
+
+# %%
+for row in table.of(Verdict.PART, Verdict.FAILS).rows:
+    against = [case for case in row.measured.cases if not case.met]
+    print(f"{row.verdict}  {row.claim.key}: {row.claim.says}")
+    if against:
+        first = against[0].what if against[0].seed is None else f"{against[0].what}, seed {against[0].seed}"
+        print(
+            f"      not met in {len(against)} of {len(row.measured.cases)} cases, such as {first}: {against[0].found}"
+        )
+    for limit in row.limits:
+        print(f"      {limit}")
+
+# %% [markdown]
+# Two kinds of "in part" should not be mixed up. Where *cases* stand against a claim, it is the claim that reaches less far
+# than its sentence: down to some size, in some layers, at some seeds. Where only a *limit* is named, nothing speaks against
+# it; our runs are too short or too small to speak for it, either. The paper's may not be.
+#
+# And "does not hold here" is about *here*: the same experiment at the paper's settings may come out otherwise.
+# `ltcourse record NAME --budget paper` runs it, where there is a graphics card and time, and the table will use that record
+# in place of ours.
+#
+# ## Ask for the evidence
+#
+# Pick a claim by what stands in the first column, and see every case. Try another key in place of this one: `"S8 faster"`,
+# `"S4 quality"`, `"S12 neurons"`.
+
+# %%
+row = claims.examine("S8 faster")
+print(row)
+row.evidence
+
+# %% [markdown]
+# Below the verdict is where the record was made, when, and with which versions. Above it is the rule. If you think that
+# another rule would be fairer, you can count the cases yourself:
+
+# %%
+cases = claims.examine("S8 faster").measured.cases
+for seed in sorted({case.seed for case in cases}):
+    own = [case for case in cases if case.seed == seed]
+    print(f"seed {seed}: {sum(case.met for case in own)} of {len(own)} small tickets train faster")
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+print(f"{len(bank)} questions of {len({q.lesson for q in bank})} lessons, and {len(table.rows)} claims of the slides:")
+for verdict, count in table.verdicts.items():
+    print(f"  {verdict}: {count}")
+weak = [row.claim.key for row in table.of(Verdict.FAILS).rows]
+print("what does not hold here:", ", ".join(weak))
+
+# %% [markdown]
+# If your functions pass the three checks, you can do what the slides ask of you. If you can also say, of a claim in the
+# table, what would have to be seen for its verdict to change, you can do what the authors of the papers did.
+#
+
+# %% [markdown] tags=["key"]
+# ## All the questions, with answers folded
+#
+# For reading where no kernel runs: every question, with its answer and all replies folded below it. Answer first, then
+# unfold.
+
+# %% tags=["key"]
+quiz.FoldedAnswers(bank)
+
+# %% [markdown]
+# ## References
+#
+# - Song Han, Jeff Pool, John Tran, William Dally: *Learning both Weights and Connections for Efficient Neural Networks*,
+#   2015, arXiv:1506.02626.
+# - Jonathan Frankle, Michael Carbin: *The Lottery Ticket Hypothesis: Finding Sparse, Trainable Neural Networks*, 2019,
+#   arXiv:1803.03635.
+# - Ari Morcos, Haonan Yu, Michela Paganini, Yuandong Tian: *One ticket to win them all: generalizing lottery ticket
+#   initializations across datasets and optimizers*, 2019, arXiv:1906.02773.
+# - Vivek Ramanujan, Mitchell Wortsman, Aniruddha Kembhavi, Ali Farhadi, Mohammad Rastegari: *What's Hidden in a Randomly
+#   Weighted Neural Network?*, 2019, arXiv:1911.13299.
