@@ -157,13 +157,9 @@ def error_barrier(function: Callable[[list[float]], float]) -> Verdict:
         for errors in cases:
             given = list(errors)
             yours = verdicts.ask(function, given)
-            expected = connectivity.barrier(errors)
-            wrong = _wrong_barrier(yours, expected, errors)
-            if not wrong and given != errors:
-                wrong = "your function changed the errors that it was given: work on a copy"
-            found = verdicts.number(yours)
-            shown = f"{yours}"[:80] if found is None else f"{found:.4f}"
-            yield Finding(f"errors {errors}", shown, f"{expected:.4f}", wrong)
+            expected, mistakes = connectivity.barrier(errors), _barrier_mistakes(errors)
+            also = verdicts.changed("the errors", given, errors)
+            yield verdicts.compare_number(f"errors {errors}", "a barrier", yours, expected, mistakes, ".4f", also)
 
     return verdicts.judge("exercise 2, the error barrier", findings())
 
@@ -192,8 +188,7 @@ def global_mask(function: Callable[[State, float], Mask]) -> Verdict:
             count = round(density * total)
             expected = _split(masks.keep_largest(_pooled(weights).abs(), count), weights)
             wrong = verdicts.wrong_masks(yours, weights)
-            if not wrong and not verdicts.same(given, weights):
-                wrong = "your function changed the weights that it was given: work on copies"
+            wrong = wrong or verdicts.changed("the weights", given, weights)
             wrong = wrong or _wrong_global(yours, weights, density, count)
             case = f"keep {count} of the {total} weights {verdicts.show(weights)}"
             yield Finding(case, verdicts.show(yours), verdicts.show(expected), wrong)
@@ -202,14 +197,8 @@ def global_mask(function: Callable[[State, float], Mask]) -> Verdict:
 
 
 def _wrong_mask(yours: Any, weights: Tensor, count: int, given: Tensor) -> str:
-    if not isinstance(yours, Tensor):
-        return f"a mask is a tensor, and this is {type(yours).__name__}"
-    if not torch.equal(given, weights):
-        return "your function changed the weights that it was given: work on a copy"
-    if yours.shape != weights.shape:
-        return f"the mask has shape {tuple(yours.shape)}, the weights have {tuple(weights.shape)}"
-    if yours.dtype != torch.bool:
-        return f"a mask is boolean, and this is {yours.dtype}"
+    if wrong := verdicts.wrong_mask(yours, weights) or verdicts.changed("the weights", given, weights):
+        return wrong
     if (kept := int(yours.sum())) != count:
         return f"it keeps {kept} weights, {abs(kept - count)} {'more' if kept > count else 'fewer'} than {count}"
     magnitude = weights.abs()
@@ -343,14 +332,9 @@ def _wrong_place(yours: State, expected: State, a: State, b: State, share: float
     return f"largest difference {far:.3g}, in {worst}"
 
 
-def _wrong_barrier(yours: Any, expected: float, errors: Sequence[float]) -> str:
-    found = verdicts.number(yours)
-    if found is None:
-        return f"a barrier is a number, and this is {type(yours).__name__}"
-    if abs(found - expected) <= 1e-6:
-        return ""
+def _barrier_mistakes(errors: Sequence[float]) -> dict[str, float]:
     ends, top = (errors[0] + errors[-1]) / 2, max(errors)
-    mistakes = {
+    return {
         "this is the highest error itself: subtract the mean of the two ends": top,
         "this is the highest error minus the lowest: subtract the mean of the two ends": top - min(errors),
         "this is the highest error minus the mean of all: only the two ends count": top - sum(errors) / len(errors),
@@ -358,9 +342,8 @@ def _wrong_barrier(yours: Any, expected: float, errors: Sequence[float]) -> str:
         "this subtracts one end, the last: take the mean of both ends": top - errors[-1],
         "this subtracts the sum of the ends, not their mean": top - 2 * ends,
         "this looks at the middle only: the highest error may be elsewhere": errors[len(errors) // 2] - ends,
-        "the barrier is in percent: errors and barrier are from 0 to 1": 100 * expected,
+        "the barrier is in percent: errors and barrier are from 0 to 1": 100 * connectivity.barrier(errors),
     }
-    return verdicts.fitting(found, mistakes, f"off by {abs(found - expected):.3g}")
 
 
 def _pooled(weights: Weights) -> Tensor:

@@ -104,8 +104,7 @@ def diagnose(function: Callable[[list[float]], tuple[str, float]]) -> Verdict:
             layer = factor(spreads)
             expected = _name(layer), layer
             wrong = _wrong_diagnosis(yours, expected, spreads)
-            if not wrong and given != spreads:
-                wrong = "your function changed the list that it was given: work on a copy"
+            wrong = wrong or verdicts.changed("the list", given, spreads)
             shown = f"{name}: {[round(s, 4) for s in spreads]}" if len(spreads) < 5 else name
             yield Finding(shown, _show(yours), _show(expected), wrong)
 

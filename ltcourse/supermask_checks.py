@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ltcourse import masks, verdicts
 from ltcourse.initializers import fans
-from ltcourse.masks import Weights
 from ltcourse.verdicts import Finding, Verdict
 
 Layer = dict[str, Tensor]
@@ -40,11 +39,11 @@ def forward_mask(function: Callable[[Tensor, float], Tensor]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for scores, k in cases:
-            given = {"scores": scores.clone()}
-            yours = verdicts.ask(function, given["scores"], k)
+            given = scores.clone()
+            yours = verdicts.ask(function, given, k)
             count = round(k * scores.numel())
             expected = masks.keep_largest(scores.abs(), count)
-            wrong = wrong_mask(yours, scores, k, count) or _changed(given, {"scores": scores})
+            wrong = wrong_mask(yours, scores, k, count) or verdicts.changed("the `scores`", given, scores)
             case = f"k = {k}: keep {count} of the scores {verdicts.show(scores)}"
             yield Finding(case, verdicts.show(yours), verdicts.show(expected), wrong)
 
@@ -116,18 +115,15 @@ def scaled_std(function: Callable[[tuple[int, ...], float], float]) -> Verdict:
     def findings() -> Iterator[Finding]:
         for shape, k in cases:
             yours = verdicts.ask(function, shape, k)
-            expected = math.sqrt(2 / (k * fans(shape)[0]))
-            found = verdicts.number(yours)
-            shown = f"{yours}"[:80] if found is None else f"{found:.5f}"
-            wrong = _wrong_std(yours, expected, shape, k)
-            yield Finding(f"a weight of shape {shape}, k = {k}", shown, f"{expected:.5f}", wrong)
+            expected, mistakes = math.sqrt(2 / (k * fans(shape)[0])), _std_mistakes(shape, k)
+            case = f"a weight of shape {shape}, k = {k}"
+            yield verdicts.compare_number(case, "a standard deviation", yours, expected, mistakes, ".5f")
 
     return verdicts.judge("exercise 4, weights for what is kept", findings())
 
 
-def _changed(now: Weights, before: Weights) -> str:
-    name = next((name for name, w in before.items() if not torch.equal(now[name], w)), None)
-    return f"your function changed the `{name}` that it was given: make a new tensor" if name else ""
+def _changed(now: Layer, before: Layer) -> str:
+    return next(filter(None, (verdicts.changed(f"the `{name}`", now[name], w) for name, w in before.items())), "")
 
 
 def _wrong_tensor(yours: Any, like: Tensor, what: str) -> str:
@@ -157,15 +153,11 @@ def _fitting(yours: Tensor, mistakes: Mapping[str, Tensor], expected: Tensor) ->
 
 def wrong_mask(yours: Any, scores: Tensor, k: float, count: int) -> str:
     """Return what is wrong with the mask of a layer that should keep the `count` largest |scores|, the share k."""
-    if not isinstance(yours, Tensor):
-        return f"a mask is a tensor, and this is {type(yours).__name__}"
-    if yours.dtype == torch.int64 and yours.shape == (count,):
+    if isinstance(yours, Tensor) and yours.dtype == torch.int64 and yours.shape == (count,):
         return "these are positions: a mask says True or False for every edge"
-    if yours.dtype != torch.bool:
-        return f"a mask is boolean, and this is {yours.dtype}"
-    if yours.shape != scores.shape:
-        flat = ": .view_as(scores) puts it back into shape" if yours.shape == (scores.numel(),) else ""
-        return f"the mask has shape {tuple(yours.shape)}, the scores have {tuple(scores.shape)}{flat}"
+    if wrong := verdicts.wrong_mask(yours, scores, what="scores"):
+        flat = isinstance(yours, Tensor) and yours.dtype == torch.bool and yours.shape == (scores.numel(),)
+        return f"{wrong}: .view_as(scores) puts it back into shape" if flat else wrong
     n, kept, size = scores.numel(), int(yours.sum()), scores.abs()
     gap = float(size[~yours].max() - size[yours].min()) if 0 < kept < n else 0.0
     if kept == count and gap <= 0:
@@ -335,15 +327,9 @@ def _wrong_scores(layer: Layer, k: float, lr: float) -> dict[str, Tensor]:
 # Lesson 07, exercise 4
 
 
-def _wrong_std(yours: Any, expected: float, shape: tuple[int, ...], k: float) -> str:
-    found = verdicts.number(yours)
-    if found is None:
-        return f"a standard deviation is a number, and this is {type(yours).__name__}"
-    if abs(found - expected) <= 1e-6:
-        return ""
+def _std_mistakes(shape: tuple[int, ...], k: float) -> dict[str, float]:
     fan_in, fan_out = fans(shape)
-
-    mistakes = {
+    return {
         "this is the variance: take the square root": 2 / (k * fan_in),
         "k is missing: this is Kaiming for all weights": math.sqrt(2 / fan_in),
         "k makes the fan_in smaller, so divide by it: fewer inputs need larger weights": math.sqrt(2 * k / fan_in),
@@ -360,4 +346,3 @@ def _wrong_std(yours: Any, expected: float, shape: tuple[int, ...], k: float) ->
         "these are all weights of the layer: fan_in counts those of one output": math.sqrt(2 / (k * math.prod(shape))),
         "this is the bound of the uniform distribution, √3 times as large": math.sqrt(6 / (k * fan_in)),
     }
-    return verdicts.fitting(found, mistakes, f"off by {abs(found - expected):.3g}")

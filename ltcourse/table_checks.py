@@ -1,7 +1,7 @@
 """The checks of lesson 02: parameters, bytes of a relative index, dropout for retraining, and where CSR breaks even."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -45,7 +45,7 @@ def count_parameters(function: Callable[[list[LayerSize]], int]) -> Verdict:
                 "a bias is for each output, not for each input": sum(o * i * k * k // g + i for o, i, k, g in layers),
             }
             yours = verdicts.ask(function, list(layers))
-            yield _number(case, yours, expected, mistakes, "{:,.0f}")
+            yield verdicts.compare_number(case, "a count", yours, expected, mistakes, ",.0f")
 
     return verdicts.judge("exercise 1, counting parameters", findings())
 
@@ -79,12 +79,9 @@ def relative_bytes(function: Callable[[Tensor, int], int]) -> Verdict:
             given = keep.clone()
             yours = verdicts.ask(function, given, bits)
             stored, real = (len(part) if i == 0 else int(part.sum()) for i, part in enumerate(_index(keep, bits)))
-            finding = _number(case, yours, _bytes(stored, bits), _byte_mistakes(keep, bits, stored, real), "{:,.0f}")
-            if not finding.wrong and not torch.equal(given, keep):
-                finding = Finding(
-                    case, finding.yours, finding.expected, "your function changed the mask: work on a copy"
-                )
-            yield finding
+            expected, mistakes = _bytes(stored, bits), _byte_mistakes(keep, bits, stored, real)
+            also = verdicts.changed("the mask", given, keep)
+            yield verdicts.compare_number(case, "a count of bytes", yours, expected, mistakes, ",.0f", also)
 
     return verdicts.judge("exercise 2, bytes of a relative index", findings())
 
@@ -107,7 +104,8 @@ def retraining_dropout(function: Callable[[float, int, int], float]) -> Verdict:
                 "that is a square, not a square root": rate * share**2,
             }
             expected = rate_after_pruning(rate, kept, total)
-            yield _number(f"rate {rate}, {kept} of {total} weights left", yours, expected, mistakes, "{:.4f}")
+            case = f"rate {rate}, {kept} of {total} weights left"
+            yield verdicts.compare_number(case, "a rate", yours, expected, mistakes, ".4f")
 
     return verdicts.judge("exercise 3, dropout for retraining", findings())
 
@@ -135,7 +133,8 @@ def break_even_density(function: Callable[[int, int, int], float]) -> Verdict:
                 / ((32 + bits) * n),
             }
             expected = 32 * (n - rows - 1) / ((32 + bits) * n)
-            yield _number(f"{rows} × {columns} weights, columns of {bits} bits", yours, expected, mistakes, "{:.5f}")
+            case = f"{rows} × {columns} weights, columns of {bits} bits"
+            yield verdicts.compare_number(case, "a density", yours, expected, mistakes, ".5f")
 
     return verdicts.judge("exercise 4, where CSR breaks even", findings())
 
@@ -183,21 +182,3 @@ def _byte_mistakes(keep: Tensor, bits: int, stored: int, real: int) -> Mapping[s
         "that is bits, not bytes: 8 of them are one": stored * (32 + bits),
         "round up: a byte that is begun is a whole one": stored * (32 + bits) // 8,
     }
-
-
-def _number(
-    case: str, yours: Any, expected: float, mistakes: Mapping[str, float] | Sequence[Any], form: str
-) -> Finding:
-    """Compare a number with the right one, relative to its size; name the mistake that leads to it."""
-    found = verdicts.number(yours)
-    shown = form.format(expected)
-    if found is None or not math.isfinite(found):
-        what = f"{type(yours).__name__} {yours!r}"[:80]
-        return Finding(case, what, shown, "the result is a single finite number")
-    near = 1e-6 * max(1.0, abs(expected))
-    wrong = ""
-    if abs(found - expected) > near:
-        assert isinstance(mistakes, Mapping)
-        known = (m for m, leads_to in mistakes.items() if abs(found - leads_to) <= near)
-        wrong = next(known, f"off by {abs(found - expected):.6g}")
-    return Finding(case, form.format(found), shown, wrong)

@@ -44,8 +44,7 @@ def imp_round(function: Callable[[nn.Module, State, Mask, float, Train], Mask]) 
             yours = verdicts.ask(function, network, initial, mask, rate, noted)
             case = f"{' → '.join(map(str, sizes))} neurons, {share:.0%} kept before, rate {rate}"
             wrong = verdicts.wrong_masks(yours, old)
-            if not wrong and not verdicts.same(mask, old):
-                wrong = "your function changed the mask that it was given: make a new one"
+            wrong = wrong or verdicts.changed("the mask", mask, old)
             wrong = wrong or _wrong_training(received, old, yours) or wrong_choice(yours, old, rate, trained, first)
             yield Finding(f"{case}: the next mask", verdicts.show(yours), verdicts.show(expected), wrong)
             yield _compare_reset(f"{case}: the network afterwards", network, expected, first, trained)
@@ -134,8 +133,7 @@ def early_stop(function: Callable[[list[int], list[float]], int]) -> Verdict:
             yours = verdicts.ask(function, *given)
             expected = iterations[min(range(len(losses)), key=losses.__getitem__)]
             wrong = _wrong_stop(yours, expected, iterations, losses)
-            if not wrong and given != (iterations, losses):
-                wrong = "your function changed the lists that it was given: work on copies"
+            wrong = wrong or verdicts.changed("the lists", given, (iterations, losses))
             shown = f"losses {losses} at {iterations}" if len(losses) < 8 else f"a noisy curve of {len(losses)} losses"
             yield Finding(shown, f"{yours}", f"{expected}", wrong)
 

@@ -6,7 +6,6 @@ An answer that is wrong is set beside the classic mistakes, so that the one that
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import mean
-from typing import Any
 
 import torch
 from torch import nn
@@ -66,12 +65,9 @@ def expected_overlap(function: Callable[[list[int], list[int], list[int]], float
             given = list(a), list(b), list(sizes)
             yours = verdicts.ask(function, *given)
             expected = sum(x * y / n for x, y, n in zip(a, b, sizes, strict=True))
-            wrong = _wrong_overlap(yours, expected, a, b, sizes)
-            if not wrong and given != (a, b, sizes):
-                wrong = "your function changed the lists that it was given: work on copies"
-            found = verdicts.number(yours)
-            shown = f"{yours}"[:80] if found is None else f"{found:.4g}"
-            yield Finding(f"masks that keep {a} and {b} of {sizes} weights", shown, f"{expected:.4g}", wrong)
+            case, mistakes = f"masks that keep {a} and {b} of {sizes} weights", _overlap_mistakes(expected, a, b, sizes)
+            also = verdicts.changed("the lists", given, (a, b, sizes))
+            yield verdicts.compare_number(case, "the overlap", yours, expected, mistakes, ".4g", also)
 
     return verdicts.judge("exercise 2, the overlap of two random masks", findings())
 
@@ -99,13 +95,11 @@ def transferred_share(function: Callable[[Accuracies, Mapping[str, Sequence[floa
             given = {pair: list(v) for pair, v in accuracies.items()}, {name: list(v) for name, v in random.items()}
             yours = verdicts.ask(function, *given, source, target)
             expected = _share(accuracies, random, source, target)
-            wrong = _wrong_share(yours, expected, accuracies, random, source, target)
-            if not wrong and given != (accuracies, random):
-                wrong = "your function changed the accuracies that it was given: work on copies"
-            found = verdicts.number(yours)
-            shown = f"{yours}"[:80] if found is None else f"{found:.4f}"
+            mistakes = _share_mistakes(expected, accuracies, random, source, target)
+            also = verdicts.changed("the accuracies", given, (accuracies, random))
             case = f"from {source} to {target}: {list(accuracies[source, target])}, own {accuracies[target, target]}"
-            yield Finding(f"{case}, random {random[target]}", shown, f"{expected:.4f}", wrong)
+            case = f"{case}, random {random[target]}"
+            yield verdicts.compare_number(case, "the share", yours, expected, mistakes, ".4f", also)
 
     return verdicts.judge("exercise 3, read the matrix", findings())
 
@@ -184,14 +178,9 @@ def _compare_network(
 # Lesson 05, exercise 2
 
 
-def _wrong_overlap(yours: Any, expected: float, a: Sequence[int], b: Sequence[int], sizes: Sequence[int]) -> str:
-    found = verdicts.number(yours)
-    if found is None:
-        return f"the overlap is a number, and this is {type(yours).__name__}"
-    if abs(found - expected) <= 1e-6 * max(1.0, expected):
-        return ""
+def _overlap_mistakes(expected: float, a: Sequence[int], b: Sequence[int], sizes: Sequence[int]) -> dict[str, float]:
     layers = list(zip(a, b, sizes, strict=True))
-    mistakes = {
+    return {
         "this takes all layers as one: each layer has its own chance": sum(a) * sum(b) / sum(sizes),
         "this is the most that can overlap, the smaller mask: chance does not reach it": sum(map(min, a, b)),
         "this is the least that must overlap: on average it is more": sum(max(0, x + y - n) for x, y, n in layers),
@@ -206,7 +195,6 @@ def _wrong_overlap(yours: Any, expected: float, a: Sequence[int], b: Sequence[in
         "an average need not be whole: do not round each layer": float(sum(round(x * y / n) for x, y, n in layers)),
         "an average need not be whole: do not round each layer down": float(sum(x * y // n for x, y, n in layers)),
     }
-    return verdicts.fitting(found, mistakes, f"off by {abs(found - expected):.3g}")
 
 
 # Lesson 05, exercise 3
@@ -217,14 +205,9 @@ def _share(accuracies: Accuracies, random: Mapping[str, Sequence[float]], source
     return (mean(accuracies[source, target]) - low) / (mean(accuracies[target, target]) - low)
 
 
-def _wrong_share(
-    yours: Any, expected: float, accuracies: Accuracies, random: Mapping[str, Sequence[float]], source: str, target: str
-) -> str:
-    found = verdicts.number(yours)
-    if found is None:
-        return f"the share is a number, and this is {type(yours).__name__}"
-    if abs(found - expected) <= 1e-6:
-        return ""
+def _share_mistakes(
+    expected: float, accuracies: Accuracies, random: Mapping[str, Sequence[float]], source: str, target: str
+) -> dict[str, float]:
     here, own, low = mean(accuracies[source, target]), mean(accuracies[target, target]), mean(random[target])
 
     def ratio(above: float, below: float) -> float:
@@ -251,4 +234,4 @@ def _wrong_share(
         if back:
             wrong = "this goes the other way, from the target to the source: the first name is the source"
             mistakes[wrong] = ratio(mean(back) - lot, there - lot)
-    return verdicts.fitting(found, mistakes, f"off by {abs(found - expected):.3g}")
+    return mistakes

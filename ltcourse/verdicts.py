@@ -157,9 +157,52 @@ def furthest(now: Weights, expected: Weights) -> tuple[float, str]:
     return max(far, key=lambda pair: math.inf if math.isnan(pair[0]) else pair[0])
 
 
-def fitting(value: float, mistakes: Mapping[str, float], otherwise: str) -> str:
+def fitting(value: float, mistakes: Mapping[str, float], otherwise: str, near: float = 1e-6) -> str:
     """Return the first mistake that leads to the value, `otherwise` if none does."""
-    return next((wrong for wrong, leads_to in mistakes.items() if abs(value - leads_to) <= 1e-6), otherwise)
+    return next((wrong for wrong, leads_to in mistakes.items() if abs(value - leads_to) <= near), otherwise)
+
+
+def compare_number(
+    case: str, what: str, yours: Any, expected: float, mistakes: Mapping[str, float], form: str, also: str = ""
+) -> Finding:
+    """Compare a number with the right one, relative to its size if that is above 1; name the mistake that leads to it.
+
+    what: what the number is, such as "a barrier". form: how it is shown. also: what is wrong where the number is right.
+    """
+    found, near = number(yours), 1e-6 * max(1.0, abs(expected))
+    if found is None:
+        wrong = f"{what} is a number, and this is {type(yours).__name__}"
+    elif abs(found - expected) <= near:
+        wrong = also
+    else:  # a NaN as well
+        wrong = fitting(found, mistakes, f"off by {abs(found - expected):.3g}", near)
+    shown = f"{type(yours).__name__} {yours!r}"[:80] if found is None else format(found, form)
+    return Finding(case, shown, format(expected, form), wrong)
+
+
+def changed(what: str, now: Any, before: Any) -> str:
+    """Return that the reader's function changed what it was given, a tensor, tensors by name or lists; "" if not."""
+    if isinstance(before, Tensor):
+        kept = torch.equal(now, before)
+    elif isinstance(before, dict) and all(isinstance(w, Tensor) for w in before.values()):
+        kept = same(now, before)
+    else:
+        kept = now == before
+    return "" if kept else f"your function changed {what} that it was given: work on a copy"
+
+
+def wrong_mask(yours: Any, like: Tensor, of: str = "", what: str = "weights") -> str:
+    """Return what keeps a result from being a mask of this tensor, "" if it is one.
+
+    of: whose mask it is, such as " of fc1". what: what the tensor holds.
+    """
+    if not isinstance(yours, Tensor):
+        return f"{f'the mask{of}' if of else 'a mask'} is a tensor, and this is {type(yours).__name__}"
+    if yours.dtype != torch.bool:
+        return f"a mask is boolean, and {f'that{of}' if of else 'this'} is {yours.dtype}"
+    if yours.shape != like.shape:
+        return f"the mask{of} has shape {tuple(yours.shape)}, the {what} have {tuple(like.shape)}"
+    return ""
 
 
 def wrong_masks(yours: Any, like: Weights) -> str:
@@ -168,14 +211,7 @@ def wrong_masks(yours: Any, like: Weights) -> str:
         return f"the mask is a dict, name → booleans, and this is {type(yours).__name__}"
     if yours.keys() != like.keys():
         return f"the mask is of {sorted(map(str, yours))}, and should be of {sorted(like)}"
-    for name, w in like.items():
-        if not isinstance(yours[name], Tensor):
-            return f"the mask of {name} is a tensor, and this is {type(yours[name]).__name__}"
-        if yours[name].dtype != torch.bool:
-            return f"a mask is boolean, and that of {name} is {yours[name].dtype}"
-        if yours[name].shape != w.shape:
-            return f"the mask of {name} has shape {tuple(yours[name].shape)}, the weights have {tuple(w.shape)}"
-    return ""
+    return next(filter(None, (wrong_mask(yours[name], w, f" of {name}") for name, w in like.items())), "")
 
 
 def small_network(sizes: Sequence[int], seed: int) -> nn.Sequential:

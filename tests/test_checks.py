@@ -6,61 +6,18 @@ import math
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
+from verdict_reports import accepted, public_checks, refused
 
 from ltcourse import checks, connectivity, masks, pruning
-from ltcourse.checks import Verdict
 
-CHECKS = {
-    "exact_pruning": checks.exact_pruning,
-    "masked_step": checks.masked_step,
-    "sensitivity_scan": checks.sensitivity_scan,
-    "rate_for": checks.rate_for,
-    "imp_round": checks.imp_round,
-    "rounds_until": checks.rounds_until,
-    "train_ticket": checks.train_ticket,
-    "early_stop": checks.early_stop,
-    "between": checks.between,
-    "error_barrier": checks.error_barrier,
-    "global_mask": checks.global_mask,
-    "forward_mask": checks.forward_mask,
-    "score_gradient": checks.score_gradient,
-    "popup_step": checks.popup_step,
-    "scaled_std": checks.scaled_std,
-    "count_parameters": checks.count_parameters,
-    "relative_bytes": checks.relative_bytes,
-    "retraining_dropout": checks.retraining_dropout,
-    "break_even_density": checks.break_even_density,
-    "xavier_and_kaiming": checks.xavier_and_kaiming,
-    "keeping_gain": checks.keeping_gain,
-    "diagnose": checks.diagnose,
-    "fill_kaiming": checks.fill_kaiming,
-    "supports": checks.supports,
-    "find_ticket": checks.find_ticket,
-    "find_supermask": checks.find_supermask,
-}
-
-
-def refused(verdict: Verdict, *evidence: str) -> None:
-    """The verdict is a refusal whose text holds the value returned, the expected one, and what is wrong."""
-    text = str(verdict)
-    assert verdict.passed is False, text
-    assert text.startswith("✘ exercise"), text
-    for label in ("smallest case that fails:", "yours:", "expected:", "what is wrong:"):
-        assert label in text, f"{label!r} is missing in\n{text}"
-    for part in evidence:
-        assert part in text, f"{part!r} is missing in\n{text}"
-    last = verdict.findings[-1]
-    assert last.case and last.yours and last.expected and last.wrong
-
-
-def accepted(verdict: Verdict) -> None:
-    text = str(verdict)
-    assert verdict.passed is True, text
-    assert text.startswith("✔ exercise") and f"right, in {len(verdict.findings)} cases" in text
-    assert not any(finding.wrong for finding in verdict.findings)
+CHECKS = public_checks()
 
 
 # All of them
+
+
+def test_no_check_is_forgotten():
+    assert len(CHECKS) >= 26 and {"exact_pruning", "transplant", "scaled_std"} <= CHECKS.keys()
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
@@ -224,14 +181,14 @@ def one_dimension_too_many(weights, count):
         (takes_magnitudes_in_place, ["changed the weights that it was given: work on a copy"]),
         (flat, ["keep 3 of [[0.1, -0.9, 0.4]", "shape (6,), the weights have (2, 3)"]),
         (by_lot, ["prunes a weight whose magnitude is"]),
-        (positions, ["[1]", "shape (1,), the weights have (2,)"]),
+        (positions, ["[1]", "a mask is boolean, and this is torch.int64"]),
         (pruned_weights, ["[0.0, -3.0]", "a mask is boolean, and this is torch.float32"]),
         (always_half, ["keeps 1 weights, 1 more than 0"]),
         (a_list, ["list [False, True]", "a mask is a tensor, and this is list"]),
         (lambda weights, count: torch.ones_like(weights, dtype=torch.bool), ["keeps 2 weights, 1 more than 1"]),
         (lambda weights, count: torch.zeros_like(weights, dtype=torch.bool), ["keeps 0 weights, 1 fewer than 1"]),
         (lambda weights, count: weights.clone(), ["a mask is boolean"]),
-        (only_the_cut, ["shape ()", "(2,)"]),
+        (only_the_cut, ["3.0", "a mask is boolean, and this is torch.float32"]),
         (one_dimension_too_many, ["shape (1, 1, 2)", "(2,)"]),
     ],
 )

@@ -10,6 +10,7 @@ from types import FunctionType
 import jupytext
 import matplotlib
 import pytest
+from verdict_reports import public_checks
 
 from ltcourse import checks
 from ltcourse.checks import Verdict
@@ -50,14 +51,6 @@ def defined(lesson, source):
     exec(source, namespace)
     (function,) = [v for k, v in namespace.items() if k not in known and isinstance(v, FunctionType)]
     return function
-
-
-def public_checks():
-    return {
-        name
-        for name, f in inspect.getmembers(checks, inspect.isfunction)
-        if not name.startswith("_") and inspect.signature(f).return_annotation is Verdict
-    }
 
 
 @pytest.mark.parametrize(("lesson", "source"), pieces("solution"))
