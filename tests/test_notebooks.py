@@ -32,6 +32,7 @@ TAGS = {
     "hint",
     "solution",
     "hide-input",
+    "notes",
     "skip-when-late",
 }
 PARTS = ("**Question**", "**Slides**", "**Before you start**", "**Time**", "**Outline**")
