@@ -23,8 +23,8 @@ _SUMMARY = re.compile(r"\s*<details><summary>(.*?)</summary>(.*)</details>\s*", 
 class Section:
     """A part of a lesson under one `##` heading; the first one is the lesson's title.
 
-    numbers: of the lecture's slides that it is about. minutes: that it is planned to take, 0 where no notes say.
-    notes: Markdown for the instructor. skip: whether it can be left out when late. cells: (index in the notebook, cell).
+    numbers: of the lecture's slides that it is about. minutes: that it is planned to take, 0 where no notes say. notes:
+    Markdown for the instructor. skip: whether it can be left out when late. cells: (index in the notebook, cell).
     """
 
     heading: str
@@ -84,7 +84,7 @@ def _parts(cell: NotebookNode) -> list[NotebookNode]:
 
 
 def _slide_type(cell: NotebookNode, before: str) -> str:
-    """What a cell is on the stage, in the words of nbconvert and RISE; `before`: the type of the cell shown before it."""
+    """What a cell is on the stage, in the words of nbconvert and RISE; `before`: the type of the cell before it."""
     if "notes" in tags(cell):
         return "notes"
     if cell.cell_type == "code":
@@ -124,7 +124,7 @@ def sections(notebook: NotebookNode) -> list[Section]:
     found: list[Section] = []
     for index, cell in enumerate(notebook.cells):
         heading = _HEADING.match(cell.source) if cell.cell_type == "markdown" else None
-        if heading and len(heading[1]) < 3 or not found:
+        if (heading and len(heading[1]) < 3) or not found:
             found.append(Section(heading[2] if heading else ""))
         here = found[-1]
         if "notes" in tags(cell):

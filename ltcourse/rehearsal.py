@@ -1,4 +1,4 @@
-"""A lesson before the lecture: what each cell takes on this machine, beside the minutes that are planned for talking."""
+"""A lesson before the lecture: what each cell takes on this machine, beside the minutes that are planned."""
 
 import os
 import re
@@ -101,7 +101,7 @@ def report(rehearsed: Iterator[tuple[Section, list[Timing]]], minutes: float = l
             spare.append((section.heading, section.minutes))
         if section.minutes and runs > 60 * section.minutes:
             late.append(f"{section.heading}: its cells alone run {clock(runs)} of {clock(60 * section.minutes)}")
-    yield f"\nplan {clock(60 * planned)} of a lecture of {minutes:g} minutes; its cells run {clock(waited)} of that on this machine"
+    yield f"\nplan {clock(60 * planned)} of a lecture of {minutes:g} minutes; its cells run {clock(waited)} of that"
     over = planned - minutes
     yield f"{abs(over):g} minutes {'too long' if over > 0 else 'to spare'}" if over else "exactly as long"
     yield from (f"slower than its plan: {line}" for line in late)

@@ -32,9 +32,12 @@ Values = Sequence[Any] | Mapping[str, Any]
 # What a built notebook stores beside a widget's picture, for its slides: {"caption": …, "image/webp": base64} each.
 STEPS = "application/vnd.ltcourse.steps+json"
 _AT_MOST = 5  # stored values of one slider
+_ROOM = 250_000  # bytes for a widget's stored steps: a notebook stays under 1 MB
 _DELAY = 0.03  # seconds in which a slider may move on before anything is drawn
 _STYLE = """<style>
-.ltcourse-explorer .widget-label, .ltcourse-explorer .widget-readout { font-size: 18px; height: 32px; line-height: 32px; }
+.ltcourse-explorer .widget-label, .ltcourse-explorer .widget-readout {
+    font-size: 18px; height: 32px; line-height: 32px;
+}
 .ltcourse-explorer .widget-readout { min-width: 7em; }
 .ltcourse-explorer .widget-image { width: 100%; max-width: 1250px; height: auto; object-fit: contain; }
 </style>"""
@@ -51,6 +54,8 @@ def explore(draw: Draw, **choices: Values) -> None:
     first = {name: _values(v)[len(v) // 2] for name, v in choices.items()}
     if os.environ.get("LTCOURSE_BUILD"):
         steps = [{"caption": _caption(step, choices), "image/webp": _webp(draw, step)} for step in _steps(choices)]
+        while len(steps) > 3 and sum(len(step["image/webp"]) for step in steps) * 3 / 4 > _ROOM:
+            steps = steps[::2]
         display({"image/png": _encoded(_png(draw, first)), "text/plain": "<a widget>", STEPS: steps}, raw=True)
     else:
         _Explorer(draw, choices, first).show()
