@@ -209,7 +209,7 @@ def _printed(text: str) -> _Block:
 
 
 def _figure(png: str) -> _Block:
-    """A figure takes the room that the text leaves; here, what it wants: its own size, enlarged to the slide's width."""
+    """A figure takes the room that the text leaves; here, what it wants: its size, enlarged to the slide's width."""
     width, height = (int.from_bytes(base64.b64decode(png)[at : at + 4], "big") for at in (16, 20))
     tall = min(height * min(_WIDE / width, 1.25), 520)
     return _Block(
@@ -219,9 +219,8 @@ def _figure(png: str) -> _Block:
 
 def _steps(png: str, steps: list[dict[str, str]]) -> _Block:
     """A widget: its picture, and a few other settings, one each time that the page is turned."""
-    first = (
-        f'<figure><img alt="widget" src="data:image/png;base64,{_line(png)}"><figcaption>move it</figcaption></figure>'
-    )
+    picture = f'<img alt="widget" src="data:image/png;base64,{_line(png)}">'
+    first = f"<figure>{picture}<figcaption>the next key moves it</figcaption></figure>"
     others = "".join(
         f'<figure class="fragment" data-fragment-index="{i}"><img alt="{html.escape(step["caption"])}" '
         f'src="data:image/webp;base64,{step["image/webp"]}">'

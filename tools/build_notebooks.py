@@ -315,7 +315,7 @@ def build(lesson: Path, notebooks: Path) -> str:
 
 
 def keep_outputs(lesson: Path, notebooks: Path) -> str:
-    """Write a lesson's texts, notes and metadata into its notebook, whose code and outputs stay; returns the line to print.
+    """Write a lesson's texts, notes and metadata into its notebook, whose outputs stay; returns the line to print.
 
     Raises LessonFailed, and leaves the notebook, where the lesson's code is not the notebook's.
     """

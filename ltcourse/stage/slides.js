@@ -7,6 +7,7 @@ for (const body of document.querySelectorAll(".body")) {
   for (let fit = largest; fit > 0.7; fit -= 0.04) {
     body.parentElement.style.setProperty("--fit", fit);
     if (fits()) break;
+    if (fit < 0.85) body.classList.add("wraps"); // numbers of a wide table, rather than letters that nobody can read
   }
 }
 document.body.classList.remove("measuring");
