@@ -29,6 +29,19 @@
 # | 00 Start here | does it work on your machine? | – |
 # | 01 Pruning LeNet | how much of a network can go? | S1–S3 |
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Three surprises, in the order of the slides. Do not explain any of them yet: the point of this minute is
+# that each sounds wrong. Read the three aloud and stop.
+#
+# **Ask** Which of the three do you believe least?
+#
+# **Expect** Most hands go up for the third, a network that works with no training. Note the count on the board;
+# lesson 07 comes back to it.
+#
+# </details>
+
 # %% [markdown]
 # ## Three ways to use it
 #
@@ -40,6 +53,18 @@
 # - **As a reviewer**, pick any number. It was printed by the cell above it, or it is cited from a paper with its table,
 #   or it comes from a record that says on which machine, when, with which settings and seeds it was made.
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Everything that you will see today is in a notebook that they can open themselves. Nothing here needs a
+# network or a graphics card.
+#
+# **Ask** Who has it running already?
+#
+# **Expect** A few. The others need two commands, which are in the README.
+#
+# </details>
+
 # %% [markdown]
 # ## Three voices
 #
@@ -49,6 +74,19 @@
 # - **The paper reports**: what the authors measured, with the section, table or figure.
 # - **We measured**: what came out here, live on your machine or recorded. Where it differs from the paper, the lesson
 #   says so, and by how much.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** The rule of the course: what the slides say, what a paper reports and what we measured are three different
+# things, and are never mixed.
+#
+# **Ask** If our number differs from the paper's, which one is wrong?
+#
+# **Expect** Perhaps neither: other settings, other seeds, a shorter run. That is why a number without its settings is
+# worth little.
+#
+# </details>
 
 # %%
 from ltcourse import data, experiments, models, plots
@@ -72,6 +110,18 @@ plots.use_style()
 #
 # Here is one experiment of lesson 01 at all four.
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** One code, four sizes. What runs in this room is the class budget; what took hours is recorded and says where
+# and when it was made.
+#
+# **Ask** Why several seeds, and not one long run?
+#
+# **Expect** One run cannot tell a difference from chance. Several show how far apart two equal runs are.
+#
+# </details>
+
 # %%
 Table(
     ["budget", "iterations, dense", "pruning rounds", "iterations a round", "seeds"],
@@ -91,6 +141,18 @@ Table(
 #
 # MNIST, 70,000 handwritten digits, is in the repository whole, and so are class-balanced parts of Fashion-MNIST and
 # CIFAR-10. Every file is verified by its checksum before it is used. `data/README.md` says where each set comes from.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Three parts: one to train on, one to choose with, one to report on. The test part is looked at once.
+#
+# **Ask** What goes wrong if I choose the pruning rate by the test accuracy?
+#
+# **Expect** The number becomes a little too good: the choice has seen the examples that it is judged by. Black pixels
+# are exactly 0: ask them to remember that.
+#
+# </details>
 
 # %%
 mnist = data.load("mnist")
@@ -114,6 +176,19 @@ for name, part in (("train", mnist.train), ("validation", mnist.validation), ("t
 # outputs, one a digit. A **recipe** holds all that decides how a network is trained.
 #
 # *Predict: how many of the 10,000 test digits will it get right after 600 iterations of 60 digits each?*
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 6 minutes</summary>
+#
+# **Say** Run the training cell live: it takes seconds. Collect guesses before you do, then read the left figure from
+# left to right and stop at the early stop.
+#
+# **Ask** How many of the test digits will it get right? And why does the validation loss turn while the training loss
+# goes on falling?
+#
+# **Expect** Guesses are usually too low. From the turn on the network learns its training examples by heart.
+#
+# </details>
 
 # %%
 iterations = experiments.live(600)
@@ -145,6 +220,17 @@ print(f"wrong: {round((1 - accuracy) * len(mnist.test)):,} of {len(mnist.test):,
 
 # %% [markdown]
 # ## What we saw
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** One network, one number to start from. From here on we take weights away.
+#
+# **Ask** How many of these weights do you think it needs?
+#
+# **Expect** Take three numbers from the room and keep them for lesson 01.
+#
+# </details>
 
 # %%
 print(

@@ -35,6 +35,17 @@ mnist = data.load("mnist")
 # neurons that no signal passes any more. Here are both, drawn for a network small enough to draw. The weights are
 # random; in the right picture the smallest are gone.
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Slide S1 in two pictures: weights go, and with them the neurons that nothing passes any more.
+#
+# **Ask** Why can a pale neuron be removed with no harm?
+#
+# **Expect** It has no way in or no way out, so it cannot change what the network computes.
+#
+# </details>
+
 # %%
 generator = torch.Generator().manual_seed(4)
 tiny = [torch.randn(shape, generator=generator) for shape in ((7, 6), (7, 7), (3, 7))]
@@ -53,6 +64,18 @@ for ax, share, title in zip(axes, (1.0, 0.25), ("dense", "a quarter of the weigh
 # LeNet-300-100 has three fully connected layers. Only **weights** are pruned; the 410 **biases**, one a neuron, stay.
 # The initial weights are drawn from a normal distribution whose width depends on the number of inputs (*Kaiming*
 # initialization, slide S12).
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Count before you prune. Nearly all the weights are in one layer, so any compression is mostly about that
+# layer.
+#
+# **Ask** Which layer will the compression be about?
+#
+# **Expect** The first: it has the pixels as its inputs.
+#
+# </details>
 
 # %%
 settings = experiments.settings("han-lenet-300-100")
@@ -79,6 +102,17 @@ print(f"{sum(p.numel() for p in network.parameters()):,} parameters, biases incl
 #
 # Step 1 of the loop on slide S2: train a network.
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Step 1 of slide S2. Start the cell, and talk while it runs.
+#
+# **Ask** How well must it do before pruning makes sense?
+#
+# **Expect** Well enough that a loss would show.
+#
+# </details>
+
 # %%
 training = watch(evaluations(network, mnist, settings.recipe), "training")
 history = training.last
@@ -90,6 +124,17 @@ print(f"validation accuracy {percent(history.validation_accuracy[-1], 2)}")
 # ## Look at the weights
 #
 # *Predict: what is the distribution of the trained weights like? Are many of them close to 0?*
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Let them draw the histogram in the air before you show it.
+#
+# **Ask** Are there two groups of weights, useful ones and useless ones?
+#
+# **Expect** Most expect a gap. There is none: one heap around 0, so where to cut is a choice.
+#
+# </details>
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(14, 4))
@@ -106,6 +151,18 @@ for ax, (name, w) in zip(axes, weights.items(), strict=True):
 #
 # Step 2: remove what is superfluous. **The paper reports** (Han et al. 2015, Sec. 4): the threshold of a layer is a
 # *quality parameter* times the standard deviation of its weights. By hand, with quality 1:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Step 2 of slide S2, by hand: a threshold, a mask, a density. These three words are used in every lesson that
+# follows.
+#
+# **Ask** Most of the weights are gone. What is the accuracy now?
+#
+# **Expect** Guesses are far too low. Let the printed line surprise them.
+#
+# </details>
 
 # %%
 quality = 1.0
@@ -139,6 +196,19 @@ print(f"validation accuracy after:  {percent(evaluate(network, mnist.validation)
 #
 # *Predict: at what share kept does the accuracy fall below 90 %? And with random pruning?*
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** The control is the lesson: the same number of weights, drawn by lot. Without it nobody could say that
+# magnitude matters.
+#
+# **Ask** Where does each line fall below 90 %?
+#
+# **Expect** Magnitude holds on much longer. Random pruning takes the large terms out of every sum, and breaks at
+# once.
+#
+# </details>
+
 # %%
 shares = (0.8, 0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03)
 everything = masks.dense(network)
@@ -164,6 +234,18 @@ _ = ax.set_title("One trained network, one shot of pruning")
 # The same on a slider. Move it (mouse, or the arrow keys after a click on it): the threshold walks outwards through the
 # histogram of a layer, and the accuracy follows.
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Hand the keyboard to somebody: click on the slider, then the arrow keys. Go slowly to where the right line
+# bends.
+#
+# **Ask** Stop when you would not go further. Where is that?
+#
+# **Expect** Around the bend, not at its bottom. Then ask what could repair the loss: training, the next step.
+#
+# </details>
+
 # %%
 explorer = widgets.ThresholdExplorer(network, mnist.validation, [k / 20 for k in range(20)] + [0.97, 0.99])
 widgets.explore(explorer.draw, pruned=explorer.shares, layer=("fc1", "fc2", "fc3"))
@@ -174,6 +256,18 @@ widgets.explore(explorer.draw, pruned=explorer.shares, layer=("fc1", "fc2", "fc3
 # Step 3: train what is left. Prune nine tenths of each layer (of the small output layer only half of that rate), which
 # breaks the network, and go on training from the surviving weights, at a lower learning rate. One thing must hold
 # throughout: **a pruned weight stays exactly 0**. By hand, the training loop is five lines, and the mask is one:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Step 3. The one line to look at is the last of the loop: after every step, what is pruned is set to 0 again.
+#
+# **Ask** Would it not be enough to mask the gradient?
+#
+# **Expect** No: momentum remembers old gradients, and weight decay moves every weight. The check below prints that
+# the two ways agree.
+#
+# </details>
 
 # %%
 masks.apply(network, masks.magnitude(weights, everything, masks.layer_rates(everything, 0.9)))
@@ -217,6 +311,18 @@ print("largest pruned weight:", max(w.detach()[~mask[name]].abs().max().item() f
 #
 # Our goal is the paper's own: 8 % of the first layer, 9 % of the second, 26 % of the third (Han et al. 2015, Table 2).
 # In *n* rounds of equal rate *r*, a share (1 − *r*)ⁿ is left, so *r* = 1 − share^(1/*n*):
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 5 minutes</summary>
+#
+# **Say** Step 4, and slide S2 is one loop. Point at the argument restart=keep: change this one word, and pruning
+# becomes the lottery ticket.
+#
+# **Ask** Is it the many rounds that help, or only the longer training?
+#
+# **Expect** That is what the one-shot control is for. One seed cannot settle it, and the lesson says so.
+#
+# </details>
 
 # %%
 rates = settings.rates()
@@ -296,6 +402,17 @@ _ = plots.weight_histogram(pruned, axes[1], title="fc1, pruned and retrained", l
 # layer at a time, the others stay dense, and look at the accuracy, on the *validation* set, because the shares chosen
 # with it are part of the method. Here for LeNet-300-100, and for a LeNet-5, which begins with two convolutions.
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Prune one layer at a time, on the validation set, since the shares chosen here are part of the method.
+#
+# **Ask** Which layer of LeNet-5 suffers first?
+#
+# **Expect** The paper has convolutions suffer first. Read off whether ours does.
+#
+# </details>
+
 # %%
 settings_5 = experiments.settings("han-lenet-5")
 lenet_5 = models.create("lenet-5", initializer=kaiming_normal, seed=0)
@@ -322,6 +439,18 @@ for ax, net, title in ((axes[0], network, "LeNet-300-100"), (axes[1], lenet_5, "
 # ## Which pixels does it still look at?
 #
 # Each column of the first layer's mask belongs to one pixel. A row of an image is 28 pixels long.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** The picture that they will remember: the mask, put back into the image, shows where digits are. Nobody told
+# the network.
+#
+# **Ask** Why are the weights of border pixels gone?
+#
+# **Expect** Those pixels are black, black is 0, so there is no gradient, and weight decay shrinks what gets none.
+#
+# </details>
 
 # %%
 first_layer = rounds[-1].mask["fc1.weight"]
@@ -354,6 +483,18 @@ print(f"                        {reading[~always_black].float().mean():.2f} else
 #
 # Which of the two is better depends on how strong each is. The recorded run therefore tries four strengths of each,
 # chooses on the validation set, and reports on the test set.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Recorded: nothing runs here. Two penalties, before and after retraining.
+#
+# **Ask** Which penalty would you choose if you retrain, and which if you do not?
+#
+# **Expect** Before retraining the choice matters a great deal, after it much less. Compare with what the paper
+# reports, and mind the two scales.
+#
+# </details>
 
 # %%
 penalties = runs.load_or_run("penalties-lenet-300-100", "desk")
@@ -402,6 +543,18 @@ for when, suffix in (("before", "_before"), ("after", "")):
 #
 # **The slides say** (S3, which is **the paper's** Table 1): LeNet-300-100 and LeNet-5 lose eleven twelfths of their
 # weights, and no accuracy. LeNet-300-100 you have pruned above. Here is LeNet-5, live:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** The two rows of S3, recorded with several seeds and two controls. LeNet-5 runs live above; start it while
+# you talk about the controls.
+#
+# **Ask** Why is a dense network that trains on one of the controls?
+#
+# **Expect** Without it the gain could be the longer training, not the pruning.
+#
+# </details>
 
 # %%
 dense_5 = pruning.Round(0, masks.dense(lenet_5), snapshot(lenet_5), training_5.last)
@@ -489,6 +642,17 @@ Table(["layer", "kept, the paper", "kept, ours"], rows)
 # %% [markdown]
 # ## What we saw
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Read the printed lines, not your memory of them. Then ask the question of slide S4.
+#
+# **Ask** If so little is enough, why train the large network at all?
+#
+# **Expect** Let two people answer, and leave it open: it is the question of lesson 03.
+#
+# </details>
+
 # %%
 print(f"here, one seed, {masks.kept(rounds[-1].mask):,} of {models.weight_count(network):,} weights of LeNet-300-100:")
 print(f"  test error {percent(1 - dense.history.test_accuracy, 2)} dense", end=", ")
@@ -519,7 +683,19 @@ for name, record in recorded.items():
 #
 # Replace `return None` by your own code, run the cell, and run the check below it. A check that fails shows the smallest
 # case that it found, what your function returned, and what was expected.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 1 minute</summary>
 #
+# **Say** Show how a check speaks: run an untouched stub, then a wrong answer.
+#
+# **Ask** Who can make the check of exercise 1 complain about equal weights?
+#
+# **Expect** A threshold alone keeps too many or too few where weights are equal.
+#
+# </details>
+
+# %% [markdown]
 # ### 1. Exactly so many
 #
 # Write the function that chooses: a boolean mask, of the shape of `weights`, that is True for exactly the `count`

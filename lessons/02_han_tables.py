@@ -39,6 +39,18 @@ plots.use_style()
 # and VGG-16, for the photographs of ImageNet: 1.2 million images of 1,000 classes. Before anybody trains them, their
 # sizes can be counted. A network on the device *meta* has shapes and no weights, so that even the largest fits anywhere:
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Nothing is trained here: the columns of slide S3 follow from shapes and from the shares that the paper
+# prints.
+#
+# **Ask** For which network does the rounding of the printed shares matter most?
+#
+# **Expect** For the one with the largest dense layer: half a percent of it is a great many weights.
+#
+# </details>
+
 # %%
 dense = {}
 for name in papers.HAN_TABLE_1:
@@ -109,6 +121,17 @@ Table(["network", "slides", "from the layer tables", "with their rounding", "com
 # convolution is used at *every position* of its output. Work is counted in **FLOP**, floating-point operations: one
 # multiplication and one addition for each weight and position.
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Where the weights are is not where the work is. Point at the two ends of the figure.
+#
+# **Ask** If you could prune only three layers of VGG-16, which? And if you wanted it faster?
+#
+# **Expect** The dense ones for size, the convolutions for work.
+#
+# </details>
+
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(14, 6.4))
 for ax, name in zip(axes, ("alexnet", "vgg-16"), strict=True):
@@ -129,6 +152,18 @@ for name, layers in dense.items():
 # ## Fewer multiplications
 #
 # In arithmetic the same masks are worth much less:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** The same masks, counted in arithmetic. The paper's column counts zeros of activations, too, which are there
+# without pruning.
+#
+# **Ask** Which part of the saving is due to pruning alone?
+#
+# **Expect** The column fewer FLOP. The rest needs a machine that skips zeros.
+#
+# </details>
 
 # %%
 pruned = {}
@@ -161,6 +196,17 @@ Table(["network", "fewer weights", "fewer FLOP", "zeros skipped", "FLOP needed",
 # Blalock et al. (2020) read 81 papers on pruning and ask for both numbers, always: the **compression ratio** and the
 # **theoretical speed-up**. Neither follows from the other:
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Two numbers, always both. Only where there are no convolutions are they the same.
+#
+# **Ask** A paper says 13 times. Thirteen times what?
+#
+# **Expect** Fewer weights; neither bytes nor milliseconds follow from it.
+#
+# </details>
+
 # %%
 figure, ax = plt.subplots(figsize=(9, 4.2))
 x = np.arange(len(pruned))
@@ -179,6 +225,17 @@ _ = ax.legend(loc="upper right", ncols=2)
 # ## Before and after retraining
 #
 # From here on we measure. A LeNet-300-100, trained here:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** From here on it is measured. Three ways to the same density, live.
+#
+# **Ask** At which density do the three part?
+#
+# **Expect** The one without retraining leaves first; the other two stay close for a long way.
+#
+# </details>
 
 # %%
 mnist = data.load("mnist")
@@ -271,6 +328,17 @@ for ax, when, suffix in ((axes[0], "not retrained", "_before"), (axes[1], "retra
 #
 # By hand, for one row of nine weights and 2 bits, which count to 3:
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** One must also store where each weight is. Do the row of nine weights on the board before you run the cell.
+#
+# **Ask** Two bits count to 3. What do we store for a gap of 5?
+#
+# **Expect** A filler: a stored zero after 3, then 1.
+#
+# </details>
+
 # %% tags=["nbval-check-output"]
 keep = torch.tensor([1, 0, 0, 0, 0, 0, 1, 1, 0]).bool()
 gaps, real = storage.relative_index(keep, bits=2)
@@ -323,6 +391,17 @@ for bits in (5, 8):
 # what is left is a smaller *dense* network. One care is needed: a neuron without inputs still passes on its bias, a
 # constant, which has to go into the biases of the next layer.
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** When a whole neuron is idle, the network that is left is a smaller dense one.
+#
+# **Ask** A neuron with no inputs: may I just delete it?
+#
+# **Expect** Only if its bias is handed on: it still sends a constant.
+#
+# </details>
+
 # %%
 rows = []
 for density, (state, mask) in small.items():
@@ -344,6 +423,17 @@ Table(["density", "neurons left (300 → 100 → 10)", "weights of the smaller n
 #
 # *Predict: at 10 % of the weights, is the sparse product ten times as fast? Faster at all?*
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** The sobering part. Collect guesses, then run it: it is a measurement on this machine.
+#
+# **Ask** At a tenth of the weights, how much faster is the sparse product?
+#
+# **Expect** Guesses of ten times. It can even be slower; read what the table says here.
+#
+# </details>
+
 # %%
 rows = []
 for density, (state, mask) in small.items():
@@ -358,6 +448,17 @@ Table(["LeNet-300-100", *(f"{way}, µs" for way in latency.WAYS), "fastest again
 # ## The break-even density
 #
 # From which density on does the sparse product win? One layer of 1,024 × 1,024, random masks:
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Where the lines cross is a property of the machine, not of pruning.
+#
+# **Ask** Why does a batch of 256 change the picture?
+#
+# **Expect** A call has a price of its own, and dense products use memory and instructions well.
+#
+# </details>
 
 # %%
 SWEEP = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
@@ -394,6 +495,17 @@ print(f"from the small memory on the chip {cost['read from SRAM']} pJ")
 # none relies on another. A pruned layer has less to overfit with. **The paper's** rule (Sec. 3.2, Eq. 1 and 2) is
 # $D_r = D_o \sqrt{C_{ir} / C_{io}}$, with $C$ the connections of the layer, retrained and original:
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** A rule of one line from the paper: fewer connections need less dropout.
+#
+# **Ask** A layer keeps a tenth of its connections. More dropout, or less?
+#
+# **Expect** Less: there is less to overfit with.
+#
+# </details>
+
 # %%
 for name, layers in (("alexnet", ("fc1", "fc2")), ("vgg-16", ("fc6", "fc7"))):
     for layer in layers:
@@ -416,6 +528,17 @@ print(f"dropout before fc1: {thin.drop1.dense_rate} dense, {thin.drop1.rate:.3f}
 # norm in place of dropout, and thinner layers (`models.create("vgg-16-cifar", width=…)`). All layers are pruned
 # *together*, so that each layer's share follows from its weights. One of them live, on a tenth of the images, much too
 # short to mean anything but that it runs:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** The live run only shows that it runs. What counts is recorded, where it is.
+#
+# **Ask** Why is top-5 a weak test with ten classes?
+#
+# **Expect** Five guesses out of ten are right half of the time by chance.
+#
+# </details>
 
 # %%
 runner = runs.Runner("han-alexnet-cifar")
@@ -483,11 +606,34 @@ for name, record in shown.items():
 # drawn at random and trained first, and the record says which; pruned to the paper's shares, fine-tuned at a hundredth of
 # the learning rate with the dropout rule, tested for top-1 and top-5. Every epoch is kept: a stopped run goes on behind
 # the last one. A file that is no image is named and skipped. **We have not recorded** them: no ImageNet here.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 2 minutes</summary>
 #
+# **Say** What the slides' table is really about, and what it would take to repeat it.
+#
+# **Ask** What would you need to check these rows yourself?
+#
+# **Expect** The data, graphics cards and days. The commands are there.
+#
+# </details>
+
+# %% [markdown]
 # ## The slides' table
 #
 # All of it, each cell with its origin: *slides* is the paper's Table 1, *computed* follows from shapes and layer tables,
 # *ours* is recorded or run here. For AlexNet and VGG-16 ours is on CIFAR-10, and may not be compared digit by digit.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** The whole of S3, row by row: what the slides say, what was counted, what was measured.
+#
+# **Ask** Which cell of the table convinces you least?
+#
+# **Expect** Any that was not measured here. That is a good answer: the lesson marks them.
+#
+# </details>
 
 
 # %%
@@ -522,6 +668,17 @@ Table(["network", "top-1 error", "top-5 error", "weights", "compression"], rows)
 # %% [markdown]
 # ## What we saw
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** One factor became four: weights, bytes, arithmetic, milliseconds.
+#
+# **Ask** If quality does not drop, why not train the small network from scratch?
+#
+# **Expect** Slide S4. Leave it open; the next lesson begins with it.
+#
+# </details>
+
 # %%
 for name, paper in papers.HAN_TABLE_1.items():
     print(f"{paper.network}: {sparsity.compression(pruned[name]):.1f}× fewer weights,", end=" ")
@@ -543,7 +700,19 @@ for name, record in recorded.items():
 #
 # As in lesson [01](01_pruning_lenet.ipynb): replace `return None` by your own code, run the cell, and run the check
 # below it.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 1 minute</summary>
 #
+# **Say** They are about counting. Exercise 1 is the one to begin with.
+#
+# **Ask** Which of them could you do without a computer?
+#
+# **Expect** The counts: that is the point of the lesson.
+#
+# </details>
+
+# %% [markdown]
 # ### 1. Counting parameters
 #
 # `layers` is a list of (outputs, inputs, kernel, groups), one for each layer: a convolution with kernel · kernel pixels,

@@ -34,6 +34,17 @@ settings = experiments.settings("lottery-lenet-300-100")
 #
 # Try it. First prune as in lesson 01: train, and then four rounds of pruning and fine-tuning (`restart=keep`).
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 5 minutes</summary>
+#
+# **Say** Slide S4 as an experiment. Start the first cell, and state the question while it runs.
+#
+# **Ask** The same small network, newly drawn weights, as many iterations: as good, a little worse, or much worse?
+#
+# **Expect** Most say as good. Then show the recorded figure: the smaller the network, the further it falls behind.
+#
+# </details>
+
 # %%
 recipe = settings.recipe
 short = recipe.but(iterations=experiments.live(400), evaluate_every=experiments.live(400))
@@ -102,10 +113,34 @@ _ = plots.against_density(curves, ax, ylabel="test accuracy", reference=dense)
 #
 # Mind what is claimed. The mask may be found by training the large network; the hypothesis says that the ticket *exists*
 # in it, before training. And it is a ticket only together with $\theta_0$: the right connections *and* their first values.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 5 minutes</summary>
 #
+# **Say** Read S6 aloud, then the sentence in bold, symbol by symbol. Stress exists: the mask may be found by
+# training.
+#
+# **Ask** Is a ticket the mask, or the mask and the values?
+#
+# **Expect** Both. The right connections and their first values.
+#
+# </details>
+
+# %% [markdown]
 # ## The algorithm by hand
 #
 # **The slides say** (S7), in four steps. **Step 1: create a network with random weights**, and keep a copy of them.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 6 minutes</summary>
+#
+# **Say** Four steps, S7. Only step 3 is new: back to the first values. Everything else is lesson 01.
+#
+# **Ask** Why does the output layer lose only half of the rate?
+#
+# **Expect** Count its weights in the table: after fifteen rounds at the full rate a few a digit would be left.
+#
+# </details>
 
 # %%
 steps = recipe.but(iterations=experiments.live(600), evaluate_every=experiments.live(600))
@@ -191,11 +226,35 @@ Table(
 # If the hypothesis is right, the ticket beats both.
 #
 # *Predict: at 3.6 % of the weights, which is worse, the right mask with wrong numbers, or a random mask?*
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
 #
+# **Say** If the ticket does well, what explains it: the mask, the numbers, or only the size? One control for each.
+#
+# **Ask** At a few percent of the weights, which is worse: the right mask with wrong numbers, or a random mask?
+#
+# **Expect** Vote by hands, write the vote down, and run the experiment.
+#
+# </details>
+
+# %% [markdown]
 # ## The experiment
 #
 # Two seeds, 15 rounds, both controls at four densities, live, each seed in a process of its own. The figure is drawn as
 # results arrive; ■ stops the run and keeps them.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 6 minutes</summary>
+#
+# **Say** Start it, and read the figure as it grows. Both seeds train at once.
+#
+# **Ask** Why does the accuracy rise at first?
+#
+# **Expect** The runs are short, and a network that learns faster is further along when time is up. Compare with the
+# vote.
+#
+# </details>
 
 # %%
 runner = runs.Runner("lottery-lenet-300-100")
@@ -237,6 +296,17 @@ print(f"dense:            {spread(record.values('ticket', 0, 'test_accuracy'))}"
 # The tickets of the loop above, one round at a time. "Before" shows the numbers that the survivors began with, "after"
 # what training made of them. Step forward and watch two things: where the hole at 0 opens, and when the accuracy turns.
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Give somebody the arrow keys. One round at a time, first with after, then with before.
+#
+# **Ask** Where does the hole at 0 open, and when does the accuracy turn?
+#
+# **Expect** The hole opens early, long before the accuracy turns.
+#
+# </details>
+
 # %%
 stepper = widgets.TicketStepper(rounds, θ0, "fc1.weight", (28, 28))
 widgets.explore(stepper.draw, round=stepper.numbers, weights=("before", "after"))
@@ -264,6 +334,17 @@ print(f"{reading[~always_black].mean():.1f} elsewhere")
 # run: the iteration of the smallest validation loss (its *early stop*, a measure of speed) and the test accuracy there
 # (Frankle & Carbin 2019, Sec. 2). That takes hours on two cores. **We recorded** it with the same settings: Adam at
 # 0.0012, batches of 60, Gaussian Glorot (Xavier) initialization, 5,000 validation examples.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 5 minutes</summary>
+#
+# **Say** Nothing runs here. The two panels are the hypothesis: no slower, no less accurate.
+#
+# **Ask** Which of the paper's statements do we see, and which not?
+#
+# **Expect** Go through the table line by line, with the ranges.
+#
+# </details>
 
 # %%
 paper = runs.load_or_run("lottery-lenet-300-100", "paper")
@@ -319,6 +400,17 @@ Table(
 #
 # The same runs during training. Each line is one network, as it learns.
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** The same runs as they learn. Left the tickets, right the same masks with other numbers.
+#
+# **Ask** Which line falls fastest?
+#
+# **Expect** A sparse ticket, but not the sparsest: there some of the lead is gone.
+#
+# </details>
+
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(14, 5), sharey=True)
 density = {n: percent(paper.values("ticket", n, "density")[0]) for n in (0, 3, 7, 15)}
@@ -337,6 +429,17 @@ for ax, method in zip(axes, ("ticket", "re-initialized"), strict=True):
 # *Iterative* pruning costs a training a round. Is it worth it? The cheap way is **one shot**: train once, prune at once
 # to the size that is wanted, reset. And another: go on training from round to round, as Han does, and **reset at the
 # end** only (Strategy 2 of the paper; iterative with a reset each round is its Strategy 1).
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Is there a cheaper way than a training a round?
+#
+# **Ask** One shot, or many rounds: what does the first save, and what does it cost?
+#
+# **Expect** It saves trainings, and its tickets stop winning at a larger size.
+#
+# </details>
 
 # %%
 figure, ax = plt.subplots()
@@ -361,6 +464,17 @@ for way in ways:
 # **The slides say** (S8): the outcome is a network of 1 to 15 % of the original size, which trains faster and reaches at
 # least the same accuracy. Ask the record, for every ticket of that size:
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** S8 taken by its word, ticket by ticket.
+#
+# **Ask** Does every ticket of that size win?
+#
+# **Expect** Read the column. One no is enough to say: nearly all.
+#
+# </details>
+
 # %%
 dense_stop, dense_accuracy = (sum(paper.values("ticket", 0, key)) for key in ("early_stop", accuracy))
 table = []
@@ -380,8 +494,32 @@ Table(["P_m", "no slower, in the mean", "no less accurate, in the mean"], table)
 #
 # ![Iterations a second: one process of one thread, one process of two threads, two processes of one thread
 # each.](figures/workers.png)
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 1 minute</summary>
 #
+# **Say** Why each seed has a process of its own.
+#
+# **Ask** Two threads for one training, or one thread for each of two?
+#
+# **Expect** The second: the matrices are too small to be divided.
+#
+# </details>
+
+# %% [markdown]
 # ## What we saw
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** The small network can be trained from scratch, if scratch is the right one.
+#
+# **Ask** So is a ticket a way to save time?
+#
+# **Expect** Not so far: finding it cost more than training the large network. It is a discovery about what training
+# needs.
+#
+# </details>
 
 # %%
 n = settings.rounds
@@ -408,7 +546,19 @@ for n in (7, 15):
 #
 # As in lesson [01](01_pruning_lenet.ipynb): replace `return None` by your own code, run the cell, and run the check
 # below it.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 1 minute</summary>
 #
+# **Say** Exercise 1 is slide S7 in ten lines.
+#
+# **Ask** What must a ticket's optimizer forget?
+#
+# **Expect** Everything: its averages would pull the weights to where the dense training was going.
+#
+# </details>
+
+# %% [markdown]
 # ### 1. One round
 #
 # One round of iterative magnitude pruning with reset, in place. `network` holds its initial weights under `mask`, and

@@ -31,6 +31,18 @@ plots.use_style()
 # of them, Conv-4 four, Conv-6 six; each ends in dense layers of 256, 256 and 10 neurons. Two convolutions and a pooling
 # that halves the image are one block.
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 6 minutes</summary>
+#
+# **Say** From digits to photographs. The live run is far too short to mean anything; say so before you start it.
+#
+# **Ask** So short a training gets how many of the ten classes right?
+#
+# **Expect** Few. What the recorded figure shows is the distance between the ticket and the same mask with new
+# weights.
+#
+# </details>
+
 # %%
 rows = []
 for name, reported in papers.FRANKLE_SIZES.items():
@@ -99,6 +111,18 @@ Table(
 # variance 1 over the batch, before two learned numbers shift and scale it again. A **residual** block adds its input to
 # its output, so that its layers only learn the difference. The paper's has 20 layers, ours for short runs 8.
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 5 minutes</summary>
+#
+# **Say** Two ideas in one minute each: batch norm, and the shortcut. Then the claim: here the hypothesis, taken
+# literally, fails.
+#
+# **Ask** Why prune all layers together here?
+#
+# **Expect** Its layers are of very different sizes: a fixed share would choke the small ones.
+#
+# </details>
+
 # %%
 resnet = models.create("resnet-8", seed=0)
 print(resnet.stage2_1)
@@ -128,6 +152,18 @@ print(max(kept.values(), key=lambda k: float(k[:-2])))
 # A year later the same authors asked (Frankle et al. 2019, 2020): must it be iteration 0? Return the survivors not to
 # their values before training, but to those of an *early* iteration. In the loop that is one argument,
 # `restart=to_step(k)`; training then goes on from iteration *k*. Live, on a tenth of the data:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 7 minutes</summary>
+#
+# **Say** One argument of the loop: back to iteration k, not to 0. Let them vote before the recorded figure.
+#
+# **Ask** Which is best: reset to 0, rewound, or new weights?
+#
+# **Expect** In the paper rewound. In our short runs resetting does as well: read the text below the figure aloud, it
+# is the honest part of the lesson.
+#
+# </details>
 
 # %%
 live = experiments.settings("lottery-resnet")
@@ -182,6 +218,17 @@ print(f"  rewound minus reset to 0: {points([r - t for r, t in gain])}")
 # matter: the network is **stable** from *k* on. If the error climbs, there is an **error barrier** between them.
 #
 # By hand, for LeNet and *k* = 0:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 10 minutes</summary>
+#
+# **Say** Draw two valleys on the board, and a straight line between two points. That is the whole test.
+#
+# **Ask** Two copies from iteration 0, trained on the same images in another order: one valley or two?
+#
+# **Expect** For LeNet one. For the residual network two, unless they part a little later.
+#
+# </details>
 
 # %%
 mnist = data.load("mnist")
@@ -254,6 +301,17 @@ for n in numbers:
 # There is a second remedy, and the first paper found it before anyone knew why: a *lower learning rate*, raised slowly
 # from 0 (**warm-up**). Small first steps, and chance has less to decide. In a recipe it is one number:
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 5 minutes</summary>
+#
+# **Say** The remedy that was found before anyone knew why.
+#
+# **Ask** Why could small first steps help?
+#
+# **Expect** Chance has less to decide in them.
+#
+# </details>
+
 # %%
 warm = experiments.settings("lottery-resnet-warm", "desk").recipe
 cold = experiments.settings("lottery-resnet", "desk").recipe
@@ -305,8 +363,31 @@ for record in (deep, gentle):
 #   as well as the whole. It claims less, and holds further.
 # - Whether a ticket wins depends on the learning rate and the warm-up. It is a fact about a network *and the way it is
 #   trained*, not about the network alone.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
 #
+# **Say** Three sentences. Read the second one twice: it claims less, and holds further.
+#
+# **Ask** Is the hypothesis of the slides true?
+#
+# **Expect** For small networks yes. For deep ones, fully trained, it needs the early iteration.
+#
+# </details>
+
+# %% [markdown]
 # ## What we saw
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Read the lines, and say which are ours and which are the paper's.
+#
+# **Ask** What would change your mind about our runs?
+#
+# **Expect** Longer ones. The command for them is in the lesson.
+#
+# </details>
 
 # %%
 number = recorded.settings["rounds"]
@@ -324,7 +405,19 @@ for n in numbers:
 #
 # As in lesson [01](01_pruning_lenet.ipynb): replace `return None` by your own code, run the cell, and run the check
 # below it.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 1 minute</summary>
 #
+# **Say** The first one is a line between two networks.
+#
+# **Ask** Where would you evaluate it?
+#
+# **Expect** In the middle, where the wall is highest.
+#
+# </details>
+
+# %% [markdown]
 # ### 1. Between two networks
 #
 # `a` and `b` are the weights of two networks (name → tensor). Return those at a point of the line between them: (1 −

@@ -50,11 +50,35 @@ digits, clothes = data.load("mnist"), data.load("fashion-mnist-mini")
 #
 # **The slides' second source** (Morcos et al. 2019) asks exactly this: find tickets with one data set and optimizer, and
 # train them with another.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
 #
+# **Say** Two readings: a small network for digits, or a small network that trains well. Everything below decides
+# between them.
+#
+# **Ask** Which of the two do you believe?
+#
+# **Expect** Vote now; the matrix answers.
+#
+# </details>
+
+# %% [markdown]
 # ## A ticket that travels
 #
 # First a ticket that can be carried around. This finds one as in lesson 03, in short runs, and keeps what belongs to it:
 # the mask, the first weights, and where it was found.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** A ticket as a file: mask, first values, where it was found. Show how a damaged one is refused.
+#
+# **Ask** The new task has five classes. What happens to the output layer?
+#
+# **Expect** It has no meaning there, and is drawn anew.
+#
+# </details>
 
 
 # %%
@@ -135,6 +159,18 @@ print("weights of the output layer:", int(mask["fc3.weight"].sum()), "of", mask[
 #
 # *Predict: does a ticket of clothes win at digits? Does a ticket of digits win at clothes?*
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 8 minutes</summary>
+#
+# **Say** Explain one cell before you start the run: found here, trained there, minus a random ticket at the same
+# target.
+#
+# **Ask** If a ticket is only for its own data, which cells are blue?
+#
+# **Expect** The diagonal alone. If it is for any data, all of them. Then compare columns, not rows.
+#
+# </details>
+
 # %%
 runner = runs.Runner("transfer-lenet-300-100")
 
@@ -211,6 +247,17 @@ if lenet:
 # lies between two others: the ticket found at the target, and the random one. Which is it closer to, and does that
 # change as the networks get smaller?
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Take wishes from the room: a source, a target. Go through the densities with the arrow keys.
+#
+# **Ask** Which of the two lines is the transferred ticket closer to, and does that change?
+#
+# **Expect** Read it off; the black circle marks where you are.
+#
+# </details>
+
 # %%
 explorer = widgets.TransferExplorer(lenet or matrix)
 widgets.explore(explorer.draw, source=explorer.sources[::-1], target=explorer.targets, density=explorer.densities)
@@ -255,6 +302,17 @@ print(f"the ticket of clothes {percent(at_the_border(from_clothes))}")
 #
 # *Predict: which is worse, the right values under a wrong mask, or the right mask with wrong values?*
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Swap them. Point at the diagonal of the table first: those are the two tickets.
+#
+# **Ask** Which is worse: the right values under a wrong mask, or the right mask with wrong values?
+#
+# **Expect** Read off the table, then the one with several seeds below it.
+#
+# </details>
+
 # %%
 recipe = settings.recipe.but(evaluate_every=settings.recipe.iterations)
 by_lot = masks.shuffle(from_digits.mask, seed=5)
@@ -296,6 +354,17 @@ Table(["found on → trained on", "P_m", "mask and values, minus random", "the m
 # Adam gives each weight a step of its own size; SGD moves weights in proportion to their gradients. They end at
 # different weights, and so at different masks. Is a ticket found with one good for the other? Both on digits:
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** The second half of the paper's title.
+#
+# **Ask** Adam and SGD end at different weights. Do their tickets differ, too?
+#
+# **Expect** Compare the cells of a column: if they are alike, it did not matter.
+#
+# </details>
+
 # %%
 optimizers = recorded("transfer-optimizers")
 if optimizers:
@@ -312,6 +381,17 @@ if optimizers:
 # **The paper reports** that tickets found on larger data sets transfer better. Our sets are of one size. So we found
 # tickets on all training images of MNIST, on a half, and on a tenth of them, in equally many iterations: the smaller the
 # set, the more often each image is seen. The targets are all of MNIST, and Fashion-MNIST, which none of the three has seen.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** The paper says larger sources travel better. We can only vary the number of images.
+#
+# **Ask** Why equally many iterations for each?
+#
+# **Expect** Else a difference could be the length of the search.
+#
+# </details>
 
 # %%
 sizes = recorded("transfer-sizes")
@@ -332,6 +412,17 @@ if sizes:
 # ends in **global average pooling**, the mean of each channel over the picture, so that one small output layer is all
 # that depends on the classes. Clothes become color photographs by a black border and three equal channels; to be quick,
 # both are halved to 16 × 16 pixels:
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Convolutions have a better reason to travel: edges are everywhere.
+#
+# **Ask** Which journey is the easiest?
+#
+# **Expect** From one half of a data set to the other.
+#
+# </details>
 
 # %%
 small = fitted(clothes.test.x[:8], (3, 16, 16))
@@ -366,6 +457,17 @@ if convolutions:
 # If tickets of digits and of clothes are interchangeable, are they perhaps the *same* ticket? Count the weights that both
 # masks keep. Some they would share by chance: of the weights of a layer, the second mask keeps a share $P_m$, and if it
 # were drawn by lot, it would keep this share of the first mask's as well.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Interchangeable need not mean equal. Count what two masks share, against chance.
+#
+# **Ask** Two tickets of digits from different first weights: do they share more than chance?
+#
+# **Expect** Hardly: weights have no names. Then ask what the third row explains about the first.
+#
+# </details>
 
 # %%
 a, b = from_digits.mask["fc1.weight"], from_clothes.mask["fc1.weight"]
@@ -424,6 +526,17 @@ else:
 # To compare, one number a cell: which share of the own ticket's **lead** over a random ticket does a ticket from elsewhere
 # keep? 100 % is as good as the ticket found there, 0 % no better than a random one. Where the own ticket itself has no
 # lead, there is nothing to keep ("–"), and where the lead is small, the share is wild. The smallest density of each record:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** One number a cell: the share of the lead that is kept.
+#
+# **Ask** When is that number wild?
+#
+# **Expect** Where the lead itself is small.
+#
+# </details>
 
 
 # %%
@@ -489,6 +602,17 @@ Table(["experiment", "the paper reports", "we recorded"], rows)
 #
 # ## What we saw
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Back to the two readings, and to the vote.
+#
+# **Ask** Which of them won?
+#
+# **Expect** Let the room read it off the printed lines.
+#
+# </details>
+
 # %%
 n = matrix.rounds[-1]
 print(f"live, {len(matrix.trials)} seeds, {percent(matrix.density(n))} of the weights, ticket minus random:")
@@ -513,7 +637,19 @@ for name, m in every.items():
 #
 # As in lesson [01](01_pruning_lenet.ipynb): replace `return None` by your own code, run the cell, and run the check
 # below it.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 1 minute</summary>
 #
+# **Say** Exercise 1 is the transplant.
+#
+# **Ask** What must not be copied?
+#
+# **Expect** The output layer, where the classes differ.
+#
+# </details>
+
+# %% [markdown]
 # ### 1. Transplant a ticket
 #
 # `weights` (name → tensor, all parameters) and `mask` (name → booleans, weights only) are a ticket. Put it into `network`,

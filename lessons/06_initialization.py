@@ -44,6 +44,17 @@ images, labels = mnist.train.x[:200], mnist.train.y[:200]
 #
 # *Predict: for which of the four is the thirtieth layer about as large as the images?*
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** The problem in four lines of output. Collect guesses first.
+#
+# **Ask** For which of the four does the signal survive thirty layers?
+#
+# **Expect** Most expect the smallest or the largest. One in the middle, and its neighbors miss by powers of ten.
+#
+# </details>
+
 # %%
 generator = torch.Generator().manual_seed(0)
 print(f"the images: {spread(images):.2f}")
@@ -68,6 +79,17 @@ for std in (0.05, 0.1, 0.14, 0.2):
 #
 # A neuron of layer *i* receives the $n_{i-1}$ numbers $a_1, a_2, \dots$ of the layer before, and adds up as many products:
 # $z = w_1 a_1 + w_2 a_2 + \dots$ (Left. The right side is for later.)
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 5 minutes</summary>
+#
+# **Say** On the board: square the sum, the mixed terms are 0 in the mean, count the rest. This is the whole lesson.
+#
+# **Ask** More inputs: larger or smaller weights?
+#
+# **Expect** Smaller: the squares of all inputs add up.
+#
+# </details>
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.8))
@@ -106,6 +128,17 @@ print(f"n σ² times that of the inputs: {n * std**2 * a.square().mean():.4f}")
 # $$\overline{\mathrm{relu}(z)^2} = \tfrac{1}{2}\, \overline{z^2}$$
 #
 # *Predict: is the **variance** of relu(z) half of that of z, too?*
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Half of the squares go. That is the 2 in Kaiming's formula.
+#
+# **Ask** Is the variance halved, too?
+#
+# **Expect** Most say yes. No: after ReLU the mean is not 0. The mean square is what matters.
+#
+# </details>
 
 # %%
 r = torch.relu(z)
@@ -161,6 +194,18 @@ print("and by PyTorch:", torch.allclose(mine, pytorch))
 # (On the way back we have pretended that gradients and weights are independent. They are not quite, and it works well
 # enough: you will see.)
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** The same sum in the other direction, and so another count. Two wishes, one number: that is Xavier's
+# compromise.
+#
+# **Ask** Where does the 2 in Xavier's formula come from?
+#
+# **Expect** From the mean of two counts, not from ReLU.
+#
+# </details>
+
 # %%
 lenet = models.create("lenet-300-100")
 rows = []
@@ -178,6 +223,17 @@ Table(["LeNet-300-100", "n before", "n after", "Xavier", "drawn (Xavier)", "Kaim
 # weight has the shape (channels out, channels in, height, width), and one number of the output adds up over all channels
 # in *and* the whole window of height × width. This is the **fan-in**. On the way back a number collects from all
 # channels out, and from every position of the window: the **fan-out**. The kernel's area counts in both.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** What counts is the number of products that are added up: the window belongs to it.
+#
+# **Ask** Leave the area out: how much too large is the spread after eight layers?
+#
+# **Expect** Three times a layer. The program runs, and nothing warns.
+#
+# </details>
 
 # %% tags=["nbval-check-output"]
 w = models.create("conv-2").conv2.weight
@@ -224,6 +280,17 @@ for label, (spreads,) in found.items():
 # Back to dense layers, now with a name: `signals.plain` builds a network of dense layers and nothing else, and
 # `signals.measure` sends images through it and their loss back. Five initializations, with ReLU and with tanh, three
 # seeds each. "Too small" and "too large" are the same std for every layer, by hand.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Read activations from left to right, gradients from right to left.
+#
+# **Ask** Which lines are straight, and which way do the gradients go?
+#
+# **Expect** With ReLU all: each layer multiplies by the same factor, the one that was calculated.
+#
+# </details>
 
 
 # %%
@@ -290,6 +357,17 @@ Table(["ReLU, factor a layer", "calculated", "forward", "back", "after 30, seed 
 # - Set the gain to √2 and the width to 10. Is the spread still kept, in each network?
 # - With tanh, which gain keeps the gradients? Does the same gain keep the activations?
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Take the three tasks of the text. Somebody at the keyboard, the room decides.
+#
+# **Ask** With ReLU and 30 layers, how far may the gain be from √2?
+#
+# **Expect** Not far. Then set the width to 10: even the right gain does not save a narrow network.
+#
+# </details>
+
 # %%
 explorer = widgets.SignalExplorer(
     images[:30],
@@ -312,6 +390,17 @@ widgets.explore(
 # Every activation takes away another share of the mean square, so each has a gain of its own. PyTorch has a table of
 # recommended ones, `nn.init.calculate_gain`. Do they keep the spread, over 30 layers?
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Every activation takes another share of the square.
+#
+# **Ask** Is PyTorch's gain for tanh derived?
+#
+# **Expect** No, a convention. Exercise 2 finds the number that keeps a spread of 1.
+#
+# </details>
+
 # %%
 rows = []
 for activation, name in (("none", "linear"), ("ReLU", "relu"), ("tanh", "tanh")):
@@ -330,6 +419,18 @@ Table(["activation", "recommended gain", "layer 1", "layer 15", "layer 29"], row
 # With ReLU there is something special about the scale. ReLU(c · z) is c · ReLU(z) for positive c. So if all weights of a
 # layer are multiplied by a constant, so is everything behind it. Draw two networks from the same random numbers, one with
 # Xavier's std and one with Kaiming's:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 5 minutes</summary>
+#
+# **Say** Two networks that differ by one factor. Start the run while you explain why they give each image the same
+# class.
+#
+# **Ask** At which depth does Xavier fall behind? Does Adam need Kaiming at all?
+#
+# **Expect** Not in five layers. Read off the deepest line, with and without Adam.
+#
+# </details>
 
 # %% tags=["nbval-check-output"]
 logits = {}
@@ -408,6 +509,17 @@ with torch.inference_mode():
 # is $+\sqrt{2 / n_{i-1}}$ or $-\sqrt{2 / n_{i-1}}$, by the toss of a coin. The calculation above asked two things of the
 # weights: mean 0, and variance $2 / n_{i-1}$. Two values fulfill them as well as a bell curve does.
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Mean 0 and the right variance: two values fulfill both as well as a bell curve.
+#
+# **Ask** Why would anybody want that?
+#
+# **Expect** Then only signs are left to choose by: the bridge to lesson 07.
+#
+# </details>
+
 # %%
 layer = torch.empty(300, 784)
 figure, axes = plt.subplots(1, 2, figsize=(13, 4), sharex=True)
@@ -434,6 +546,17 @@ for ax, draw, name in zip(axes, (kaiming_normal, signed_constant), ("kaiming", "
 # ticket: its mask with newly drawn weights, from the same initialization.
 #
 # *Predict: will one of them lose more by pruning than the others?*
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Does the start change what pruning finds?
+#
+# **Ask** Will one of the three lose more by pruning than the others?
+#
+# **Expect** Compare seed by seed, and see whether the seeds agree on the sign.
+#
+# </details>
 
 # %%
 settings = experiments.settings("first-tickets-lenet-300-100")
@@ -490,6 +613,17 @@ for name in settings.initializers:
 #
 # ## What we saw
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Two formulas, one calculation.
+#
+# **Ask** Where does it not matter?
+#
+# **Expect** In shallow networks, and where there is batch norm.
+#
+# </details>
+
 # %%
 forward = {name: signals.factor(measured["ReLU", name][0].activations[1:-1]) for name in ("xavier", "kaiming")}
 print(f"a ReLU layer multiplies the spread by {forward['xavier']:.2f} (Xavier), {forward['kaiming']:.2f} (Kaiming)")
@@ -511,7 +645,19 @@ for name in settings.initializers:
 #
 # As in lesson [01](01_pruning_lenet.ipynb): replace `return None` by your own code, run the cell, and run the check
 # below it.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 1 minute</summary>
 #
+# **Say** Exercise 1 counts the fan-in of any layer.
+#
+# **Ask** What is it for a convolution?
+#
+# **Expect** Channels in times the window.
+#
+# </details>
+
+# %% [markdown]
 # ### 1. Both formulas
 #
 # `shape` is that of a weight: (out, in) of a dense layer, or (out, in, height, width) of a convolution. Return the pair of

@@ -56,6 +56,17 @@ mnist = data.load("mnist")
 # Here is the claim as a drawing. Left, a trained network τ. Middle, a larger one, N, of random weights. Right, a
 # subnetwork τ′ of N, in color: blue edges have positive weights, orange ones negative.
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** The claim of S10 in one picture. Read it slowly: no weight is ever trained.
+#
+# **Ask** A subnetwork drawn by lot: how accurate on ten digits?
+#
+# **Expect** Chance, a tenth. So they must be searched for, and there are very many of them.
+#
+# </details>
+
 
 # %%
 def random_layers(*sizes, seed):
@@ -118,6 +129,18 @@ print(f"half of the edges, drawn by lot: {percent(evaluate(network, mnist.valida
 # PyTorch needs a dozen lines. `used` is the trick: its *value* is the weight times the mask, and its *derivative* is as if
 # the mask were $|s|$.
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 7 minutes</summary>
+#
+# **Say** S11 as an algorithm: scores, the top k in the forward pass, all scores in the backward pass. Spend your time
+# on the one line used.
+#
+# **Ask** The mask is 0 or 1. What is its derivative, and what do we do about it?
+#
+# **Expect** 0 almost everywhere: nothing could be learned. So the backward pass looks through the threshold.
+#
+# </details>
+
 # %%
 k, lr, momentum = 0.5, 0.1, 0.9
 frozen = supermasks.edge_popup(models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0), k)
@@ -175,6 +198,17 @@ print("by hand and by the library the same edges, but for rounding:", same > 0.9
 # needs to be in order: only the one value is wanted that has the right number of scores above it. Partitioning around it
 # is enough. For a million scores, on one thread:
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** A detail that costs most of the time in public code.
+#
+# **Ask** Do we need the scores in order?
+#
+# **Expect** No, one value: partition, do not sort.
+#
+# </details>
+
 
 # %%
 many = torch.rand(1_000_000, generator=torch.Generator().manual_seed(0))
@@ -189,6 +223,17 @@ print(f"sort {1000 * sorting:.1f} ms, masks.top {1000 * partition:.1f} ms, {sort
 #
 # A network small enough to be drawn: handwritten zeros and ones, averaged down to 4 × 4 pixels, through two layers of
 # eight neurons. Half of the edges are in use.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Arrow keys, one step at a time. Green came, red went; blue and orange never change.
+#
+# **Ask** Does an edge ever come back?
+#
+# **Expect** Yes: a dropped edge keeps getting a gradient. That is the fourth decision above.
+#
+# </details>
 
 
 # %%
@@ -221,6 +266,17 @@ widgets.explore(stepper.draw, step=stepper.labels)
 #
 # *Predict: which k is best, and is k = 100 % any good?*
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 5 minutes</summary>
+#
+# **Say** Start the run, and take bets on k.
+#
+# **Ask** Which k is best? And what happens at 100 %?
+#
+# **Expect** In the middle and above. At 100 % there is one subnetwork: the random network itself.
+#
+# </details>
+
 # %%
 settings = experiments.settings("hidden-lenet-300-100")
 runner = runs.Runner("hidden-lenet-300-100")
@@ -251,6 +307,18 @@ _ = plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", 
 #
 # The weights are never trained, so how they are *drawn* must matter more than ever. Kaiming against Xavier at each k,
 # and the signed constant, which has only two values, +c and −c:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** Weights that are never trained: how they are drawn must matter. Lesson 06 pays off here.
+#
+# **Ask** Xavier, Kaiming or two values?
+#
+# **Expect** Xavier is behind everywhere. Two values are enough as soon as there are enough edges: what is chosen is
+# signs.
+#
+# </details>
 
 # %%
 rows = []
@@ -284,6 +352,17 @@ for kept, name in ((1.0, "Kaiming"), (0.1, "scaled Kaiming")):
 #
 # A wider random network has more subnetworks to choose from. k is 50 %:
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** S14: a wider random network has more subnetworks.
+#
+# **Ask** Will it ever meet the trained one?
+#
+# **Expect** The paper says yes, at enough width. Ours comes closer with every doubling.
+#
+# </details>
+
 # %%
 by_width = {"supermask": live.by("width", "test_accuracy", "by width") | {1.0: curves["kaiming"][settings.k]}}
 by_width["trained"] = live.by("width", "test_accuracy", "trained")
@@ -300,6 +379,17 @@ _ = plots.against(by_width, ax, xlabel="width of the hidden layers", ylabel="tes
 # An extraordinary claim needs a control. A checksum over all bits of all weights changes if a single one does; every
 # search above compared it before and after. Here it is in the open, for the network trained by the library at the
 # beginning, and for a fresh one of the same seed:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** An extraordinary claim needs a control: a checksum over every bit.
+#
+# **Ask** How would you convince a skeptic?
+#
+# **Expect** Compare the bits, then take the scores off and let the mask alone classify.
+#
+# </details>
 
 # %% tags=["nbval-check-output"]
 fresh = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
@@ -324,6 +414,17 @@ print(f"the mask keeps {percent(masks.density(supermask))} of the weights")
 #
 # Scores that were trained at one k rank all edges. What if another share is kept, *without* training the scores again?
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Scores trained at one k, used at another. Let somebody move it.
+#
+# **Ask** May k be changed afterwards?
+#
+# **Expect** Only a little: the subnetwork is a team that was chosen to play together.
+#
+# </details>
+
 # %%
 hidden = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
 history = train(supermasks.edge_popup(hidden, 0.5), mnist, short)
@@ -342,6 +443,17 @@ widgets.explore(explorer.draw, k=explorer.ks)
 # **The slides' figures** (S13) are of convolutional networks on CIFAR-10, from two convolutions to eight, each image cut
 # out at a random place of its surroundings and mirrored by chance (**augmentation**: the network never sees quite the
 # same image twice). A short live taste, with a tenth of the images:
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** The figures of S13 are of these. The live run is a taste; the recorded ones are short, too.
+#
+# **Ask** What may be compared with the paper, and what not?
+#
+# **Expect** The shape over k, and Kaiming with Xavier. Not the heights.
+#
+# </details>
 
 # %%
 taste = runs.Runner("hidden-conv-2")
@@ -391,6 +503,17 @@ Table(["network", "trained, as many iterations", *(f"best supermask, {kind}" for
 # these networks, but without its learned scale and shift: nothing but scores is trained. We did not run them (it takes
 # days on several graphics cards); the weights that are kept follow from torchvision's networks, counted here:
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Reported, not run: it takes days on several cards.
+#
+# **Ask** 30 % of a wide random network equals which trained one?
+#
+# **Expect** ResNet-34, says the paper.
+#
+# </details>
+
 
 # %%
 def kept_at(k, name):
@@ -417,6 +540,17 @@ Table(["network", "weights kept, counted here", "top-1, Kaiming", "top-1, signed
 #
 # Draw a few random numbers. Choose some of them that add up to a given number, as closely as possible. With *n* numbers
 # there are 2ⁿ sums to choose from, so the error shrinks very fast:
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** A game: choose among random numbers a sum close to a target. Each number more takes off a factor.
+#
+# **Ask** With n numbers, how many sums are there?
+#
+# **Expect** 2ⁿ. That is the heart of the proof; its price is width.
+#
+# </details>
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -466,6 +600,17 @@ Table(["random network", "weights", "as drawn", "with the mask"], rows)
 #
 # ## What we saw
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Back to the three surprises of lesson 00, and to the count on the board.
+#
+# **Ask** Which of the three do you believe least now?
+#
+# **Expect** Compare with the count of the first lesson.
+#
+# </details>
+
 # %%
 k_best = max(curve := live.by("k", "test_accuracy", "kaiming"), key=lambda k: sum(curve[k]))
 print(f"LeNet-300-100, no weight trained: {spread(curve[k_best])} at k = {percent(k_best, 0)}")
@@ -485,7 +630,19 @@ for name, record in conv.items():
 #
 # As in lesson [01](01_pruning_lenet.ipynb): replace `return None` by your own code, run the cell, and run the check
 # below it.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 1 minute</summary>
 #
+# **Say** Exercise 1 is the forward pass.
+#
+# **Ask** Share kept, or share removed?
+#
+# **Expect** Kept. Public code mixes them up.
+#
+# </details>
+
+# %% [markdown]
 # ### 1. The edges in use
 #
 # `scores` are the scores of one layer, a tensor of any shape, and `k` is the share of its edges to keep. Return the

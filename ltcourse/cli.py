@@ -1,4 +1,4 @@
-"""The command line: `ltcourse lab`, `data`, `doctor`, `record`, `runs`, `student-copy`."""
+"""The command line: `ltcourse lab`, `slides`, `rehearse`, `student-copy`, `data`, `doctor`, `record`, `runs`."""
 
 import argparse
 import os
@@ -41,6 +41,33 @@ def lab(options: argparse.Namespace) -> int:
     paths = [str(JUPYTER), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     environment = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
     return subprocess.call([*command, opening, *options.rest], env=environment)
+
+
+def slides(options: argparse.Namespace) -> int:
+    """Write lessons as slides: one file each, which opens in a browser with no network."""
+    from ltcourse import lecture
+    from ltcourse import slides as export
+
+    if options.all == bool(options.lessons):
+        raise ValueError("name lessons, as in `ltcourse slides 03`, or say --all")
+    chosen = lecture.lessons() if options.all else [lecture.find(name) for name in options.lessons]
+    for notebook in chosen:
+        file, count = export.write(notebook, Path(options.to))
+        print(f"{file}: {count} slides, {file.stat().st_size / 1000:,.0f} kB", flush=True)
+    print("In the browser: arrows turn pages, S opens the notes, F fills the screen, ? lists all keys.")
+    print("As PDF: put ?print-pdf behind the address, and print.")
+    return 0
+
+
+def rehearse(options: argparse.Namespace) -> int:
+    """Run a lesson and print what each cell takes beside the plan."""
+    from ltcourse import experiments, lecture, rehearsal
+
+    notebook, budget = lecture.find(options.lesson), experiments.budget(options.budget)
+    print(f"{notebook.stem} at the budget {budget}", flush=True)
+    for line in rehearsal.report(rehearsal.rehearse(notebook, budget), options.minutes):
+        print(line, flush=True)
+    return 0
 
 
 def data(options: argparse.Namespace) -> int:
@@ -113,6 +140,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("lab", help="open JupyterLab on the first lesson; further arguments go to JupyterLab")
     command.set_defaults(run=lab)
+    command = commands.add_parser("slides", help="write lessons as slides that open with no network")
+    command.add_argument("lessons", nargs="*", metavar="LESSON", help="such as 03, or the path of a notebook")
+    command.add_argument("--all", action="store_true", help="every lesson")
+    command.add_argument("--to", default="slides", metavar="FOLDER", help="where to write them (default: slides)")
+    command.set_defaults(run=slides)
+    command = commands.add_parser("rehearse", help="run a lesson and compare each cell with the lecture's plan")
+    command.add_argument("lesson", metavar="LESSON", help="such as 03")
+    command.add_argument("--budget", help="smoke, class, desk or paper (default: LTCOURSE_BUDGET, else class)")
+    command.add_argument("--minutes", type=_count, default=45, help="of the lecture (default: 45)")
+    command.set_defaults(run=rehearse)
     command = commands.add_parser("data", help="fetch data sets, or verify the embedded ones")
     command.add_argument("names", nargs="*", metavar="NAME", help="mnist, fashion-mnist, cifar-10; none: verify")
     command.set_defaults(run=data)

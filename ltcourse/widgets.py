@@ -1,15 +1,20 @@
 """Sliders: a thin `interact` over a plain function that draws, with a picture for readers without a kernel."""
 
+import asyncio
+import base64
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 from itertools import product
 from typing import Any
 
 import ipywidgets
+from IPython.core.pylabtools import print_figure
 from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor, nn
 
 from ltcourse import masks, pictures, plots, signals, supermasks
@@ -22,38 +27,142 @@ from ltcourse.tables import percent
 from ltcourse.training import evaluate
 
 Draw = Callable[..., Figure]
+Values = Sequence[Any] | Mapping[str, Any]
+
+# What a built notebook stores beside a widget's picture, for its slides: {"caption": …, "image/webp": base64} each.
+STEPS = "application/vnd.ltcourse.steps+json"
+_AT_MOST = 5  # stored values of one slider
+_ROOM = 250_000  # bytes for a widget's stored steps: a notebook stays under 1 MB
+_DELAY = 0.03  # seconds in which a slider may move on before anything is drawn
+_STYLE = """<style>
+.ltcourse-explorer .widget-label, .ltcourse-explorer .widget-readout {
+    font-size: 18px; height: 32px; line-height: 32px;
+}
+.ltcourse-explorer .widget-readout { min-width: 7em; }
+.ltcourse-explorer .widget-image { width: 100%; max-width: 1250px; height: auto; object-fit: contain; }
+</style>"""
 
 
-def explore(draw: Draw, **choices: Sequence[Any] | Mapping[str, Any]) -> None:
+def explore(draw: Draw, **choices: Values) -> None:
     """Show a slider for each argument of `draw`, and the figure that it returns; keyboard arrows move a slider, too.
 
-    choices: argument → the values that its slider goes through; the middle one is shown first. A notebook that is being
-    built keeps the first figure alone, as a picture that needs no kernel.
+    choices: argument → the values that its slider goes through; the middle one is shown first. What was drawn once is
+    kept, and of the values that a slider rushes through only the last is drawn. A notebook that is being built keeps
+    the first figure, as a picture that needs no kernel, and a few others for its slides.
     Lesson 01, "Move the threshold".
     """
-    values_of = {name: list(v.values() if isinstance(v, Mapping) else v) for name, v in choices.items()}
-    first = {name: values[len(values) // 2] for name, values in values_of.items()}
+    first = {name: _values(v)[len(v) // 2] for name, v in choices.items()}
+    if os.environ.get("LTCOURSE_BUILD"):
+        steps = [{"caption": _caption(step, choices), "image/webp": _webp(draw, step)} for step in _steps(choices)]
+        while len(steps) > 3 and sum(len(step["image/webp"]) for step in steps) * 3 / 4 > _ROOM:
+            steps = steps[::2]
+        display({"image/png": _encoded(_png(draw, first)), "text/plain": "<a widget>", STEPS: steps}, raw=True)
+    else:
+        _Explorer(draw, choices, first).show()
 
-    def show(**values: Any) -> None:
-        figure = draw(**values)
-        display(figure)
+
+class _Explorer:
+    """Sliders above the picture of what they say."""
+
+    def __init__(self, draw: Draw, choices: Mapping[str, Values], first: Mapping[str, Any]) -> None:
+        self._draw = draw
+        self._drawn: dict[tuple[Any, ...], bytes] = {}
+        self._due: asyncio.TimerHandle | None = None
+        self.sliders = {
+            name: ipywidgets.SelectionSlider(
+                options=values if isinstance(values, Mapping) else list(values),
+                value=first[name],
+                description=name.replace("_", " "),
+                continuous_update=True,
+                style={"description_width": "initial"},
+                layout={"width": "95%"},
+            )
+            for name, values in choices.items()
+        }
+        self.image = ipywidgets.Image(format="png")
+        self.problem = ipywidgets.Label()
+        for slider in self.sliders.values():
+            slider.observe(self._moved, "value")
+        self.update()
+
+    def show(self) -> None:
+        """Display the widget, with its picture for whoever opens the saved notebook without a kernel."""
+        box = ipywidgets.VBox([ipywidgets.HTML(_STYLE), *self.sliders.values(), self.image, self.problem])
+        box.add_class("ltcourse-explorer")
+        bundle = box._repr_mimebundle_()
+        display({**bundle, "image/png": _encoded(self.image.value)}, raw=True)
+
+    def update(self) -> None:
+        """Draw what the sliders say. What cannot be drawn leaves the last picture, and says why below it."""
+        self._due = None
+        values = {name: slider.value for name, slider in self.sliders.items()}
+        key = tuple(slider.index for slider in self.sliders.values())
+        try:
+            if key not in self._drawn:
+                self._drawn[key] = _png(self._draw, values)
+            self.image.value, self.problem.value = self._drawn[key], ""
+        except Exception as error:
+            self.problem.value = f"{type(error).__name__}: {error}"
+
+    def _moved(self, change: Any) -> None:
+        """Draw a moment later, unless the slider has moved on by then: in that time its other messages arrive."""
+        if self._due is not None:
+            self._due.cancel()
+        try:
+            self._due = asyncio.get_running_loop().call_later(_DELAY, self.update)
+        except RuntimeError:  # no kernel that could call later
+            self.update()
+
+
+def _values(values: Values) -> list[Any]:
+    return list(values.values() if isinstance(values, Mapping) else values)
+
+
+def _labels(values: Values) -> list[str]:
+    return [str(value) for value in values]
+
+
+def _steps(choices: Mapping[str, Values]) -> list[dict[str, Any]]:
+    """A few settings: each slider in turn goes from end to end, while the others stay in the middle."""
+    middle = {name: len(values) // 2 for name, values in choices.items()}
+    found: list[dict[str, int]] = []
+    for name, values in choices.items():
+        count = min(_AT_MOST, len(values))
+        for i in range(count):
+            step = {**middle, name: round(i * (len(values) - 1) / max(count - 1, 1))}
+            if step not in found:
+                found.append(step)
+    return [{name: _values(choices[name])[index] for name, index in step.items()} for step in found]
+
+
+def _caption(step: Mapping[str, Any], choices: Mapping[str, Values]) -> str:
+    """What the sliders say: "pruned 0.5, layer fc2"."""
+    said = {name: _labels(choices[name])[_values(choices[name]).index(value)] for name, value in step.items()}
+    return ", ".join(f"{name.replace('_', ' ')} {label}" for name, label in said.items())
+
+
+def _png(draw: Draw, values: Mapping[str, Any]) -> bytes:
+    figure = draw(**values)
+    try:
+        picture = print_figure(figure, fmt="png")
+        assert isinstance(picture, bytes)
+        return picture
+    finally:
         plt.close(figure)
 
-    if os.environ.get("LTCOURSE_BUILD"):
-        show(**first)
-        return
-    sliders = {
-        name: ipywidgets.SelectionSlider(
-            options=values if isinstance(values, Mapping) else list(values),
-            value=first[name],
-            description=name.replace("_", " "),
-            continuous_update=True,
-            style={"description_width": "initial"},
-            layout={"width": "95%"},
+
+def _webp(draw: Draw, values: Mapping[str, Any]) -> str:
+    """The same picture in a third of the bytes."""
+    small = BytesIO()
+    with Image.open(BytesIO(_png(draw, values))) as picture:
+        picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).convert("RGB").save(
+            small, "WEBP", lossless=True, method=6
         )
-        for name, values in choices.items()
-    }
-    ipywidgets.interact(show, **sliders)
+    return _encoded(small.getvalue())
+
+
+def _encoded(picture: bytes) -> str:
+    return base64.b64encode(picture).decode("ascii")
 
 
 class ThresholdExplorer:

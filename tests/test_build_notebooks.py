@@ -118,8 +118,8 @@ def test_cells_have_ids_by_position_counts_in_order_and_their_metadata(built: Pa
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == [1, 2, 3, 4, 5, 6]
     assert notebook.cells[0].metadata == {"slideshow": {"slide_type": "slide"}}
-    assert notebook.cells[1].metadata == {"tags": ["nbval-check-output"]}
-    assert all(set(cell.metadata) <= {"tags"} for cell in code)
+    assert notebook.cells[1].metadata == {"tags": ["nbval-check-output"], "slideshow": {"slide_type": "subslide"}}
+    assert all(set(cell.metadata) <= {"tags", "slideshow"} for cell in code)
     nbformat.validate(notebook)
 
 

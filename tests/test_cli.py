@@ -13,7 +13,7 @@ from ltcourse import cli, doctor, experiments, runs, sources
 from ltcourse.data import DataError
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ("lab", "data", "doctor", "record", "runs", "student-copy")
+COMMANDS = ("lab", "slides", "rehearse", "student-copy", "data", "doctor", "record", "runs")
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,8 @@ LESSONS = {path.stem[:2]: path for path in sorted((ROOT / "lessons").glob("[0-9]
 # From the top of the house to the bottom: a module imports only from rows below its own, or further right in its row.
 HOUSE = """
     cli
-    doctor student_copy
+    doctor slides rehearsal student_copy
+    lecture formulas
     claims
     demonstrations measures
     evidence

@@ -33,6 +33,7 @@ TAGS = {
     "solution",
     "key",
     "hide-input",
+    "notes",
     "skip-when-late",
 }
 PARTS = ("**Question**", "**Slides**", "**Before you start**", "**Time**", "**Outline**")

@@ -1,13 +1,14 @@
 """Sliders: every value of every slider draws what is true, quickly, and a built notebook keeps a picture."""
 
+import asyncio
+import base64
 import time
 
-import ipywidgets
 import pytest
 import torch
 from matplotlib import pyplot as plt
 
-from ltcourse import masks, models, plots, signals, supermasks, widgets
+from ltcourse import masks, models, plots, signals, slides, supermasks, widgets
 from ltcourse.initializers import kaiming_normal, with_gain
 from ltcourse.models import snapshot
 from ltcourse.pruning import prune_iteratively
@@ -225,76 +226,121 @@ def test_a_signal_answers_at_once(signal_explorer):
 
 
 @pytest.fixture
-def screen(monkeypatch):
-    """What was displayed, and the interactive widgets that were made."""
-    shown, made = [], []
-    monkeypatch.setattr(widgets, "display", shown.append)
-    real = ipywidgets.interact
-
-    def interact(function, **sliders):
-        made.append((function, sliders))
-
-    monkeypatch.setattr(ipywidgets, "interact", interact)
-    assert real is not ipywidgets.interact
-    return shown, made
+def shown(monkeypatch):
+    """The bundles that were displayed."""
+    bundles = []
+    monkeypatch.setattr(widgets, "display", lambda bundle, raw: bundles.append(bundle))
+    return bundles
 
 
-def draw_point(x, layer="fc1"):
-    figure, ax = plt.subplots()
-    ax.plot([x], [0])
-    ax.set_title(layer)
-    return figure
+@pytest.fixture
+def drawn():
+    """A function that draws a point, and the arguments that it was called with."""
+    calls = []
+
+    def draw(x, layer="fc1"):
+        calls.append((x, layer))
+        figure, ax = plt.subplots(figsize=(2, 1))
+        ax.plot([x], [0])
+        ax.set_title(layer)
+        return figure
+
+    return draw, calls
 
 
-def test_a_built_notebook_keeps_one_picture_and_no_widget(monkeypatch, screen):
+def explorer_of(draw, **choices):
+    """The explorer that `explore` would show."""
+    first = {name: widgets._values(v)[len(v) // 2] for name, v in choices.items()}
+    return widgets._Explorer(draw, choices, first)
+
+
+def test_a_built_notebook_keeps_a_picture_and_a_few_steps_and_no_widget(monkeypatch, shown, drawn):
     monkeypatch.setenv("LTCOURSE_BUILD", "1")
-    shown, made = screen
-    assert explore(draw_point, x=[1, 2, 3], layer=("fc1", "fc2")) is None
-    assert len(shown) == 1 and not made
-    ax = shown[0].axes[0]
-    assert (list(ax.get_lines()[0].get_xdata()), ax.get_title()) == ([2], "fc2"), "the values in the middle"
+    draw, calls = drawn
+    assert explore(draw, x=range(11), layer=("fc1", "fc2")) is None
+    (bundle,) = shown
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert calls[-1] == (5, "fc2"), "the picture shows the values in the middle"
+    captions = [step["caption"] for step in bundle[widgets.STEPS]]
+    assert captions == [*(f"x {x}, layer fc2" for x in (0, 2, 5, 8, 10)), "x 5, layer fc1"], "the ends are among them"
+    assert all(base64.b64decode(step["image/webp"])[8:12] == b"WEBP" for step in bundle[widgets.STEPS])
+    assert set(bundle) == {"image/png", "text/plain", widgets.STEPS}
     assert plt.get_fignums() == [], "an open figure would be shown twice"
 
 
-def test_every_value_of_every_slider_can_be_set(screen):
-    shown, made = screen
-    explore(draw_point, x=SHARES, layer=LAYERS)
-    ((function, sliders),) = made
-    assert not shown, "interact draws first"
-    assert (sliders["x"].value, sliders["layer"].value) == (SHARES[len(SHARES) // 2], "fc2")
-    for name, values in (("x", SHARES), ("layer", LAYERS)):
-        for value in values:
-            sliders[name].value = value
-            function(**{key: slider.value for key, slider in sliders.items()})
-            ax = shown.pop().axes[0]
-            drawn = {"x": ax.get_lines()[0].get_xdata()[0], "layer": ax.get_title()}
-            assert drawn[name] == value
+def test_slides_look_for_the_steps_where_a_widget_leaves_them():
+    assert slides.STEPS == widgets.STEPS
+
+
+def test_a_live_widget_is_shown_with_its_picture(shown, drawn):
+    explore(drawn[0], x=[1, 2, 3])
+    (bundle,) = shown
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG"), "for whoever opens the notebook later"
+
+
+def test_every_value_of_every_slider_can_be_set(drawn):
+    draw, calls = drawn
+    explorer = explorer_of(draw, x=SHARES, layer=LAYERS)
+    assert calls == [(SHARES[len(SHARES) // 2], "fc2")]
+    for x in SHARES:
+        for layer in LAYERS:
+            explorer.sliders["x"].value, explorer.sliders["layer"].value = x, layer
+            assert explorer.image.value == widgets._png(draw, {"x": x, "layer": layer})
     assert plt.get_fignums() == []
 
 
-def test_a_slider_is_named_after_its_argument(screen):
-    explore(lambda weights_kept: plt.figure(), weights_kept=[1, 2])
-    assert screen[1][0][1]["weights_kept"].description == "weights kept"
+def test_what_was_drawn_once_is_not_drawn_again(drawn):
+    draw, calls = drawn
+    explorer = explorer_of(draw, x=[1, 2, 3])
+    for x in (1, 2, 3, 2, 1):
+        explorer.sliders["x"].value = x
+    assert [x for x, _ in calls] == [2, 1, 3]
 
 
-@pytest.mark.parametrize("building", [False, True])
-def test_choices_can_have_names(monkeypatch, screen, building):
+def test_of_fifty_fast_moves_the_last_alone_is_drawn(drawn):
+    draw, calls = drawn
+
+    async def rush():
+        explorer = explorer_of(draw, x=range(60))
+        for x in range(50):
+            explorer.sliders["x"].value = x
+        await asyncio.sleep(0.3)
+        return explorer
+
+    explorer = asyncio.run(rush())
+    assert [x for x, _ in calls] == [30, 49], "the first picture, and the last"
+    assert explorer.image.value == widgets._png(draw, {"x": 49})
+
+
+def test_what_cannot_be_drawn_is_said_and_the_last_picture_stays():
+    def draw(x):
+        if x == 3:
+            raise ValueError("no such round")
+        return plt.figure(figsize=(1, 1))
+
+    explorer = explorer_of(draw, x=[1, 2, 3])
+    before = explorer.image.value
+    explorer.sliders["x"].value = 3
+    assert explorer.image.value == before and explorer.problem.value == "ValueError: no such round"
+    explorer.sliders["x"].value = 1
+    assert explorer.problem.value == ""
+
+
+def test_a_slider_is_named_after_its_argument():
+    explorer = explorer_of(lambda weights_kept: plt.figure(figsize=(1, 1)), weights_kept=[1, 2])
+    assert explorer.sliders["weights_kept"].description == "weights kept"
+
+
+def test_choices_can_have_names(monkeypatch, shown, drawn):
     """A mapping: what the slider says → the value that is drawn."""
-    shown, made = screen
-    if building:
-        monkeypatch.setenv("LTCOURSE_BUILD", "1")
-    explore(draw_point, x={"a tenth": 0.1, "half": 0.5, "all": 1.0})
-    if building:
-        assert list(shown[0].axes[0].get_lines()[0].get_xdata()) == [0.5]
-    else:
-        slider = made[0][1]["x"]
-        assert (slider.label, slider.value) == ("half", 0.5)
-
-
-def test_the_real_interact_draws_the_explorer(explorer, capsys):
-    explore(explorer.draw, pruned=explorer.shares, layer=LAYERS)
-    assert "Error" not in (out := capsys.readouterr()).out and "Traceback" not in out.err
-    assert plt.get_fignums() == []
+    draw, calls = drawn
+    choices = {"a tenth": 0.1, "half": 0.5, "all": 1.0}
+    explorer = explorer_of(draw, x=choices)
+    assert (explorer.sliders["x"].label, explorer.sliders["x"].value, calls[-1][0]) == ("half", 0.5, 0.5)
+    monkeypatch.setenv("LTCOURSE_BUILD", "1")
+    explore(draw, x=choices)
+    assert [step["caption"] for step in shown[0][widgets.STEPS]] == ["x a tenth", "x half", "x all"]
 
 
 def test_the_plot_functions_are_those_of_the_course(explorer):

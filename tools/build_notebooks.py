@@ -3,6 +3,7 @@
     python tools/build_notebooks.py                      every lesson
     python tools/build_notebooks.py 01_pruning_lenet     one lesson
     python tools/build_notebooks.py --check              compare only, run nothing
+    python tools/build_notebooks.py --keep-outputs       take over changed texts, notes and tags; run nothing
 
 Building twice gives the same bytes wherever the numbers are the same: a cell's id follows from its
 lesson and position, and outputs lose what changes from run to run (memory addresses, widget ids,
@@ -31,6 +32,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 from PIL import Image
 
+from ltcourse import lecture
 from ltcourse.doctor import step_milliseconds
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,10 +79,10 @@ def cell_id(lesson: str, position: int) -> str:
 
 
 def read_lesson(lesson: Path) -> NotebookNode:
-    """The notebook that a lesson asks for, not run yet; `{minutes}` stands unfilled."""
+    """The notebook that a lesson asks for, in cells for its slides, not run yet; `{minutes}` stands unfilled."""
     source = jupytext.reads(lesson.read_text(encoding="utf-8"), fmt="py:percent")
     cells = []
-    for position, cell in enumerate(source.cells, start=1):
+    for position, cell in enumerate(lecture.in_slides(source.cells), start=1):
         metadata = {key: value for key, value in cell.metadata.items() if key not in JUPYTEXT_KEYS}
         fresh = {"id": cell_id(lesson.stem, position), "metadata": metadata, "source": cell.source}
         if cell.cell_type == "code":
@@ -309,6 +311,33 @@ def build(lesson: Path, notebooks: Path) -> str:
     return f"{lesson.stem}: {seconds:.0f} s, {len(text.encode()) / 1000:.0f} kB"
 
 
+# --keep-outputs
+
+
+def keep_outputs(lesson: Path, notebooks: Path) -> str:
+    """Write a lesson's texts, notes and metadata into its notebook, whose outputs stay; returns the line to print.
+
+    Raises LessonFailed, and leaves the notebook, where the lesson's code is not the notebook's.
+    """
+    file = notebooks / f"{lesson.stem}.ipynb"
+    if not file.exists():
+        raise LessonFailed("has no notebook whose outputs could be kept: run `make notebooks`.")
+    notebook = read_lesson(lesson)
+    fill_minutes(notebook, read_minutes(notebooks).get(lesson.stem, {}).get("seconds"))
+    code, old = (
+        [cell for cell in cells if cell.cell_type == "code"]
+        for cells in (notebook.cells, nbformat.read(file, as_version=4).cells)
+    )
+    for new_cell, old_cell in zip_longest(code, old):
+        if new_cell is None or old_cell is None or new_cell.source != old_cell.source:
+            where = (new_cell or old_cell).id
+            raise LessonFailed(f"the code has changed ({where}), and its outputs would not be its own: build it.")
+        new_cell.outputs, new_cell.execution_count = old_cell.outputs, old_cell.execution_count
+    nbformat.validate(notebook)
+    write_atomically(file, nbformat.writes(notebook).rstrip("\n") + "\n")
+    return f"{lesson.stem}: {len(notebook.cells)} cells, outputs kept"
+
+
 # --check
 
 
@@ -380,6 +409,9 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("lessons", nargs="*", metavar="LESSON", help="such as 01_pruning_lenet; default: all")
     parser.add_argument("--check", action="store_true", help="compare notebooks with lessons, run nothing")
+    parser.add_argument(
+        "--keep-outputs", action="store_true", help="take over changed texts, notes and tags, run nothing"
+    )
     options = parser.parse_args(arguments)
     lessons, notebooks = root / "lessons", root / "notebooks"
     try:
@@ -397,7 +429,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         notebooks.mkdir(exist_ok=True)
         for lesson in chosen:
             name = f"{lesson.stem}: "
-            line = build(lesson, notebooks)
+            line = keep_outputs(lesson, notebooks) if options.keep_outputs else build(lesson, notebooks)
             print(f"\r{line}" if sys.stdout.isatty() else line, flush=True)
     except (LessonFailed, OSError, KeyboardInterrupt) as error:
         reason = "interrupted." if isinstance(error, KeyboardInterrupt) else str(error)

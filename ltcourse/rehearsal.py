@@ -1,0 +1,115 @@
+"""A lesson before the lecture: what each cell takes on this machine, beside the minutes that are planned."""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat import NotebookNode
+
+from ltcourse import lecture
+from ltcourse.lecture import Section
+
+_RECORDED = re.compile(r"\b(?:load_or_run|if_recorded|recorded)\(")
+_LIVE = re.compile(r"\b(?:watch|train|Runner|live|sweep|compare|explore)\(")
+_PATIENCE = 10  # seconds from which on an audience waits
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A cell of code, run: its index in the notebook, what it is, and its seconds.
+
+    kind: "recorded" where it shows a run of the repository, "live" where it trains or draws as the audience looks on,
+    "" where it only looks at what is there. skip: whether it is among what can be left out when late.
+    """
+
+    index: int
+    kind: str
+    seconds: float
+    first_line: str
+    skip: bool
+
+
+def rehearse(notebook: Path, budget: str) -> Iterator[tuple[Section, list[Timing]]]:
+    """Run a lesson top to bottom, and yield each section with the timings of its cells, as they are done.
+
+    The notebook's file stays as it is. Raises ValueError where a cell fails.
+    """
+    lesson = nbformat.read(notebook, as_version=4)
+    kernels = KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True)
+    client = NotebookClient(
+        lesson,
+        km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=kernels),
+        timeout=None,
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(notebook.parent)}},
+    )
+    with client.setup_kernel(env={**os.environ, "LTCOURSE_BUDGET": budget}, cleanup_kc=True):
+        for section in lecture.sections(lesson):
+            timings = []
+            for index, cell in section.cells:
+                if cell.cell_type == "code":
+                    timings.append(_run(client, cell, index, section.skip))
+            yield section, timings
+
+
+def _run(client: NotebookClient, cell: NotebookNode, index: int, skip: bool) -> Timing:
+    begun = time.perf_counter()
+    try:
+        client.execute_cell(cell, index)
+    except CellExecutionError as error:
+        raise ValueError(f"cell {index + 1} fails ({error.ename}: {error.evalue}): see it in `ltcourse lab`") from error
+    except DeadKernelError as error:
+        raise ValueError(f"the kernel died in cell {index + 1}: out of memory?") from error
+    lines = [line for line in cell.source.splitlines() if line.strip() and not line.startswith("#")]
+    return Timing(
+        index,
+        kind(cell.source),
+        time.perf_counter() - begun,
+        lines[0] if lines else "",
+        skip or "skip-when-late" in lecture.tags(cell),
+    )
+
+
+def kind(source: str) -> str:
+    """Return what a cell of code is: "recorded", "live", or "" for neither."""
+    return "recorded" if _RECORDED.search(source) else "live" if _LIVE.search(source) else ""
+
+
+def report(rehearsed: Iterator[tuple[Section, list[Timing]]], minutes: float = lecture.MINUTES) -> Iterator[str]:
+    """Yield the lines to print: the cells of each section against its plan, then the whole against the lecture."""
+    planned = waited = 0.0
+    spare: list[tuple[str, float]] = []
+    late: list[str] = []
+    for section, timings in rehearsed:
+        runs = sum(t.seconds for t in timings)
+        planned, waited = planned + section.minutes, waited + runs
+        about = f" ({section.about})" if section.numbers and section.heading else ""
+        mark = "   [skip when late]" if section.skip else ""
+        yield f"\n{section.heading}{about}: plan {clock(60 * section.minutes)}, cells run {clock(runs)}{mark}"
+        for t in timings:
+            waits = "  <- the audience waits" if t.seconds >= _PATIENCE else ""
+            yield f"  cell {t.index + 1:3d}  {t.seconds:6.1f} s  {t.kind:8s}  {t.first_line[:70]}{waits}"
+        if section.skip:
+            spare.append((section.heading, section.minutes))
+        if section.minutes and runs > 60 * section.minutes:
+            late.append(f"{section.heading}: its cells alone run {clock(runs)} of {clock(60 * section.minutes)}")
+    yield f"\nplan {clock(60 * planned)} of a lecture of {minutes:g} minutes; its cells run {clock(waited)} of that"
+    over = planned - minutes
+    yield f"{abs(over):g} minutes {'too long' if over > 0 else 'to spare'}" if over else "exactly as long"
+    yield from (f"slower than its plan: {line}" for line in late)
+    if spare:
+        names = ", ".join(f"{heading} ({m:g} min)" for heading, m in spare)
+        yield f"skip when late: {names}; that saves {sum(m for _, m in spare):g} minutes"
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as minutes and seconds: 125 → "2:05"."""
+    return f"{int(seconds + 0.5) // 60}:{int(seconds + 0.5) % 60:02d}"

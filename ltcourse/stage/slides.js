@@ -1,0 +1,71 @@
+// Text alone is enlarged while it fits; what does not fit is shrunk, to seven tenths at most; what is still too tall
+// scrolls.
+document.body.classList.add("measuring");
+for (const body of document.querySelectorAll(".body")) {
+  const fits = () => body.scrollHeight <= body.clientHeight + 1 && body.scrollWidth <= body.clientWidth + 1;
+  const largest = body.querySelector(".code, .figure, .printed, img") || body.closest(".title") ? 1 : 1.16;
+  for (let fit = largest; fit > 0.7; fit -= 0.04) {
+    body.parentElement.style.setProperty("--fit", fit);
+    if (fits()) break;
+    if (fit < 0.85) body.classList.add("wraps"); // numbers of a wide table, rather than letters that nobody can read
+  }
+}
+document.body.classList.remove("measuring");
+
+// The arrows to the side turn pages; those up and down go to the beginning of another section.
+const section = (step) => () => {
+  const { h, v } = Reveal.getIndices();
+  Reveal.slide(step < 0 && v > 0 ? h : Math.max(0, h + step), 0, -1);
+};
+
+Reveal.initialize({
+  width: 1280, height: 720, margin: 0.02, center: false, hash: true, slideNumber: "c/t", transition: "none",
+  backgroundTransition: "none", navigationMode: "linear", pdfSeparateFragments: false, pdfMaxPagesPerSlide: 1,
+  keyboard: { 38: section(-1), 40: section(1) },
+});
+
+for (const steps of document.querySelectorAll(".steps")) {
+  steps.addEventListener("click", () => Reveal.next());
+}
+
+// The instructor's window: what to say, what comes next, the time that has passed beside the plan.
+let notes = null;
+const begun = Date.now();
+const clock = (minutes) => `${Math.floor(minutes)}:${String(Math.floor((minutes * 60) % 60)).padStart(2, "0")}`;
+
+function tell() {
+  if (!notes || notes.closed) return;
+  const slide = Reveal.getCurrentSlide();
+  const all = Reveal.getSlides();
+  const next = all[all.indexOf(slide) + 1];
+  const name = (page) => (page ? page.querySelector("h2").textContent : "the end");
+  const said = slide.querySelector("aside.notes");
+  notes.document.body.innerHTML =
+    `<p class="time"></p><h1>${name(slide)}</h1>${said ? said.innerHTML : ""}<p class="next">Next: ${name(next)}</p>`;
+  tick();
+}
+
+function tick() {
+  if (!notes || notes.closed) return;
+  const until = Reveal.getCurrentSlide().dataset.until;
+  notes.document.querySelector(".time").innerHTML =
+    `<b>${clock((Date.now() - begun) / 60000)}</b> since the slides were opened` +
+    (until ? ` · by the plan this section ends at ${clock(Number(until))}` : "");
+}
+
+function speak() {
+  notes = window.open("", "notes", "width=900,height=700");
+  if (!notes) return;
+  notes.document.title = `Notes: ${document.title}`;
+  notes.document.head.innerHTML =
+    "<style>body { font: 22px/1.4 sans-serif; margin: 24px; } .time, .next { color: #00507d; } b { font-size: 1.1em; }</style>";
+  notes.document.onkeydown = (event) => {
+    if (["ArrowRight", "PageDown", " "].includes(event.key)) Reveal.next();
+    if (["ArrowLeft", "PageUp"].includes(event.key)) Reveal.prev();
+  };
+  tell();
+}
+
+Reveal.addKeyBinding({ keyCode: 83, key: "S", description: "Speaker notes" }, speak);
+for (const event of ["ready", "slidechanged"]) Reveal.on(event, tell);
+setInterval(tick, 1000);

@@ -1,0 +1,332 @@
+"""In a real browser with no network: each lesson in JupyterLab, its widgets under keys and mouse, and its slides.
+
+Whatever the browser asks for outside of this machine is refused and counted. Skipped where there is no Chromium.
+"""
+
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import nbformat
+import pytest
+from playwright.sync_api import sync_playwright
+
+from ltcourse import cli, lecture, slides
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+LESSONS = [pytest.param(file, id=file.stem) for file in lecture.lessons()]
+HERE = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|file:|data:|blob:|about:")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="no Chromium or Chrome is installed: `apt-get install chromium`, and these tests run",
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page that reaches only this machine; whoever uses it fails if it asked for anything else, or a script failed."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    context.set_default_timeout(60_000)
+    outside, failed = [], []
+    context.on("request", lambda request: None if HERE.match(request.url) else outside.append(request.url))
+    context.route(lambda url: not HERE.match(url), lambda route: route.abort())
+    opened = context.new_page()
+    opened.on("websocket", lambda socket: None if HERE.match(socket.url) else outside.append(socket.url))
+    opened.on("pageerror", lambda error: failed.append(str(error)))
+    yield opened
+    context.close()
+    assert outside == [], "requests to the outside"
+    assert failed == [], "errors of scripts"
+
+
+# JupyterLab
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab on copies of the notebooks, at the smoke budget: its address and its token."""
+    root = tmp_path_factory.mktemp("lab")
+    shutil.copytree(lecture.NOTEBOOKS, root / "notebooks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address, token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
+    options = {
+        "ServerApp.root_dir": root,
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "IdentityProvider.token": token,
+        "LabApp.expose_app_in_browser": True,
+    }
+    environment = {
+        **os.environ,
+        "LTCOURSE_BUDGET": "smoke",
+        "JUPYTER_CONFIG_PATH": str(cli.JUPYTER),
+        "JUPYTERLAB_SETTINGS_DIR": str(root / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces"),
+    }
+    environment.pop("LTCOURSE_BUILD", None)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    with (root / "log").open("w") as log:
+        server = subprocess.Popen(
+            [*command, *(f"--{name}={value}" for name, value in options.items())],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(f"{address}/api/status?token={token}", server, root / "log")
+        yield address, token
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def wait_for(url, server, log):
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        try:
+            with urlopen(url, timeout=5):
+                return
+        except (URLError, OSError):
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.2)
+    raise AssertionError(f"JupyterLab does not answer:\n{log.read_text()}")
+
+
+RUN_ALL = """async () => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    await panel.context.ready;
+    await panel.sessionContext.ready;
+    await window.jupyterapp.commands.execute("notebook:run-all-cells");
+    return panel.content.widgets.map((cell, index) => ({
+        index,
+        code: cell.model.type === "code",
+        source: cell.model.sharedModel.getSource(),
+        tags: cell.model.getMetadata("tags") || [],
+        count: cell.model.executionCount,
+        errors: (cell.model.outputs ? cell.model.outputs.toJSON() : [])
+            .filter((output) => output.output_type === "error")
+            .map((output) => `${output.ename}: ${output.evalue}`),
+    }));
+}"""
+PICTURE = """async (image) => {
+    const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
+    let hash = 5381;
+    for (const byte of bytes) hash = (hash * 33 + byte) >>> 0;
+    return `${bytes.length}-${hash}`;
+}"""
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_runs_in_jupyterlab_and_its_widgets_respond(page, lab, lesson):
+    address, token = lab
+    page.goto(f"{address}/lab/tree/notebooks/{lesson.name}?token={token}&reset")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook")
+    page.wait_for_function("window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel != null")
+    cells = page.evaluate(RUN_ALL)
+    code = [cell for cell in cells if cell["code"]]
+    assert code and all(cell["count"] for cell in code if cell["source"].strip()), "not every cell was run"
+    failed = [cell for cell in code if cell["errors"] and "raises-exception" not in cell["tags"]]
+    assert not failed, failed
+    for cell in code:
+        if "widgets.explore(" in cell["source"]:
+            explorer = scrolled_to(page, cell["index"])
+            try_widget(page, explorer)
+    assert page.locator(".jp-Dialog").count() == 0, "a dialog is in the way"
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+
+def scrolled_to(page, index):
+    """The explorer in the cell of that index, in view."""
+    page.evaluate(
+        """(index) => {
+            const notebook = window.jupyterapp.shell.currentWidget.content;
+            notebook.activeCellIndex = index;
+            return notebook.scrollToItem(index, "start");
+        }""",
+        index,
+    )
+    explorer = page.locator(f'.jp-Cell[data-windowed-list-index="{index}"] .ltcourse-explorer')
+    explorer.wait_for()
+    return explorer
+
+
+def try_widget(page, explorer):
+    """Each slider moves by keys; the first one also by the mouse, and fast."""
+    image, readouts = explorer.locator("img"), explorer.locator(".widget-readout")
+    handles = explorer.locator(".noUi-handle")
+    assert handles.count() == readouts.count() > 0
+    for i in range(handles.count()):
+        said, shown = readouts.nth(i).inner_text(), image.evaluate(PICTURE)
+        handles.nth(i).focus()
+        page.keyboard.press("ArrowLeft")  # the middle is shown first: there is a value to its left
+        until(lambda i=i, said=said: readouts.nth(i).inner_text() != said, "the slider does not move")
+        until(lambda shown=shown: image.evaluate(PICTURE) != shown, "the picture does not change")
+    handle = handles.first
+    for _ in range(50):
+        handle.press("ArrowLeft", no_wait_after=True)
+    first = settled(page, readouts.first, image)
+    handle.press("ArrowRight")
+    until(lambda: settled(page, readouts.first, image) != first, "the slider is stuck at its end")
+    handle.press("ArrowLeft")
+    until(lambda: settled(page, readouts.first, image) == first, "after fifty fast moves another picture was shown")
+    handle.scroll_into_view_if_needed()
+    box, track = handle.bounding_box(), explorer.locator(".noUi-base").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(track["x"] + track["width"] + 5, box["y"] + box["height"] / 2, steps=8)
+    page.mouse.up()
+    until(lambda: settled(page, readouts.first, image) != first, "the mouse does not drag the slider")
+    for _ in range(3):
+        handle.press("ArrowRight")
+    last = settled(page, readouts.first, image)
+    assert last[0] != first[0], "the other end is another value"
+    assert explorer.locator(".widget-label").last.inner_text().strip() == "", "the widget tells of a problem"
+    width = image.bounding_box()["width"]
+    assert width > 700, f"a picture of {width:.0f} pixels is too small for a projector"
+
+
+def settled(page, readout, image):
+    """What the slider says and the picture shows, once neither changes any more."""
+    before = None
+    for _ in range(60):
+        now = readout.inner_text(), image.evaluate(PICTURE)
+        if now == before:
+            return now
+        before = now
+        page.wait_for_timeout(250)
+    raise AssertionError("the picture does not come to rest")
+
+
+def until(condition, complaint, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, complaint
+        time.sleep(0.05)
+
+
+# Slides
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slides")
+    return {file.stem: slides.write(file, folder) for file in lecture.lessons()}
+
+
+def opened(page, file, query=""):
+    page.goto(file.as_uri() + query)
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_slides_open_show_their_formulas_and_turn_their_pages(page, exported, lesson):
+    file, count = exported[lesson.stem]
+    opened(page, file)
+    seen, shrunk = [], []
+    for _ in range(20 * count):
+        here = page.evaluate(LOOK)
+        if not seen or seen[-1] != here["at"]:
+            seen.append(here["at"])
+            shrunk += [f"{here['at']}: {problem}" for problem in here["problems"]]
+        if here["last"]:
+            break
+        page.keyboard.press("ArrowRight")
+    assert len(seen) == len(set(seen)) == count, "each page comes once"
+    assert not shrunk, "\n".join(shrunk)
+
+
+# Of the slide that is shown: what does not fit or is not there.
+LOOK = """() => {
+    const slide = Reveal.getCurrentSlide(), body = slide.querySelector(".body"), problems = [];
+    const tall = (element) => element.getBoundingClientRect().height;
+    const [taller, wider] = [body.scrollHeight - body.clientHeight, body.scrollWidth - body.clientWidth];
+    if (taller > 2) problems.push(`too tall by ${taller}`);
+    if (wider > 2) problems.push(`too wide by ${wider}`);
+    for (const formula of slide.querySelectorAll(".formula"))
+        if (!formula.closest("details") && tall(formula) < 5) problems.push(`no formula ${formula.ariaLabel}`);
+    for (const image of slide.querySelectorAll("img"))
+        if (!image.complete || !image.naturalWidth) problems.push("a picture is broken");
+        else if (!image.closest(".fragment") && tall(image) < 150) problems.push(`a picture of ${tall(image)} pixels`);
+    for (const code of slide.querySelectorAll("pre"))
+        if (!code.closest("details") && parseFloat(getComputedStyle(code).fontSize) < 14.5)
+            problems.push(`letters of ${getComputedStyle(code).fontSize}`);
+    for (const folded of slide.querySelectorAll("details")) if (folded.open) problems.push("a solution is not folded");
+    const { h, v } = Reveal.getIndices(slide);
+    return { at: `${h}/${v}`, problems, last: Reveal.isLastSlide() && !Reveal.availableFragments().next };
+}"""
+
+
+def test_the_notes_open_in_a_window_of_their_own_and_follow_the_slides(page, exported):
+    opened(page, exported["03_lottery_ticket"][0])
+    page.evaluate("Reveal.slide(2)")
+    with page.expect_popup() as popup:
+        page.keyboard.press("s")
+    notes = popup.value
+    until(lambda: "Expect" in notes.inner_text("body"), "no notes are shown")
+    before = notes.inner_text("h1")
+    page.evaluate("Reveal.slide(3)")
+    until(lambda: notes.inner_text("h1") != before, "the notes stay behind")
+    notes.keyboard.press("ArrowLeft")
+    until(lambda: page.evaluate("Reveal.getIndices().h") == 2, "the notes' window turns no pages")
+
+
+def test_up_and_down_go_to_other_sections(page, exported):
+    opened(page, exported["00_start_here"][0])
+    for key, expected in (("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1)):
+        page.keyboard.press(key)
+        assert page.evaluate("Reveal.getIndices().h") == expected
+
+
+def test_printed_they_are_one_page_a_slide(page, exported, tmp_path):
+    file, count = exported["00_start_here"]
+    opened(page, file, "?print-pdf")
+    page.wait_for_selector(".pdf-page")
+    page.pdf(path=tmp_path / "slides.pdf", prefer_css_page_size=True, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", (tmp_path / "slides.pdf").read_bytes())) == count
+
+
+def test_what_comes_from_outside_is_refused_and_counted(browser, tmp_path):
+    """The guard of `page` works: without it every test here would be vacuous."""
+    bad = tmp_path / "bad.html"
+    bad.write_text('<script src="http://203.0.113.1/x.js"></script>')
+    context = browser.new_context()
+    asked = []
+    context.on("request", lambda request: None if HERE.match(request.url) else asked.append(request.url))
+    context.route(lambda url: not HERE.match(url), lambda route: route.abort())
+    context.new_page().goto(bad.as_uri())
+    assert asked == ["http://203.0.113.1/x.js"]
+    context.close()
+
+
+def test_each_widget_of_the_lessons_is_tried():
+    """`widgets.explore(` is how a lesson shows a widget: a new way would go untested here."""
+    sources = [
+        cell.source
+        for file in lecture.lessons()
+        for cell in nbformat.read(file, as_version=4).cells
+        if cell.cell_type == "code"
+    ]
+    assert sum("widgets.explore(" in source for source in sources) >= 6
+    assert not [source for source in sources if re.search(r"\binteract|ipywidgets", source)]

@@ -1,0 +1,202 @@
+"""Slides: one file, nothing fetched, everything that the notebook shows, and one sentence for what cannot be shown."""
+
+import base64
+import re
+from io import BytesIO
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
+
+from ltcourse import cli, formulas, lecture, slides
+
+NOTES = "<details><summary>For the instructor, 4 minutes</summary>\n\n**Say** *slowly*.\n\n</details>"
+CDN = re.compile(r"cdn|jsdelivr|unpkg|cloudflare|googleapis", re.IGNORECASE)
+# Whatever a browser fetches when it opens a page; a link that somebody has to click is none.
+FETCHED = re.compile(
+    r"""<(?!a\b)[a-z]+\b[^>]*\s(?:src|href|data|poster)\s*=\s*(?!["']?(?:data:|\#))|@import|url\((?!["']?data:)"""
+)
+
+
+def png(width=400, height=200):
+    file = BytesIO()
+    Image.new("RGB", (width, height), "white").save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def shown(**data):
+    return new_output("display_data", {mime.replace("_", "/", 1): value for mime, value in data.items()})
+
+
+def printed(text):
+    return new_output("stream", name="stdout", text=text)
+
+
+TITLE = "# A lesson\n\n**Question** Is $a' \\ge a$?\n\n**Slides** S6\n\n**Outline** one · two"
+
+
+@pytest.fixture
+def export(tmp_path):
+    """Write slides of cells, and return the HTML."""
+
+    def write(*cells):
+        listed = list(lecture.in_slides([new_markdown_cell(TITLE), *cells]))
+        nbformat.write(new_notebook(cells=listed), tmp_path / "01_small.ipynb")
+        file, count = slides.write(tmp_path / "01_small.ipynb", tmp_path / "out")
+        text = file.read_text(encoding="utf-8")
+        assert count == text.count('<div class="page')
+        return text
+
+    return write
+
+
+def pages(text):
+    """The slides' HTML, one by one."""
+    return re.findall(r"<section data-until=.*?</section>", text, re.DOTALL)
+
+
+# What is shown
+
+
+def test_the_title_asks_the_question_and_the_plan_says_the_minutes(export):
+    text = export(
+        new_markdown_cell("## One\n\nAs S7 says."),
+        new_markdown_cell(NOTES, metadata={"tags": ["notes", "skip-when-late"]}),
+        new_markdown_cell("## Two\n\nMore."),
+    )
+    title, plan, one, two = pages(text)
+    assert "A lesson" in title and "Question" in title and "Outline" not in title
+    assert "The plan" in plan and "S7" in plan and "4 min" in plan and "skip when late" in plan
+    assert '<aside class="notes">' in one and "<em>slowly</em>" in one and "<b>skip when late</b>" in one
+    assert 'data-until="4"' in one and 'data-until="4"' in two and "<aside" not in two
+    assert '<span class="chip">S7</span>' in one
+
+
+def test_formulas_are_drawn(export):
+    text = export(new_markdown_cell("## One\n\nIn a line $\\theta_0$, and alone\n\n$$\\frac{1}{n_i}$$"))
+    assert text.count('<svg role="img"') == 3, "one is in the title"
+    assert 'aria-label="\\theta_0"' in text and 'class="display"><svg' in text
+    assert "$" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+
+
+def test_a_formula_is_as_large_as_the_letters_around_it():
+    large, small = (
+        re.search(r'height="([\d.]+)em"', formulas.draw(tex, display=True)) for tex in (r"\frac{a}{b}", "a")
+    )
+    assert 0.3 < float(small[1]) < 1 < float(large[1]) < 3
+
+
+def test_code_stands_with_what_it_shows_and_the_text_that_reads_it_comes_at_the_next_key(export):
+    text = export(
+        new_markdown_cell("## One"),
+        new_code_cell("print(1)", outputs=[printed("one\n"), shown(image_png=png(), text_plain="<Figure>")]),
+        new_markdown_cell("Read it: it is one.\n\n*Predict: what is two?*"),
+        new_code_cell("print(2)", outputs=[printed("two <b>\n")]),
+    )
+    one, two = pages(text)[2:] if "The plan" in text else pages(text)[1:]
+    assert "print" in one and "one</pre>" in one and "data:image/png" in one
+    assert '<div class="fragment"><p>Read it' in one and "Predict" not in one
+    assert "Predict" in two and '<div class="fragment"><pre class="printed">two &lt;b&gt;' in two, "guess first"
+
+
+def test_tables_imports_notes_and_skipped_cells(export):
+    table = "| a | b |\n|:--|--:|\n| 1 | $x$ |"
+    text = export(
+        new_code_cell("import torch", outputs=[]),
+        new_markdown_cell("## One"),
+        new_code_cell("Table()", outputs=[shown(text_markdown=table, text_plain="a b")]),
+        new_code_cell("secret", metadata={"slideshow": {"slide_type": "skip"}}),
+    )
+    assert "<table>" in text and "torch" not in text and "secret" not in text
+
+
+def test_solutions_stay_folded(export):
+    folded = "<details><summary>Solution</summary>\n\n```python\nreturn 1\n```\n\n</details>"
+    text = export(new_markdown_cell("## One\n\nDo."), new_markdown_cell(folded, metadata={"tags": ["solution"]}))
+    assert "<details><summary>Solution</summary>" in text and "<details open" not in text
+
+
+def test_a_widget_is_its_picture_and_a_few_steps(export):
+    steps = [{"caption": f"x {i}", "image/webp": "UklGRg=="} for i in range(3)]
+    text = export(new_markdown_cell("## One"), new_code_cell("explore()", outputs=[shown(image_png=png())]))
+    assert 'class="figure steps"' not in text
+    bundle = new_output("display_data", {"image/png": png(), slides.STEPS: steps})
+    text = export(new_markdown_cell("## One"), new_code_cell("explore()", outputs=[bundle]))
+    assert text.count('<figure class="fragment"') == 3 and "<b>x 2</b> · 3 of 3" in text
+
+
+def test_long_text_goes_on_as_many_slides_as_it_needs(export):
+    text = export(new_markdown_cell("## One\n\n" + "\n\n".join(["A paragraph of some words. " * 12] * 12)))
+    assert len(pages(text)) >= 4
+
+
+# Nothing from outside
+
+
+def test_pictures_are_put_in_and_links_lead_from_slides_to_slides(export, tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "dot.png")
+    text = export(
+        new_markdown_cell("## One\n\n![a dot](dot.png) [two](02_x.ipynb) [up](#One) [p](https://example.org)")
+    )
+    assert '<img alt="a dot" src="data:image/png;base64,' in text and 'href="02_x.html"' in text
+    assert 'href="#' not in text and 'href="https://example.org"' in text
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slides")
+    return {file.stem: slides.write(file, folder)[0] for file in lecture.lessons()}
+
+
+@pytest.mark.parametrize("file", lecture.lessons(), ids=lambda file: file.stem)
+def test_a_lesson_is_one_file_that_fetches_nothing_and_leaves_nothing_out(file, exported):
+    text = exported[file.stem].read_text(encoding="utf-8")
+    page = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert not FETCHED.search(re.sub(r"base64,[A-Za-z0-9+/=]+", "", page))
+    assert not CDN.search(re.sub(r"base64,[A-Za-z0-9+/=]+", "", text))
+    assert "default-src 'none'" in text, "the browser itself refuses what would come from elsewhere"
+    assert len(text) < 3_000_000
+    lesson = nbformat.read(file, as_version=4)
+    for cell in lesson.cells:
+        if cell.metadata["slideshow"]["slide_type"] in ("skip", "notes") or cell.cell_type != "code":
+            continue
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                assert output.data["image/png"].replace("\n", "") in text, cell.id
+    assert "**Say**" not in text and "$" not in re.sub(r"<(pre|code)\b.*?</\1>|base64,\S+", "", page, flags=re.DOTALL)
+
+
+def test_what_would_be_fetched_is_found():
+    for bad in ('<img src="x.png">', '<script src="//a/b.js">', "@import 'a.css'", "url(font.woff)", '<link href="a">'):
+        assert FETCHED.search(bad)
+    assert not FETCHED.search('<a href="https://example.org"> <img src="data:image/png;base64,"> url(data:x)')
+
+
+# What cannot be shown
+
+
+def test_what_cannot_be_shown_is_one_sentence(export, tmp_path):
+    with pytest.raises(ValueError, match=r"there is no image .*gone\.png"):
+        export(new_markdown_cell("## One\n\n![x](gone.png)"))
+    with pytest.raises(ValueError, match=r"the formula .* cannot be drawn"):
+        export(new_markdown_cell("## One\n\n$\\frac{1}$"))
+    (tmp_path / "bad.ipynb").write_text("{")
+    with pytest.raises(ValueError, match="cannot be read"):
+        slides.write(tmp_path / "bad.ipynb", tmp_path)
+
+
+# The command
+
+
+def test_the_command_writes_the_lessons_that_it_is_told(tmp_path, capsys):
+    assert cli.main(["slides", "00", "--to", str(tmp_path / "talk")]) == 0
+    assert [file.name for file in (tmp_path / "talk").iterdir()] == ["00_start_here.html"]
+    said = capsys.readouterr().out
+    assert re.search(r"00_start_here\.html: \d+ slides, \d+ kB", said) and "?print-pdf" in said
+
+
+@pytest.mark.parametrize("arguments", [[], ["03", "--all"], ["77"]])
+def test_the_command_says_what_it_needs(arguments, capsys):
+    assert cli.main(["slides", *arguments]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
