@@ -32,16 +32,17 @@ HOUSE = """
     connectivity
     accuracy latency neurons sparsity storage
     supermasks
+    batched
     pruning tickets restarts
     training
-    augmentation
+    augmentation graphs
     subset_sum
     models masks
     signals
     data initializers
     dropout
     streams sources mirrors formats
-    progress tables papers names
+    progress tables papers memory names
 """
 
 
