@@ -1,7 +1,11 @@
-"""A training iteration of LeNet-300-100 on MNIST, batch 60, Adam: the course's loop against the plain PyTorch way."""
+"""A training step of LeNet-300-100 on MNIST, batch 60, Adam, under a mask: the course's loop against the plain way.
 
-import pytest
+The plain way, that of most tutorials: DataLoader over TensorDataset, Adam as it comes, the mask multiplied in each
+forward pass. Both on one thread, which is how trials run.
+"""
+
 import torch
+from measures import Row, in_turns, limit, milliseconds, on, step_flop, timed
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, relu
 from torch.utils.data import DataLoader, TensorDataset
@@ -9,14 +13,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from ltcourse import data, masks, models
 from ltcourse.training import Recipe, evaluate, train
 
-ITERATIONS = 500
-BATCH, LR = 60, 1.2e-3
-RECIPE = Recipe(iterations=ITERATIONS, batch=BATCH, lr=LR, evaluate_every=ITERATIONS)
-
-
-@pytest.fixture(scope="module")
-def mnist() -> data.Dataset:
-    return data.load("mnist")
+BATCH, LR, STEPS, REPEATS = 60, 1.2e-3, 300, 9
+RECIPE = Recipe(iterations=100_000, batch=BATCH, lr=LR, evaluate_every=100_000)
 
 
 def masked(network: nn.Module) -> masks.Mask:
@@ -25,8 +23,7 @@ def masked(network: nn.Module) -> masks.Mask:
     return masks.magnitude(weights, masks.dense(network), 0.8)
 
 
-def plain(network: nn.Module, mnist: data.Dataset, mask: masks.Mask) -> None:
-    """The way of most tutorials: DataLoader over TensorDataset, default Adam, the mask multiplied in each forward."""
+def plain(network: nn.Module, mnist: data.Dataset, mask: masks.Mask, steps: int) -> None:
     layers = [layer for layer in network if isinstance(layer, nn.Linear)]  # type: ignore[attr-defined]
     floats = [m.float() for m in mask.values()]
 
@@ -39,43 +36,50 @@ def plain(network: nn.Module, mnist: data.Dataset, mask: masks.Mask) -> None:
     optimizer = torch.optim.Adam(network.parameters(), lr=LR)
     generator = torch.Generator().manual_seed(0)
     loader = DataLoader(TensorDataset(mnist.train.x, mnist.train.y), BATCH, shuffle=True, generator=generator)
-    for _, (x, y) in zip(range(ITERATIONS), loader, strict=False):
+    for _, (x, y) in zip(range(steps), loader, strict=False):
         optimizer.zero_grad()
         cross_entropy(forward(x), y).backward()
         optimizer.step()
 
 
-def ours(network: nn.Module, mnist: data.Dataset, mask: masks.Mask) -> None:
-    """The course's loop, with nothing evaluated in between, as in the plain one."""
-    train(
-        network,
-        mnist,
-        RECIPE.but(iterations=10 * ITERATIONS, evaluate_every=10 * ITERATIONS),
-        mask=mask,
-        end=ITERATIONS,
+def ours(network: nn.Module, mnist: data.Dataset, mask: masks.Mask, steps: int) -> None:
+    train(network, mnist, RECIPE, mask=mask, end=steps)
+
+
+def test_a_step(mnist: data.Dataset, rows: list[Row]) -> None:
+    network = models.create("lenet-300-100")
+    mask = masked(network)
+    for way in (ours, plain):
+        way(network, mnist, mask, 5)  # what PyTorch imports late, and what it allocates once
+    with on(1):
+        found = in_turns(
+            {
+                "ours": lambda: timed(lambda: ours(network, mnist, mask, STEPS)) / STEPS,
+                "plain": lambda: timed(lambda: plain(network, mnist, mask, STEPS)) / STEPS,
+                "limit": lambda: limit(1),
+            },
+            REPEATS,
+        )
+    flop = step_flop(models.create("lenet-300-100"), mnist.train.x[:BATCH], mnist.train.y[:BATCH])
+    rows.append(
+        Row(
+            "training step, LeNet-300-100",
+            found["ours"],
+            found["plain"],
+            milliseconds,
+            flop * found["limit"] / found["ours"],
+            f"MNIST, batch {BATCH}, Adam, mask of 20 %, one thread each; {REPEATS} turns of {STEPS} steps",
+        )
     )
 
 
-@pytest.mark.parametrize("way", [plain, ours], ids=["plain", "ours"])
-def test_iterations(benchmark, mnist, way) -> None:  # type: ignore[no-untyped-def]
-    """500 iterations: divide by 500 for one. Run on one thread, which is how trials run."""
-    torch.set_num_threads(1)
-
-    def setup() -> tuple[tuple[nn.Module, data.Dataset, masks.Mask], dict]:
-        network = models.create("lenet-300-100")
-        return (network, mnist, masked(network)), {}
-
-    benchmark.pedantic(way, setup=setup, rounds=7, warmup_rounds=1)
-
-
-def test_equal_accuracy(mnist) -> None:  # type: ignore[no-untyped-def]
+def test_equal_accuracy(mnist: data.Dataset) -> None:
     """Both ways end at the same accuracy, within what the order of the examples makes of it."""
-    torch.set_num_threads(1)
     found = []
-    for way in (plain, ours):
-        network = models.create("lenet-300-100")
-        mask = masked(network)
-        way(network, mnist, mask)
-        found.append(evaluate(masks.apply(network, mask), mnist.test)[1])
-    print(found)
-    assert abs(found[0] - found[1]) < 0.01
+    with on(1):
+        for way in (plain, ours):
+            network = models.create("lenet-300-100")
+            mask = masked(network)
+            way(network, mnist, mask, 500)
+            found.append(evaluate(masks.apply(network, mask), mnist.test)[1])
+    assert abs(found[0] - found[1]) < 0.01, found

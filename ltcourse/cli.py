@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.rest = rest
     try:
         return options.run(options)
-    except (DataError, RunError, ValueError, FloatingPointError) as problem:
+    except (DataError, RunError, ValueError, FloatingPointError, MemoryError) as problem:
         print(f"ltcourse: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

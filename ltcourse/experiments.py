@@ -67,8 +67,15 @@ def live(iterations: int) -> int:
 
 
 def default_device() -> str:
-    """Return "cuda" where there is such a device, else "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """Return the device to run on: "cuda" where there is such a device, else "cpu"; LTCOURSE_DEVICE names another.
+
+    Raises ValueError for an unknown one, and for "cuda" where there is none.
+    """
+    there = torch.cuda.is_available()
+    device = choose("device", os.environ.get("LTCOURSE_DEVICE") or ("cuda" if there else "cpu"), ("cpu", "cuda"))
+    if device == "cuda" and not there:
+        raise ValueError("PyTorch finds no GPU here: unset LTCOURSE_DEVICE, or set it to cpu")
+    return device
 
 
 def run(

@@ -1,7 +1,7 @@
 """The training loop: a recipe, what it recorded, and the loop itself, fast on a CPU and on a GPU."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -14,7 +14,9 @@ from torch.nn.utils import parametrize
 from ltcourse import masks
 from ltcourse.augmentation import AUGMENTATIONS, changes
 from ltcourse.data import Dataset, Split
+from ltcourse.graphs import Replayed, can_replay
 from ltcourse.masks import Mask
+from ltcourse.memory import enough_for
 from ltcourse.names import choose
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -140,8 +142,10 @@ def train(
     mask: weights that it leaves out are exactly 0 before the first step and after every step. seed: of the order of the
     examples. begin: iterations that are taken as done already; the order of the examples and the schedule go on from
     there. end: where to break off, by default at the recipe's last iteration; the schedule stays that of the whole run.
-    Runs on the device of the network. Raises ValueError for a mask of another network or a span outside the run, and
-    FloatingPointError when the loss is no longer a number.
+    Runs on the device of the network; on a GPU the step can be recorded as a graph and replayed (`graphs`). One seed
+    and one machine: the same numbers, bit for bit (on a GPU with a pooling that overlaps, as AlexNet's, not promised).
+    Raises ValueError for a mask of another network or a span outside the run, FloatingPointError when the loss is no
+    longer a number, and MemoryError.
     Lesson 00, "A first network".
     """
     history = History()
@@ -168,7 +172,14 @@ def evaluations(
     if not 0 <= begin <= end <= recipe.iterations:
         raise ValueError(f"iterations {begin} to {end} are not within the run of {recipe.iterations:,}")
     device = next(network.parameters()).device
-    data = data.to(device)
+    with enough_for(f"{data.name} and batches of {recipe.batch}", "the batch, or train on the CPU"):
+        yield from _evaluations(network, data.to(device), recipe, mask, seed, begin, end)
+
+
+def _evaluations(
+    network: nn.Module, data: Dataset, recipe: Recipe, mask: Mask | None, seed: int, begin: int, end: int
+) -> Iterator[History]:
+    device = next(network.parameters()).device
     network.to(memory_format=torch.channels_last)  # convolutions: twice as fast on a CPU
     weights = masks.prunable(network)
     change = changes(recipe.augment, data, seed, skip=(begin, min(recipe.batch, len(data.train))))
@@ -177,40 +188,81 @@ def evaluations(
         masks.apply(network, mask)
         # as floats in the layout of the weights: several times as fast to multiply by as booleans
         kept = [torch.empty_like(p).copy_(mask[name]) for name, p in weights.items()]
-    pruned: list[Tensor] = list(weights.values())
-    optimizer = _optimizer(network, recipe)
-    batches = _batches(len(data.train), recipe.batch, seed, device, skip=begin)
+    total = torch.zeros((), device=device)  # the loss is added up on the device: reading it would wait for the device
+    step = Step(network, list(network.parameters()), list(weights.values()), kept, recipe, total)
+    do = Replayed(step, step.optimizer) if can_replay(network) else step
+    order = batches(len(data.train), recipe.batch, seed, device, skip=begin)
     network.train()
 
     history, best = History(), _Best(network)
-    total = torch.zeros((), device=device)  # the loss is added up on the device: reading it would wait for the device
     since = begin
-    with _settled(network, device):
+    with settled(network.parameters()):
         for iteration in range(begin + 1, end + 1):
-            index = next(batches)
-            optimizer.param_groups[0]["lr"] = recipe.lr_at(iteration)
-            optimizer.zero_grad()
-            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-                logits = network(change(data.train.x.index_select(0, index)))
-            loss = cross_entropy(logits.float(), data.train.y.index_select(0, index))
-            loss.backward()
-            with torch.no_grad():
-                if recipe.l1:
-                    trained = [p for p in pruned if p.grad is not None]
-                    signs = torch._foreach_sign(trained)
-                    torch._foreach_add_([p.grad for p in trained if p.grad is not None], signs, alpha=recipe.l1)
-                optimizer.step()
-                if kept:  # here, and not on the gradient: momentum and weight decay cannot bring a weight back
-                    torch._foreach_mul_(pruned, kept)
-                total += loss.detach()
+            index = next(order)
+            step.set_lr(recipe.lr_at(iteration))
+            do(change(data.train.x.index_select(0, index)), data.train.y.index_select(0, index))
             if iteration % recipe.evaluate_every == 0 or iteration == recipe.iterations:
                 mean = float(total) / (iteration - since)
                 _record(history, best, network, data, iteration, mean, last=iteration == recipe.iterations)
-                _refuse_divergence(mean + history.validation_loss[-1], iteration, recipe)
+                refuse_divergence(mean + history.validation_loss[-1], iteration, recipe)
                 total.zero_()
                 since = iteration
                 yield history
-    _refuse_divergence(float(total), end, recipe)  # of what came after the last evaluation, where `end` cut it short
+    refuse_divergence(float(total), end, recipe)  # of what came after the last evaluation, where `end` cut it short
+
+
+class Step:
+    """One step of training on a batch (x, y): loss, gradients, the optimizer's update, the mask.
+
+    forward: (n, c, h, w) → logits (n, classes); with one more dimension in front where several networks are trained as
+    one, as their labels (networks, n) then have. parameters: all of them. weights: those that may be pruned. kept: 1
+    for each weight that the mask keeps and 0 for the others, as floats; nothing where there is no mask. total: what the
+    loss is added to, one number or one a network. Nothing in it waits for the device.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[[Tensor], Tensor],
+        parameters: list[Tensor],
+        weights: list[Tensor],
+        kept: list[Tensor],
+        recipe: Recipe,
+        total: Tensor,
+    ) -> None:
+        self._forward, self._weights, self._kept, self._recipe, self._total = forward, weights, kept, recipe, total
+        self.optimizer = _optimizer([p for p in parameters if p.requires_grad], recipe)
+
+    def set_lr(self, lr: float) -> None:
+        """Set the learning rate of the next step."""
+        group = self.optimizer.param_groups[0]
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(lr)
+        else:
+            group["lr"] = lr
+
+    def __call__(self, x: Tensor, y: Tensor) -> None:
+        """Do the step."""
+        self.optimizer.zero_grad()
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._recipe.precision == "bfloat16"):
+            logits = self._forward(x)
+        loss = _loss(logits.float(), y)
+        loss.backward(torch.ones_like(loss))  # of several networks each to its own
+        with torch.no_grad():
+            if self._recipe.l1:
+                trained = [p for p in self._weights if p.grad is not None]
+                signs = torch._foreach_sign(trained)
+                torch._foreach_add_([p.grad for p in trained if p.grad is not None], signs, alpha=self._recipe.l1)
+            self.optimizer.step()
+            if self._kept:  # here, and not on the gradient: momentum and weight decay cannot bring a weight back
+                torch._foreach_mul_(self._weights, self._kept)
+            self._total += loss.detach()
+
+
+def _loss(logits: Tensor, y: Tensor) -> Tensor:
+    """The mean cross-entropy: one number, or (networks,) for labels (networks, n)."""
+    if y.dim() == 1:
+        return cross_entropy(logits, y)
+    return cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape).mean(1)
 
 
 def evaluate(network: nn.Module, split: Split, *, chunk: int | None = None) -> tuple[float, float]:
@@ -244,9 +296,10 @@ def look_at(
     convolutions = any(p.dim() == 4 for p in network.parameters())
     layout = torch.channels_last if convolutions and split.x.dim() == 4 else torch.preserve_format
     chunk = chunk or (100 if convolutions and split.x.device.type == "cpu" else 1000)
+    memory = enough_for(f"evaluating {chunk:,} examples at a time", "the chunk, or evaluate on the CPU")
     try:
         # weights that are computed from others, as those of supermasks are, are computed once and not for each chunk
-        with torch.inference_mode(), parametrize.cached():
+        with memory, _exact(split.x.device), torch.inference_mode(), parametrize.cached():
             for x, y in zip(split.x.split(chunk), split.y.split(chunk), strict=True):
                 look(network(x.to(memory_format=layout)), y)
     finally:
@@ -294,8 +347,10 @@ def _record(
 
 
 @contextmanager
-def _settled(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Set what makes training fast on a CPU, for as long as the block lasts.
+def settled(parameters: Iterable[Tensor]) -> Iterator[None]:
+    """Set what makes training fast on a CPU, and exact and repeatable on a GPU, for as long as the block lasts.
+
+    parameters: of the network; they tell the device, and whether it is a small network.
 
     One thread for a small network: its products gain nothing from a second one, which then only waits. On two cores of
     which one was busy, an iteration of LeNet-300-100 took 1.5 to 2 ms on one thread, 3 to 6 on two.
@@ -303,19 +358,32 @@ def _settled(network: nn.Module, device: torch.device) -> Iterator[None]:
     are nearly always black) decay to such, and a processor multiplies them many times more slowly. After a thousand
     iterations on MNIST that cost 3.3 ms an iteration instead of 1.9, with the same losses to the last digit.
     """
-    before = torch.get_num_threads()
+    trained = [p for p in parameters if p.requires_grad]
+    device, before = trained[0].device, torch.get_num_threads()
     if device.type == "cpu":
         torch.set_flush_denormal(True)
-        if sum(p.numel() for p in network.parameters() if p.requires_grad) < 1_000_000:
+        if sum(p.numel() for p in trained) < 1_000_000:
             torch.set_num_threads(1)
     try:
-        yield
+        with _exact(device):
+            yield
     finally:
         torch.set_num_threads(before)
         torch.set_flush_denormal(False)
 
 
-def _refuse_divergence(loss: float, iteration: int, recipe: Recipe) -> None:
+@contextmanager
+def _exact(device: torch.device) -> Iterator[None]:
+    """Let convolutions on a GPU be computed in the same way each time, in float32 where that is the precision."""
+    if device.type != "cuda":
+        yield
+        return
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield
+
+
+def refuse_divergence(loss: float, iteration: int, recipe: Recipe) -> None:
+    """Raise FloatingPointError, with what to lower, if a loss is no longer a number."""
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"the loss is {loss} by iteration {iteration:,}: training diverged, "
@@ -323,7 +391,7 @@ def _refuse_divergence(loss: float, iteration: int, recipe: Recipe) -> None:
         )
 
 
-def _batches(n: int, batch: int, seed: int, device: torch.device, skip: int = 0) -> Iterator[Tensor]:
+def batches(n: int, batch: int, seed: int, device: torch.device, skip: int = 0) -> Iterator[Tensor]:
     """Yield indices of `batch` examples for ever: a new order each epoch, an incomplete last batch left out."""
     generator = torch.Generator().manual_seed(seed)  # on the CPU: a seed means the same order on every device
     batch = min(batch, n)
@@ -336,17 +404,14 @@ def _batches(n: int, batch: int, seed: int, device: torch.device, skip: int = 0)
                 yield index
 
 
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(parameters: list[Tensor], recipe: Recipe) -> torch.optim.Optimizer:
     make: dict[str, Callable[..., torch.optim.Optimizer]] = {
         "adam": torch.optim.Adam,
         "adamw": torch.optim.AdamW,
         "sgd": torch.optim.SGD,
     }
     extra = {"momentum": recipe.momentum} if recipe.optimizer == "sgd" else {}
-    return make[recipe.optimizer](
-        [p for p in network.parameters() if p.requires_grad],
-        lr=recipe.lr,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-        **extra,
-    )
+    device = parameters[0].device
+    # on a GPU the rate is on the device, where a graph that is replayed reads it
+    lr = torch.tensor(recipe.lr, device=device) if device.type == "cuda" else recipe.lr
+    return make[recipe.optimizer](parameters, lr=lr, weight_decay=recipe.weight_decay, fused=True, **extra)

@@ -40,7 +40,7 @@ def browser():
 
 @pytest.fixture
 def page(browser):
-    """A page that reaches only this machine; whoever uses it fails if it asked for anything else, or a script failed."""
+    """A page that reaches only this machine: its user fails if it asked for anything else, or a script failed."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     context.set_default_timeout(60_000)
     outside, failed = [], []

@@ -343,3 +343,23 @@ def test_a_trial_that_fails_is_not_hidden(monkeypatch):
 
     with pytest.raises(MemoryError, match="no room"):
         list(experiments.run("han-lenet-5", "smoke", executor=Broken(), device="cpu"))
+
+
+# The device
+
+
+def test_the_device_is_a_gpu_where_there_is_one_and_the_environment_decides(monkeypatch):
+    monkeypatch.delenv("LTCOURSE_DEVICE", raising=False)
+    for there, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert experiments.default_device() == device
+    monkeypatch.setenv("LTCOURSE_DEVICE", "cuda")
+    with pytest.raises(ValueError, match="no GPU here: unset LTCOURSE_DEVICE, or set it to cpu"):
+        experiments.default_device()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert experiments.default_device() == "cuda"
+    monkeypatch.setenv("LTCOURSE_DEVICE", "cpu")
+    assert experiments.default_device() == "cpu"
+    monkeypatch.setenv("LTCOURSE_DEVICE", "gpu")
+    with pytest.raises(ValueError, match=r"unknown device 'gpu'.*choose one of cpu, cuda"):
+        experiments.default_device()

@@ -37,16 +37,17 @@ HOUSE = """
     connectivity
     accuracy latency neurons sparsity storage
     supermasks
+    batched
     pruning tickets restarts
     training
-    augmentation
+    augmentation graphs
     subset_sum
     models masks
     signals
     data initializers
     dropout
     streams sources mirrors formats
-    progress tables papers questions markdown names
+    progress tables papers questions markdown memory names
 """
 
 
