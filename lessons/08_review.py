@@ -27,6 +27,19 @@
 #
 # Do it without looking back. If you are stuck, each question says where to look.
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Three questions end the lecture, and each is asked three times here. Words first, then a choice, then a
+# program, which cannot be vague.
+#
+# **Ask** Who would bet on being able to write down the hypothesis in one sentence?
+#
+# **Expect** Most hands go up; few sentences will have the words “from its own initial weights” and “at most as many
+# iterations”.
+#
+# </details>
+
 # %%
 import torch
 from torch.nn.functional import cross_entropy
@@ -48,6 +61,18 @@ from ltcourse.tables import Table, percent
 #
 # Write first; then let the points of a complete answer come, one after another, and tick those that yours has. You are
 # the judge: be strict.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 8 minutes</summary>
+#
+# **Say** Two minutes of silence: everybody writes. Then show the points, one at a time, and let them judge their own
+# sentence.
+#
+# **Ask** Which of the six points did you forget?
+#
+# **Expect** The number of iterations, most often; then that the subnetwork keeps its own initial weights.
+#
+# </details>
 
 # %% tags=["key-output"]
 review.OwnWords(review.HYPOTHESIS)
@@ -162,6 +187,17 @@ for seed in range(3):
 #
 # ### 2a. In your own words
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 7 minutes</summary>
+#
+# **Say** The same again. Let one person dictate the algorithm and do literally what is said.
+#
+# **Ask** What happens if the reset is left out?
+#
+# **Expect** Then it is Han's pruning loop of S2: one line apart.
+#
+# </details>
+
 # %% tags=["key-output"]
 review.OwnWords(review.TICKET_SEARCH)
 
@@ -237,6 +273,17 @@ checks.find_ticket(find_ticket)
 # Try without looking back. If you cannot: "Edge-popup by hand" in lesson [07](07_supermasks.ipynb).
 #
 # ### 3a. In your own words
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 7 minutes</summary>
+#
+# **Say** Nothing is trained but scores. Ask for what changes and what does not, before asking for the steps.
+#
+# **Ask** Which weights' scores get a gradient?
+#
+# **Expect** All of them, also of edges that are not in use: otherwise none could come back.
+#
+# </details>
 
 # %% tags=["key-output"]
 review.OwnWords(review.SUPERMASK_SEARCH)
@@ -325,6 +372,18 @@ checks.find_supermask(find_supermask)
 # It works with the mouse, and with the keyboard alone: `Tab` until an option has a frame, `Enter` to choose it. After a
 # right answer `Enter` goes on.
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 6 minutes</summary>
+#
+# **Say** Drive it by keyboard, and let the hall vote before you press a key. Choose a wrong option on purpose: its
+# reply is the point.
+#
+# **Ask** Who can say what is wrong with option …, before I press it?
+#
+# **Expect** That the wrong options are sentences that somebody has believed.
+#
+# </details>
+
 # %%
 bank = questions.load()
 quiz.Quiz(bank, count=10)
@@ -367,6 +426,18 @@ Table(
 # *Predict: of the claims on S6 to S8, which one will hold in part only? The network is there, it is small, it is accurate,
 # it trains faster.*
 
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 8 minutes</summary>
+#
+# **Say** Here the slides themselves are examined. A verdict is counted, not felt: what is a case, how many are met.
+#
+# **Ask** Which claim do you trust least after this course, and what would change your mind?
+#
+# **Expect** Speed (S8) and transfer (source 2) are good answers; a larger network or longer runs would be the
+# evidence.
+#
+# </details>
+
 # %%
 table = claims.table()
 for verdict, count in table.verdicts.items():
@@ -406,6 +477,17 @@ claims.table("source 2")
 # A table of nothing but ✔ would say more about the table than about the claims. Here are the others, each with what
 # stands in the way: cases that are not met, or evidence that is too small.
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Two kinds of “in part”: cases against it, or evidence too small. Do not mix them up.
+#
+# **Ask** Is “does not hold here” a refutation of a paper?
+#
+# **Expect** No: of the claim at this scale.
+#
+# </details>
+
 # %%
 for row in table.of(Verdict.PART, Verdict.FAILS).rows:
     against = [case for case in row.measured.cases if not case.met]
@@ -432,6 +514,17 @@ for row in table.of(Verdict.PART, Verdict.FAILS).rows:
 # Pick a claim by what stands in the first column, and see every case. Try another key in place of this one: `"S8 faster"`,
 # `"S4 quality"`, `"S12 neurons"`.
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Any verdict can be opened down to the seed.
+#
+# **Ask** Would you have drawn the line elsewhere?
+#
+# **Expect** Some will: the rule is in the table, and the cases are there to be counted again.
+#
+# </details>
+
 # %%
 row = claims.examine("S8 faster")
 print(row)
@@ -449,6 +542,17 @@ for seed in sorted({case.seed for case in cases}):
 
 # %% [markdown]
 # ## What we saw
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** One sentence each: pruning, ticket, supermask. Then the claims that fell.
+#
+# **Ask** What would you measure next, with a week and a GPU?
+#
+# **Expect** Longer runs of convolutional tickets, and the transfers at the papers' size.
+#
+# </details>
 
 # %%
 print(f"{len(bank)} questions of {len({q.lesson for q in bank})} lessons, and {len(table.rows)} claims of the slides:")
