@@ -289,7 +289,7 @@ def repeated(record: Record) -> Measurement:
 
 
 def _network(record: Record) -> str:
-    return record.settings["network"].capitalize()
+    return record.settings["network"].capitalize().replace("Lenet", "LeNet")
 
 
 def _chosen(record: Record, initializer: str) -> list[tuple[float, float]]:

@@ -42,11 +42,6 @@ SAID = {
     "S14": {"width", "Kaiming", "constant", "ImageNet"},
     "source 2": {"data", "photographs", "optimizer", "size"},
 }
-# Records that are still being made. When one is there its test says so: then take it off this list.
-WAITING = {
-    "han-alexnet-cifar",
-    "hidden-lenet-300-100",
-}
 
 
 @pytest.fixture(scope="module")
@@ -97,20 +92,10 @@ def test_a_record_is_of_an_experiment_of_the_lesson_that_shows_it(claim):
 RECORDS = sorted({name for claim in CLAIMS for name in claim.records})
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(strict=True, reason="being recorded")] if name in WAITING else [])
-        for name in RECORDS
-    ],
-)
+@pytest.mark.parametrize("name", RECORDS)
 def test_the_record_behind_a_row_exists(name):
     for claim in (c for c in CLAIMS if name in c.records):
         assert any(runs.path(name, at).exists() for at in claim.budgets), f"{claim.key} rests on {name}"
-
-
-def test_nothing_is_waited_for_that_no_claim_needs():
-    assert set(RECORDS) >= WAITING
 
 
 def test_each_record_that_is_there_was_used_at_its_best_budget(whole):
