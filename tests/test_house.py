@@ -23,6 +23,7 @@ HOUSE = """
     cli
     doctor
     runs
+    cluster
     experiments
     compression han lottery instability transfer beginnings hidden hidden_imagenet imagenet
     trials
@@ -41,7 +42,7 @@ HOUSE = """
     data initializers
     dropout
     streams sources mirrors formats
-    progress tables papers names
+    progress tables papers names machine lock
 """
 
 
