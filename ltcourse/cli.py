@@ -4,14 +4,20 @@ import argparse
 import os
 import subprocess
 import sys
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 FIRST_LESSON = Path(__file__).resolve().parent.parent / "notebooks" / "00_start_here.ipynb"
 JUPYTER = Path(__file__).resolve().parent / "jupyter"  # no pop-up that asks for news, in the middle of a lecture
 
+# where JupyterLab and the kernels write, by default below the home folder
+HOMES = ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status: 0 if all is well, 1 with one sentence if not."""
+    from ltcourse.cluster import ClusterError
     from ltcourse.data import DataError
     from ltcourse.runs import RunError
 
@@ -21,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.rest = rest
     try:
         return options.run(options)
-    except (DataError, RunError, ValueError, FloatingPointError, MemoryError) as problem:
+    except (ClusterError, DataError, RunError, ValueError, FloatingPointError, MemoryError) as problem:
         print(f"ltcourse: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -31,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def lab(options: argparse.Namespace) -> int:
     """Open JupyterLab on the first lesson; without a browser its address is printed. Loopback only, with a token."""
+    from ltcourse import machine
+
     if not FIRST_LESSON.exists():
         print(f"ltcourse: {FIRST_LESSON} is missing: run this from a clone of the course", file=sys.stderr)
         return 1
@@ -40,7 +48,12 @@ def lab(options: argparse.Namespace) -> int:
     opening = f"--LabApp.default_url=/lab/tree/{FIRST_LESSON.relative_to(root).as_posix()}"
     paths = [str(JUPYTER), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     environment = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
-    return subprocess.call([*command, opening, *options.rest], env=environment)
+    with ExitStack() as stack:
+        if not machine.has_home():
+            print("ltcourse: the home folder cannot be written to: JupyterLab forgets its settings", file=sys.stderr)
+            scratch = stack.enter_context(TemporaryDirectory(prefix="ltcourse-"))
+            environment = dict.fromkeys(HOMES, scratch) | environment
+        return subprocess.call([*command, opening, *options.rest], env=environment)
 
 
 def slides(options: argparse.Namespace) -> int:
@@ -98,11 +111,16 @@ def doctor(options: argparse.Namespace) -> int:
 
 def record(options: argparse.Namespace) -> int:
     """Run an experiment and write its record."""
-    from ltcourse import runs, streams
+    from ltcourse import cluster, experiments, runs, streams
 
+    experiments.settings(options.name, options.budget)  # what is not known is told before a cluster is asked
     if options.data:
         os.environ[streams.ROOT] = str(Path(options.data).resolve())  # for the workers, too; a record names no folder
-    print(runs.record(options.name, options.budget, trials=options.trials, restart=options.restart, echo=True))
+    how = {"trials": options.trials, "restart": options.restart, "echo": True}
+    with cluster.connect(options.scheduler) if options.scheduler else nullcontext() as workers:
+        if workers:
+            print(workers, file=sys.stderr, flush=True)
+        print(runs.record(options.name, options.budget, **how, workers=workers))
     return 0
 
 
@@ -163,6 +181,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--restart", action="store_true", help="forget a stopped run, and an earlier record")
     command.add_argument("--data", metavar="PATH", help="the folder of ImageNet: train/CLASS/… and val/CLASS/…")
+    command.add_argument(
+        "--scheduler", metavar="ADDRESS", help="run the trials on a Dask cluster: tcp://HOST:PORT, or a scheduler file"
+    )
     command.set_defaults(run=record)
     command = commands.add_parser("runs", help="list the recorded runs")
     command.set_defaults(run=list_runs)

@@ -22,13 +22,14 @@ class Journal:
     """The rows of a trial so far, and the rounds that its loops go on from.
 
     rows: results, one a training. rounds: name of a loop → the last round it came to. file: where the journal is kept,
-    None for one that lives in memory only.
+    None for one that lives in memory only. complete: whether all rows of the trial are there.
     Lesson 03, "Recorded, at the paper's settings".
     """
 
     rows: list[Row] = field(default_factory=list)
     rounds: dict[str, Round] = field(default_factory=dict)
     file: Path | None = None
+    complete: bool = False
 
     def lacks(self, method: str, number: int) -> bool:
         """Whether the row of this method and round is still to be made."""
@@ -48,6 +49,14 @@ class Journal:
     def note(self, row: Row) -> None:
         """Add a row, and write the journal: whole, or not at all. Raises DataError where it cannot be written."""
         self.rows.append(row)
+        self._write()
+
+    def close(self) -> None:
+        """Note that all rows are there, and forget the rounds, which nothing goes on from. Raises as `note` does."""
+        self.complete, self.rounds = True, {}
+        self._write()
+
+    def _write(self) -> None:
         if self.file is not None:
             heads = {name: {"number": r.number, "history": r.history.to_dict()} for name, r in self.rounds.items()}
             # copies, since safetensors refuses tensors that share memory, as those of two loops may
@@ -57,7 +66,8 @@ class Journal:
                 for kind, group in (("mask", r.mask), ("state", r.state))
                 for key, tensor in group.items()
             }
-            content = save(tensors, {"rows": json.dumps(self.rows), "rounds": json.dumps(heads)})
+            told = {"rows": json.dumps(self.rows), "rounds": json.dumps(heads), "complete": json.dumps(self.complete)}
+            content = save(tensors, told)
             try:
                 write(self.file, content)
             except DataError as problem:  # its advice is for the folder of the data
@@ -86,6 +96,7 @@ class Journal:
                     name: Round(head["number"], parts[name]["mask"], parts[name]["state"], History(**head["history"]))
                     for name, head in heads.items()
                 }
-                return cls(json.loads(told["rows"]), rounds, file)
+                # a journal from before there was this mark is gone through once more, which trains nothing
+                return cls(json.loads(told["rows"]), rounds, file, json.loads(told.get("complete", "false")))
         except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OSError) as problem:
             raise DataError(f"{file.name} is not the journal of a trial: delete it, or add --restart") from problem

@@ -66,18 +66,25 @@ class Live(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         self.interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        try:
+            self._finish(kind is None)
+        except KeyboardInterrupt:  # while the end is shown: nothing is lost even then
+            self.interrupted = True
+            self._screen.close()
+        return self.interrupted and kind in (None, KeyboardInterrupt)
+
+    def _finish(self, well: bool) -> None:
         if self.interrupted:
             of = f" after {len(self.items)} of {self._total}" if self._total else ""
             at = f" · {self.items[-1]}" if self.items else ""
             text = f"{self._title}{at} · stopped{of}: what was computed is kept"
             self._show(text, drawn=bool(self.items))
-        elif kind is None and self.items:
+        elif well and self.items:
             closing = getattr(
                 self._work, "summary", self.items[-1]
             )  # the last of several at once is a matter of chance
             self._show(f"{self._title} · {closing}", drawn=True)
         self._screen.close()
-        return self.interrupted
 
     def _show(self, line: str, drawn: bool) -> None:
         if drawn and self._draw:

@@ -1,21 +1,20 @@
 """Recorded runs: written by the program that made them, with where, when and how, and read back with a check."""
 
+import hashlib
 import json
-import os
-import platform
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ltcourse import data, experiments
+from ltcourse import data, experiments, lock, machine
+from ltcourse.cluster import Cluster
 from ltcourse.journal import Row
 from ltcourse.names import choose
 from ltcourse.sources import DataError, write
@@ -47,6 +46,19 @@ class Record:
     provenance: dict[str, Any]
     live: bool = False
     format: int = FORMAT
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What was found, without when, where and how long: two records are of identical runs if these are equal.
+
+        Experiment, budget, settings, the data's sha256, and of each trial its seed and its rows, all but "seconds".
+        """
+        rows = [
+            {"seed": t["seed"], "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in t["rows"]]}
+            for t in self.trials
+        ]
+        about = {key: getattr(self, key) for key in ("experiment", "budget", "settings")}
+        return about | {"data_sha256": self.provenance["data_sha256"], "trials": rows}
 
     @property
     def methods(self) -> list[str]:
@@ -166,27 +178,40 @@ def if_recorded(name: str, at: str) -> Record | None:
 class Runner:
     """A run of an experiment, row by row: iterate over it, and then, or at any time, ask for its `record`.
 
-    Its items are `Arrival`s, in the order of `experiments.run`. Nothing is written to the records.
+    workers: a cluster that its trials run on, instead of this machine. Its items are `Arrival`s, in the order of
+    `experiments.run`. Nothing is written to the records.
     Lesson 03, "The experiment".
     """
 
     def __init__(
-        self, name: str, at: str | None = None, *, seeds: tuple[int, ...] | None = None, folder: Path | None = None
+        self,
+        name: str,
+        at: str | None = None,
+        *,
+        seeds: tuple[int, ...] | None = None,
+        folder: Path | None = None,
+        workers: Cluster | None = None,
     ) -> None:
         self.name, self.at = name, experiments.budget(at)
         self._chosen, self._folder = experiments.settings(name, self.at), folder
         self._seeds = self._chosen.seeds if seeds is None else seeds
-        self._device = experiments.default_device()
+        self._device = workers.device if workers else experiments.default_device()
+        self._workers = workers
         self._provenance = _provenance(self._chosen.data, self._device)
-        self._rows: dict[int, list[Row]] = {}
+        self._rows: dict[int, dict[tuple[str, int], Row]] = {}
 
     def __iter__(self) -> Iterator["Arrival"]:
-        for seed, row in experiments.run(
-            self.name, self.at, seeds=self._seeds, device=self._device, folder=self._folder
-        ):
-            self._rows.setdefault(seed, []).append(row)
+        for seed, row in self._arriving():
+            # a row that comes again, of a trial that a lost worker had begun, takes the place of the first
+            self._rows.setdefault(seed, {})[row["method"], row["round"]] = row
             self._provenance["finished"] = _now()
             yield Arrival(self.name, seed, row)
+
+    def _arriving(self) -> Iterator[tuple[int, Row]]:
+        if self._workers is None:
+            return experiments.run(self.name, self.at, seeds=self._seeds, device=self._device, folder=self._folder)
+        digest = self._provenance["data_sha256"]
+        return self._workers.run(self.name, self.at, seeds=self._seeds, sha256=digest, folder=self._folder)
 
     @property
     def summary(self) -> str:
@@ -197,9 +222,11 @@ class Runner:
     def record(self) -> Record:
         """What has come so far, as a record."""
         trials = [
-            {"seed": seed, "seconds": round(sum(row["seconds"] for row in rows), 1), "rows": rows}
+            {"seed": seed, "seconds": round(sum(row["seconds"] for row in rows.values()), 1), "rows": [*rows.values()]}
             for seed, rows in sorted(self._rows.items())
         ]
+        if self._workers:
+            self._provenance.update(self._workers.where)
         return Record(self.name, self.at, self._chosen.to_dict(), trials, self._provenance, live=True)
 
 
@@ -231,40 +258,64 @@ def load_or_run(name: str, at: str | None = None, *, live: bool = False) -> Reco
 
 
 def record(
-    name: str, at: str | None = None, *, trials: int | None = None, restart: bool = False, echo: bool = False
+    name: str,
+    at: str | None = None,
+    *,
+    trials: int | None = None,
+    restart: bool = False,
+    echo: bool = False,
+    workers: Cluster | None = None,
 ) -> Path:
     """Run an experiment and write its record; a run that was stopped goes on where it was, in the middle of a trial.
 
     Each trial keeps a journal in a folder beside the record, written after every row; the folder goes when the record
     is written. trials: how many, by default all that the settings ask for; those of an earlier record of the same
-    settings count, and stay in it. restart: forget the journals and the earlier record. echo: print each row.
-    Raises RunError if journals of other settings are in the way, or the folder cannot be written.
+    settings count, and stay in it. restart: forget the journals and the earlier record. echo: print each row. workers:
+    a cluster that the trials run on, whose journals are written trial by trial.
+    Raises RunError if journals of other settings are in the way, the folder cannot be written, or another process
+    records the same run.
     """
     at = experiments.budget(at)
     chosen = experiments.settings(name, at)
     file, folder = path(name, at), FOLDER / f"{name}.{at}.partial"
-    if restart:
-        shutil.rmtree(folder, ignore_errors=True)
-    earlier = None if restart else _earlier(file, chosen.to_dict())
-    done = {t["seed"] for t in earlier.trials} if earlier else set()
-    seeds = tuple(seed for seed in chosen.seeds[:trials] if seed not in done)
-    if earlier and not seeds:
-        if done.issuperset(chosen.seeds):
-            shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed when its record was written
+    with _alone(name, at, file):
+        if restart:
+            shutil.rmtree(folder, ignore_errors=True)
+        earlier = None if restart else _earlier(file, chosen.to_dict())
+        done = {t["seed"] for t in earlier.trials} if earlier else set()
+        seeds = tuple(seed for seed in chosen.seeds[:trials] if seed not in done)
+        if earlier and not seeds:
+            if done.issuperset(chosen.seeds):
+                shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed when its record was written
+            return file
+        runner = Runner(name, at, seeds=seeds, folder=folder, workers=workers)
+        parts = _sign(folder, runner.record)
+        for arrival in runner:
+            if echo:
+                print(arrival, flush=True)
+        result = runner.record
+        if earlier:
+            result.trials[:] = sorted([*earlier.trials, *result.trials], key=lambda t: t["seed"])
+            parts = _parts(earlier, result) + parts
+        result.provenance.update({"before": parts} if parts else {})
+        _write(file, replace(result, live=False))
+        shutil.rmtree(folder)
         return file
-    runner = Runner(name, at, seeds=seeds, folder=folder)
-    parts = _sign(folder, runner.record)
-    for arrival in runner:
-        if echo:
-            print(arrival, flush=True)
-    result = runner.record
-    if earlier:
-        result.trials[:] = sorted([*earlier.trials, *result.trials], key=lambda t: t["seed"])
-        parts = _parts(earlier, result) + parts
-    result.provenance.update({"before": parts} if parts else {})
-    _write(file, replace(result, live=False))
-    shutil.rmtree(folder)
-    return file
+
+
+@contextmanager
+def _alone(name: str, at: str, file: Path) -> Iterator[None]:
+    """Keep other processes from recording the same run for as long as the block lasts."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock.hold(FOLDER / f".{name}.{at}.lock"))
+        except lock.Taken as problem:
+            raise RunError(
+                f"another process records {name!r} at the {at} budget just now: wait for it, or stop it"
+            ) from problem
+        except OSError as problem:
+            raise _unwritable(file, problem) from problem
+        yield
 
 
 def _earlier(file: Path, chosen: dict[str, Any]) -> Record | None:
@@ -305,10 +356,8 @@ def _provenance(dataset: str, device: str) -> dict[str, Any]:
     return {
         "started": _now(),
         "finished": _now(),
-        "machine": f"{_processor()}, {os.cpu_count()} cores",
-        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
-        "system": f"{platform.system()} {platform.machine()}",
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in ("torch", "numpy", "ltcourse")},
+        **machine.here(device),
+        "versions": machine.versions(),
         "data_sha256": data.load(dataset).sha256,
         "code": _code(),
     }
@@ -316,14 +365,6 @@ def _provenance(dataset: str, device: str) -> dict[str, Any]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _code() -> str:
@@ -338,10 +379,14 @@ def _code() -> str:
 
 
 def _read(file: Path) -> Record:
+    name, at = file.name.split(".")[0], file.name.split(".")[-2]
     if file.name == "run.json":
         again = "add --restart to begin anew"
     else:
-        again = "make it again with `ltcourse record`, or take it from the repository with `git checkout`"
+        again = (
+            f"make it again with `ltcourse record {name} --budget {at} --restart`, "
+            "or take it from the repository with `git checkout`"
+        )
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
@@ -349,6 +394,9 @@ def _read(file: Path) -> Record:
                 f"{file.name} is a record of format {content['format']} and this version reads format {FORMAT}: "
                 f"update the course, or {again}"
             )
+        signed = content.pop("sha256", None)
+        if signed is not None and signed != _digest(content):
+            raise RunError(f"{file.name} was changed after it was recorded and was not used: {again}")
         found = Record(**content)
         _ = (
             str(found),
@@ -361,10 +409,22 @@ def _read(file: Path) -> Record:
 
 
 def _write(file: Path, content: Record) -> None:
+    plain = asdict(content)
     try:
         # a list of numbers is one line, so that a curve does not fill a screen
-        text = re.sub(r"\[[-\d.,e\s]+\]", lambda m: " ".join(m[0].split()), json.dumps(asdict(content), indent=1))
+        signed = plain if file.name == "run.json" else plain | {"sha256": _digest(plain)}
+        text = re.sub(r"\[[-\d.,e\s]+\]", lambda m: " ".join(m[0].split()), json.dumps(signed, indent=1))
         write(file, (text + "\n").encode())
     except DataError as problem:
-        why = getattr(problem.__cause__, "strerror", None) or problem
-        raise RunError(f"cannot write {file} ({why}): make room or give write access, and try again") from problem
+        raise _unwritable(file, problem.__cause__ or problem) from problem
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Return the digest of a record as plain data, which tells whether it was changed by hand."""
+    plain = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _unwritable(file: Path, problem: BaseException) -> RunError:
+    why = getattr(problem, "strerror", None) or problem
+    return RunError(f"cannot write {file} ({why}): make room or give write access, and try again")

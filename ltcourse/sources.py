@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -247,6 +249,7 @@ def _fetch(name: str, missing: list[File], folder: Path, download: bool) -> Cont
     reasons = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         for label, source in SOURCES[name]:
             wanted = {file.name: file for file in missing if file.name not in found}
             if not wanted:
@@ -269,6 +272,14 @@ def _fetch(name: str, missing: list[File], folder: Path, download: bool) -> Cont
     if len(found) < len(missing):
         raise DataError(f"{state} and could not be downloaded ({'; '.join(reasons)}): {advice}")
     return found
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what downloads left behind that were killed, a day ago at least."""
+    for left in folder.glob(".fetch-*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > 86_400:
+                shutil.rmtree(left)
 
 
 def _from_full_set(name: str, wanted: list[str], scratch: Path) -> Pieces:

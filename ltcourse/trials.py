@@ -64,6 +64,8 @@ def rows(experiment: Experiment, chosen: Settings, seed: int, device: str, file:
     """
     journal = Journal.read(file, device)
     yield from list(journal.rows)
+    if journal.complete:
+        return
     begun = time.perf_counter()
     for row in experiment.trial(chosen, seed, device, journal):
         now = time.perf_counter()
@@ -71,6 +73,7 @@ def rows(experiment: Experiment, chosen: Settings, seed: int, device: str, file:
         begun = now
         journal.note(row)
         yield row
+    journal.close()
 
 
 def small_data(at: str, usual: str) -> str:

@@ -27,6 +27,7 @@ HOUSE = """
     demonstrations measures
     evidence
     runs
+    cluster
     experiments
     compression han lottery instability transfer beginnings hidden hidden_imagenet imagenet
     trials
@@ -47,7 +48,7 @@ HOUSE = """
     data initializers
     dropout
     streams sources mirrors formats
-    progress tables papers questions markdown memory names
+    progress tables papers questions markdown memory names machine lock
 """
 
 

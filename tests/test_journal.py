@@ -130,6 +130,14 @@ def test_without_a_file_a_journal_stays_in_memory(tmp_path, monkeypatch):
     assert Journal.read(None).rows == []
 
 
+def test_a_closed_journal_is_complete_and_keeps_its_rows_only(written):
+    journal = Journal.read(written)
+    assert journal.rounds and not journal.complete
+    journal.close()
+    found = Journal.read(written)
+    assert (found.rows, found.rounds, found.complete) == ([ROW], {}, True)
+
+
 def test_lacks_knows_a_row_by_its_method_and_its_round():
     journal = Journal([{"method": "ticket", "round": 1}, {"method": "random", "round": 2}])
     assert not journal.lacks("ticket", 1) and not journal.lacks("random", 2)

@@ -445,6 +445,7 @@ def test_an_earlier_record_of_other_settings_is_replaced_whole(folder, monkeypat
     file = runs.record(NAME, "smoke")
     content = json.loads(file.read_text())
     content["settings"]["rounds"] = 7
+    del content["sha256"]  # as in a record from before records were signed
     file.write_text(json.dumps(content))
     tried = count_trials(monkeypatch)
     runs.record(NAME, "smoke", trials=1)
@@ -533,6 +534,30 @@ def test_a_record_with_damaged_parts_is_refused_and_not_stumbled_over(file, chan
     with pytest.raises(RunError) as problem:
         str(runs.load(NAME, "smoke"))
     one_sentence(problem.value)
+
+
+def test_a_record_that_was_edited_by_hand_is_told_and_not_used(file):
+    whole = file.read_bytes()
+    for old, new in (
+        (b'"kept": 500', b'"kept": 501'),
+        (b'"device": "', b'"device": "x'),
+        (b'"round": 2', b'"round": 1'),
+    ):
+        assert old in whole
+        assert "was changed after it was recorded and was not used" in refuses(file, whole.replace(old, new, 1))
+        with pytest.raises(RunError, match="--restart"):
+            runs.record(NAME, "smoke")
+    runs.record(NAME, "smoke", restart=True)
+    assert len(runs.load(NAME, "smoke").trials) == 3
+
+
+def test_white_space_is_no_edit_and_a_record_from_before_there_was_a_signature_is_read(file):
+    before, content = runs.load(NAME, "smoke"), json.loads(file.read_text())
+    file.write_text(json.dumps(content))
+    assert runs.load(NAME, "smoke") == before
+    del content["sha256"]
+    file.write_text(json.dumps(content))
+    assert runs.load(NAME, "smoke") == before
 
 
 def test_a_record_of_another_format_is_told(file):

@@ -34,6 +34,7 @@ from PIL import Image
 
 from ltcourse import lecture
 from ltcourse.doctor import step_milliseconds
+from ltcourse.machine import has_home
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -193,6 +194,8 @@ def execute(notebook: NotebookNode, folder: Path, budget: str) -> float:
             "IPYTHONDIR": profile,  # no start-up files, no history of whoever builds
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         }
+        if not has_home():  # else matplotlib's warning of it would be stored
+            environment["MPLCONFIGDIR"] = profile
         seconds = run_cells(notebook, folder, environment)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -231,7 +234,10 @@ def normal_text(text: str) -> str:
 
 def normal_traceback(text: str, root: Path) -> str:
     """A traceback that names files from the repository's root or Python's, not from the builder's disk."""
-    home = str(Path.home())
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # there is none
+        home = os.devnull
     # IPython writes ~ for the home folder.
     short = f"~{str(root)[len(home) :]}" if root.is_relative_to(home) else str(root)
     for folder in (str(root), short):
