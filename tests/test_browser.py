@@ -43,7 +43,7 @@ def browser():
 
 @pytest.fixture
 def page(browser):
-    """A page that reaches only this machine; whoever uses it fails if it asked for anything else, or a script failed."""
+    """A page that reaches only this machine; its test fails if it asked for anything else, or if a script failed."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     context.set_default_timeout(240_000)  # of patience with a busy machine
     outside, failed = [], []
