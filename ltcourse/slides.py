@@ -115,7 +115,7 @@ def _of_section(section: Section, markdown: mistune.Markdown) -> list[_Page]:
 
     def place(blocks: list[_Block], late: bool = False) -> None:
         for block in blocks:
-            room = pages[-1].room() + _SHRINK * late if pages else 0.0
+            room = pages[-1].room() + _SHRINK * (late or block.kind == "code") if pages else 0.0
             if not pages or (pages[-1].blocks and block.tall > room and block.kind != "folded"):
                 pages.append(_Page(section))
             pages[-1].blocks.append(replace(block, late=late and bool(pages[-1].blocks)))
@@ -126,8 +126,8 @@ def _of_section(section: Section, markdown: mistune.Markdown) -> list[_Page]:
             continue
         blocks = list(_blocks(cell, markdown))
         if cell.cell_type == "code" and kind == "subslide":
-            tall = sum(block.tall for block in blocks if block.kind != "figure")
-            if leading or not pages or pages[-1].has("code", "shown", "figure") or tall > pages[-1].room():
+            tall = sum(block.tall for block in blocks if block.kind == "code")
+            if leading or not pages or pages[-1].has("code", "shown", "figure") or tall > pages[-1].room() + _SHRINK:
                 pages.append(_Page(section))
                 place(leading)
                 leading = []
@@ -167,7 +167,7 @@ def _plan(sections: list[Section]) -> _Block:
     lines = []
     for section in sections:
         about = f' <span class="chip">{section.about}</span>' if section.numbers else ""
-        minutes = f" {section.minutes:g} min" if section.minutes else ""
+        minutes = f' <span class="minutes">{section.minutes:g} min</span>' if section.minutes else ""
         late = ' <span class="late">skip when late</span>' if section.skip else ""
         lines.append(f"<li>{html.escape(section.heading).replace('`', '')}{about}{minutes}{late}</li>")
     return _Block(f'<ol class="plan">{"".join(lines)}</ol>', 500)

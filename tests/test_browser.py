@@ -33,19 +33,21 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # Nobody answers at port 9: what is not on this machine cannot be reached, whatever the machine is connected to.
+        launched = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--proxy-server=http://127.0.0.1:9"]
+        )
         yield launched
         launched.close()
 
 
 @pytest.fixture
 def page(browser):
-    """A page that reaches only this machine: its user fails if it asked for anything else, or a script failed."""
+    """A page that reaches only this machine; its test fails if it asked for anything else, or if a script failed."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(240_000)  # of patience with a busy machine
     outside, failed = [], []
     context.on("request", lambda request: None if HERE.match(request.url) else outside.append(request.url))
-    context.route(lambda url: not HERE.match(url), lambda route: route.abort())
     opened = context.new_page()
     opened.on("websocket", lambda socket: None if HERE.match(socket.url) else outside.append(socket.url))
     opened.on("pageerror", lambda error: failed.append(str(error)))
@@ -103,7 +105,7 @@ def lab(tmp_path_factory):
 
 
 def wait_for(url, server, log):
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240
     while time.monotonic() < end:
         try:
             with urlopen(url, timeout=5):
@@ -219,7 +221,7 @@ def settled(page, readout, image):
     raise AssertionError("the picture does not come to rest")
 
 
-def until(condition, complaint, seconds=30):
+def until(condition, complaint, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, complaint
@@ -312,11 +314,11 @@ def test_what_comes_from_outside_is_refused_and_counted(browser, tmp_path):
     bad = tmp_path / "bad.html"
     bad.write_text('<script src="http://203.0.113.1/x.js"></script>')
     context = browser.new_context()
-    asked = []
+    asked, refused = [], []
     context.on("request", lambda request: None if HERE.match(request.url) else asked.append(request.url))
-    context.route(lambda url: not HERE.match(url), lambda route: route.abort())
+    context.on("requestfailed", lambda request: refused.append(request.url))
     context.new_page().goto(bad.as_uri())
-    assert asked == ["http://203.0.113.1/x.js"]
+    assert asked == refused == ["http://203.0.113.1/x.js"]
     context.close()
 
 
