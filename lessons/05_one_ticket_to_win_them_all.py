@@ -272,6 +272,17 @@ widgets.explore(explorer.draw, source=explorer.sources[::-1], target=explorer.ta
 #
 # *Predict: which of the two tickets keeps more at the border, where digits never are and clothes often are?*
 
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** Here is an explanation that everybody believes at once. Let them vote before you show the pictures.
+#
+# **Ask** Where will the ticket of digits have no weights?
+#
+# **Expect** “At the border.” It has as many there as anywhere: without weight decay nothing shrinks them.
+#
+# </details>
+
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.4))
 for ax, ticket in zip(axes, (from_digits, from_clothes), strict=True):

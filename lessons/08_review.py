@@ -374,7 +374,7 @@ checks.find_supermask(find_supermask)
 # right answer `Enter` goes on.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 6 minutes</summary>
+# <details><summary>For the instructor, 5 minutes</summary>
 #
 # **Say** Drive it by keyboard, and let the hall vote before you press a key. Choose a wrong option on purpose: its
 # reply is the point.
@@ -572,6 +572,17 @@ print("what does not hold here:", ", ".join(weak))
 #
 # For reading where no kernel runs: every question, with its answer and all replies folded below it. Answer first, then
 # unfold.
+
+# %% [markdown] tags=["key", "notes", "skip-when-late"]
+# <details><summary>For the instructor, 1 minute</summary>
+#
+# **Say** This is for reading at home; the slides leave it out, and so does a student copy.
+#
+# **Ask** Which question would you add?
+#
+# **Expect** Good ones go into the bank: one more entry in a text file.
+#
+# </details>
 
 # %% slideshow={"slide_type": "skip"} tags=["key"]
 quiz.FoldedAnswers(bank)

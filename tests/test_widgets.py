@@ -317,7 +317,7 @@ def test_what_cannot_be_drawn_is_said_and_the_last_picture_stays():
     def draw(x):
         if x == 3:
             raise ValueError("no such round")
-        return plt.figure(figsize=(1, 1))
+        return plt.subplots(figsize=(1, 1))[0]
 
     explorer = explorer_of(draw, x=[1, 2, 3])
     before = explorer.image.value
