@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ltcourse import cli, doctor, experiments, runs, sources
+from ltcourse import cli, doctor, experiments, machine, runs, sources
 from ltcourse.data import DataError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -252,6 +252,23 @@ def test_lab_opens_the_first_lesson_on_loopback_with_its_token(called, monkeypat
     assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in command
     assert command[6:] == extra, "further arguments come last, and so they win"
     assert not any("token=''" in part or "allow-root" in part for part in command)
+
+
+def test_lab_keeps_settings_in_a_scratch_folder_where_there_is_no_home(monkeypatch, capsys):
+    given = []
+    monkeypatch.setattr(machine, "has_home", lambda: False)
+    monkeypatch.setenv("IPYTHONDIR", "/chosen")
+
+    def call(command, env):
+        given.append(env)
+        return Path(env[cli.HOMES[0]]).is_dir()
+
+    monkeypatch.setattr(cli.subprocess, "call", call)
+    assert cli.main(["lab"]), "the folder is there while JupyterLab runs"
+    (environment,) = given
+    assert environment["IPYTHONDIR"] == "/chosen", "what the user has set wins"
+    assert len({environment[name] for name in cli.HOMES}) == 2 and not Path(environment[cli.HOMES[0]]).exists()
+    assert "JupyterLab forgets its settings" in capsys.readouterr().err
 
 
 def test_lab_opens_a_lesson_that_is_in_the_repository():

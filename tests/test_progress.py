@@ -226,6 +226,23 @@ def test_ctrl_c_while_an_item_describes_itself_keeps_it(screen):
     assert live.interrupted and len(live.items) == 1
 
 
+def test_ctrl_c_while_the_end_is_shown_loses_nothing(screen, monkeypatch):
+    stops, show = [KeyboardInterrupt()], Live._show
+
+    def show_or_stop(self, line, drawn):
+        if len(self.items) == 3 and stops:
+            raise stops.pop()
+        show(self, line, drawn)
+
+    monkeypatch.setattr(progress, "INTERVAL", 1e9)  # only the end is shown
+    monkeypatch.setattr(Live, "_show", show_or_stop)
+    live = watch(range(3), "counting")
+    assert live.interrupted and live.items == [0, 1, 2] and not stops
+    stops.append(KeyboardInterrupt())
+    live = watch(stop_before(3, KeyboardInterrupt()), "counting")
+    assert live.interrupted and live.items == [0, 1, 2] and not stops
+
+
 def test_ctrl_c_before_and_after_the_loop_is_swallowed_too(screen):
     with Live(range(2), "counting") as live:
         raise KeyboardInterrupt
