@@ -132,6 +132,12 @@ RUN_ALL = """async () => {
             .map((output) => `${output.ename}: ${output.evalue}`),
     }));
 }"""
+# The kernel answers when it has taken in what the sliders said before, and a moment longer than it waits to draw it.
+AT_REST = """async () => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const code = "import asyncio; await asyncio.sleep(0.1)";
+    await kernel.requestExecute({ code, silent: true, store_history: false }).done;
+}"""
 PICTURE = """async (image) => {
     const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
     let hash = 5381;
@@ -210,14 +216,14 @@ def try_widget(page, explorer):
 
 
 def settled(page, readout, image):
-    """What the slider says and the picture shows, once neither changes any more."""
-    before = None
-    for _ in range(60):
+    """What the slider says and the picture shows, once the kernel has drawn it and neither changes any more."""
+    before = []
+    for _ in range(100):
+        page.evaluate(AT_REST)
         now = readout.inner_text(), image.evaluate(PICTURE)
-        if now == before:
+        if before[-2:] == [now, now]:
             return now
-        before = now
-        page.wait_for_timeout(250)
+        before.append(now)
     raise AssertionError("the picture does not come to rest")
 
 
