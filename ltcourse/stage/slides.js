@@ -5,10 +5,17 @@ function fit() {
   for (const body of document.querySelectorAll(".body")) {
     const fits = () => body.scrollHeight <= body.clientHeight + 1 && body.scrollWidth <= body.clientWidth + 1;
     const largest = body.querySelector(".code, .figure, .printed, img") || body.closest(".title") ? 1 : 1.16;
-    for (let fit = largest; fit > 0.7; fit -= 0.04) {
-      body.parentElement.style.setProperty("--fit", fit);
-      if (fits()) break;
-      if (fit < 0.85) body.classList.add("wraps"); // numbers of a wide table, rather than letters that nobody can read
+    const shrink = (least) => {
+      for (let fit = largest; fit > least; fit -= 0.04) {
+        body.parentElement.style.setProperty("--fit", fit);
+        if (fits()) return true;
+      }
+      return false;
+    };
+    // The numbers of a wide table go on two lines before they are so small that nobody can read them.
+    if (!shrink(0.85)) {
+      body.classList.add("wraps");
+      shrink(0.7);
     }
   }
   document.body.classList.remove("measuring");
