@@ -147,7 +147,8 @@ def _png(draw: Draw, values: Mapping[str, Any]) -> bytes:
     figure = draw(**values)
     try:
         picture = print_figure(figure, fmt="png")
-        assert isinstance(picture, bytes)
+        if not isinstance(picture, bytes):
+            raise ValueError("the figure is empty")
         return picture
     finally:
         plt.close(figure)
