@@ -115,7 +115,7 @@ def _of_section(section: Section, markdown: mistune.Markdown) -> list[_Page]:
 
     def place(blocks: list[_Block], late: bool = False) -> None:
         for block in blocks:
-            room = pages[-1].room() + _SHRINK * (late or block.kind == "code") if pages else 0.0
+            room = pages[-1].room() + _SHRINK * (late or block.kind in ("code", "shown")) if pages else 0.0
             if not pages or (pages[-1].blocks and block.tall > room and block.kind != "folded"):
                 pages.append(_Page(section))
             pages[-1].blocks.append(replace(block, late=late and bool(pages[-1].blocks)))
@@ -126,7 +126,9 @@ def _of_section(section: Section, markdown: mistune.Markdown) -> list[_Page]:
             continue
         blocks = list(_blocks(cell, markdown))
         if cell.cell_type == "code" and kind == "subslide":
-            tall = sum(block.tall for block in blocks if block.kind == "code")
+            tall = sum(block.tall for block in blocks if block.kind != "figure")
+            if tall > _TALL:  # with what it shows it needs two pages anyway
+                tall = sum(block.tall for block in blocks if block.kind == "code")
             if leading or not pages or pages[-1].has("code", "shown", "figure") or tall > pages[-1].room() + _SHRINK:
                 pages.append(_Page(section))
                 place(leading)
@@ -336,7 +338,7 @@ def _html(page: _Page) -> str:
     chip = f'<span class="chip">{section.about}</span>' if section.numbers and page.kind != "title" else ""
     heading = html.escape(section.heading).replace("`", "")
     blocks = "".join(
-        f'<div class="fragment{" grow" if b.kind == "figure" else ""}">{b.html}</div>' if b.late else b.html
+        f'<div class="fragment{" wide" if b.kind == "figure" else ""}">{b.html}</div>' if b.late else b.html
         for b in page.blocks
     )
     minutes = f" · {section.minutes:g} minutes" if section.minutes else ""

@@ -138,14 +138,17 @@ def _steps(choices: Mapping[str, Values]) -> list[dict[str, Any]]:
 def _caption(step: Mapping[str, Any], choices: Mapping[str, Values]) -> str:
     """What the sliders say: "pruned 0.5, layer fc2"."""
     said = {name: _labels(choices[name])[_values(choices[name]).index(value)] for name, value in step.items()}
-    return ", ".join(f"{name.replace('_', ' ')} {label}" for name, label in said.items())
+    return ", ".join(
+        label if label.startswith(f"{name} ") else f"{name.replace('_', ' ')} {label}" for name, label in said.items()
+    )
 
 
 def _png(draw: Draw, values: Mapping[str, Any]) -> bytes:
     figure = draw(**values)
     try:
         picture = print_figure(figure, fmt="png")
-        assert isinstance(picture, bytes)
+        if not isinstance(picture, bytes):
+            raise ValueError("the figure is empty")
         return picture
     finally:
         plt.close(figure)

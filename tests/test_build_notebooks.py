@@ -310,6 +310,45 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeyp
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"] and file.read_text() == "old"
 
 
+# --keep-outputs
+
+
+def test_changed_texts_and_notes_are_taken_over_and_outputs_stay(rooted: Path) -> None:
+    before = [cell.outputs for cell in notebook_of(rooted).cells if cell.cell_type == "code"]
+    lesson = rooted / "lessons" / "01_small_lesson.py"
+    notes = '# %% [markdown] tags=["notes"]\n# <details><summary>4 minutes</summary>\n#\n# Say.\n#\n# </details>\n\n'
+    second = "# **Time** {minutes}\n#\n# ## A part\n#\n# Its text."
+    changed = LESSON.replace("# **Time** {minutes}", second).replace("# %% tags", f"{notes}# %% tags", 1)
+    lesson.write_text(changed)
+    assert builder.main(["--keep-outputs"], root=rooted) == 0
+    assert builder.main(["--check"], root=rooted) == 0
+    notebook = notebook_of(rooted)
+    kinds = [cell.metadata["slideshow"]["slide_type"] for cell in notebook.cells]
+    assert kinds[:5] == ["slide", "slide", "notes", "subslide", "skip"]
+    assert notebook.cells[1].source == "## A part\n\nIts text." and "under a minute" in notebook.cells[0].source
+    assert [cell.outputs for cell in notebook.cells if cell.cell_type == "code"] == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("kept = 3", "kept = 4"), ('json.loads("{")\n', 'json.loads("{")\n\n# %%\n1\n')]
+)
+def test_changed_code_does_not_keep_its_outputs(
+    rooted: Path, capsys: pytest.CaptureFixture[str], old: str, new: str
+) -> None:
+    before = (rooted / "notebooks" / "01_small_lesson.ipynb").read_bytes()
+    (rooted / "lessons" / "01_small_lesson.py").write_text(LESSON.replace(old, new))
+    assert builder.main(["--keep-outputs"], root=rooted) == 1
+    assert "the code has changed" in capsys.readouterr().err
+    assert (rooted / "notebooks" / "01_small_lesson.ipynb").read_bytes() == before
+
+
+def test_a_lesson_that_was_never_built_has_no_outputs_to_keep(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert builder.main(["--keep-outputs"], root=make_root(tmp_path)) == 1
+    assert "no notebook whose outputs could be kept" in capsys.readouterr().err
+
+
 # --check
 
 

@@ -317,14 +317,17 @@ def test_what_cannot_be_drawn_is_said_and_the_last_picture_stays():
     def draw(x):
         if x == 3:
             raise ValueError("no such round")
-        return plt.subplots(figsize=(1, 1))[0]
+        return plt.figure() if x == 1 else plt.subplots(figsize=(1, 1))[0]
 
     explorer = explorer_of(draw, x=[1, 2, 3])
     before = explorer.image.value
     explorer.sliders["x"].value = 3
     assert explorer.image.value == before and explorer.problem.value == "ValueError: no such round"
     explorer.sliders["x"].value = 1
+    assert explorer.image.value == before and explorer.problem.value == "ValueError: the figure is empty"
+    explorer.sliders["x"].value = 2
     assert explorer.problem.value == ""
+    assert plt.get_fignums() == []
 
 
 def test_a_slider_is_named_after_its_argument():

@@ -1,16 +1,25 @@
 // Text alone is enlarged while it fits; what does not fit is shrunk, to seven tenths at most; what is still too tall
 // scrolls.
-document.body.classList.add("measuring");
-for (const body of document.querySelectorAll(".body")) {
-  const fits = () => body.scrollHeight <= body.clientHeight + 1 && body.scrollWidth <= body.clientWidth + 1;
-  const largest = body.querySelector(".code, .figure, .printed, img") || body.closest(".title") ? 1 : 1.16;
-  for (let fit = largest; fit > 0.7; fit -= 0.04) {
-    body.parentElement.style.setProperty("--fit", fit);
-    if (fits()) break;
-    if (fit < 0.85) body.classList.add("wraps"); // numbers of a wide table, rather than letters that nobody can read
+function fit() {
+  document.body.classList.add("measuring");
+  for (const body of document.querySelectorAll(".body")) {
+    const fits = () => body.scrollHeight <= body.clientHeight + 1 && body.scrollWidth <= body.clientWidth + 1;
+    const largest = body.querySelector(".code, .figure, .printed, img") || body.closest(".title") ? 1 : 1.16;
+    const shrink = (least) => {
+      for (let fit = largest; fit > least; fit -= 0.04) {
+        body.parentElement.style.setProperty("--fit", fit);
+        if (fits()) return true;
+      }
+      return false;
+    };
+    // The numbers of a wide table go on two lines before they are so small that nobody can read them.
+    if (!shrink(0.85)) {
+      body.classList.add("wraps");
+      shrink(0.7);
+    }
   }
+  document.body.classList.remove("measuring");
 }
-document.body.classList.remove("measuring");
 
 // The arrows to the side turn pages; those up and down go to the beginning of another section.
 const section = (step) => () => {
@@ -18,10 +27,17 @@ const section = (step) => () => {
   Reveal.slide(step < 0 && v > 0 ? h : Math.max(0, h + step), 0, -1);
 };
 
-Reveal.initialize({
-  width: 1280, height: 720, margin: 0.02, center: false, hash: true, slideNumber: "c/t", transition: "none",
-  backgroundTransition: "none", navigationMode: "linear", pdfSeparateFragments: false, pdfMaxPagesPerSlide: 1,
-  keyboard: { 38: section(-1), 40: section(1) },
+// When the pictures are there, and have their sizes.
+window.addEventListener("load", () => {
+  fit();
+  Reveal.initialize({
+    width: 1280, height: 720, margin: 0.02, center: false, hash: true, slideNumber: "c/t", transition: "none",
+    backgroundTransition: "none", navigationMode: "linear", pdfSeparateFragments: false, pdfMaxPagesPerSlide: 1,
+    keyboard: { 38: section(-1), 40: section(1) },
+  });
+  Reveal.addKeyBinding({ keyCode: 83, key: "S", description: "Speaker notes" }, speak);
+  Reveal.on("slidechanged", tell);
+  setInterval(tick, 1000);
 });
 
 for (const steps of document.querySelectorAll(".steps")) {
@@ -65,7 +81,3 @@ function speak() {
   };
   tell();
 }
-
-Reveal.addKeyBinding({ keyCode: 83, key: "S", description: "Speaker notes" }, speak);
-for (const event of ["ready", "slidechanged"]) Reveal.on(event, tell);
-setInterval(tick, 1000);
