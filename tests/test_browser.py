@@ -24,10 +24,16 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 LESSONS = [pytest.param(file, id=file.stem) for file in lecture.lessons()]
 HERE = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|file:|data:|blob:|about:")
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="no Chromium or Chrome is installed: `apt-get install chromium`, and these tests run",
-)
+pytestmark = [
+    pytest.mark.skipif(
+        CHROMIUM is None,
+        reason="no Chromium or Chrome is installed: `apt-get install chromium`, and these tests run",
+    ),
+    pytest.mark.skipif(
+        os.environ.get("LTCOURSE_BROWSER") != "1",
+        reason="they take several minutes: with LTCOURSE_BROWSER=1 these tests run",
+    ),
+]
 
 
 @pytest.fixture(scope="module")
