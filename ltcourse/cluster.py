@@ -170,9 +170,9 @@ def connect(scheduler: str) -> Iterator[Cluster]:
         from distributed import Client
     except ImportError as problem:
         raise ClusterError("Dask is not installed: `pip install -c constraints.txt -e .[cluster]`") from problem
-    log = logging.getLogger("distributed")
-    level = log.level
-    log.setLevel(logging.CRITICAL)  # all that it would tell comes as one sentence
+    logs = {log: log.level for log in map(logging.getLogger, ("distributed", "tornado.application"))}
+    for log in logs:
+        log.setLevel(logging.CRITICAL)  # all that they would tell comes as one sentence
     file = Path(scheduler)
     try:
         if "://" not in scheduler and file.suffix == ".json":
@@ -190,7 +190,8 @@ def connect(scheduler: str) -> Iterator[Cluster]:
         with client:
             yield Cluster(client)
     finally:
-        log.setLevel(level)
+        for log, level in logs.items():
+            log.setLevel(level)
 
 
 def facts() -> Facts:
