@@ -289,7 +289,8 @@ def repeated(record: Record) -> Measurement:
 
 
 def _network(record: Record) -> str:
-    return record.settings["network"].capitalize().replace("Lenet", "LeNet")
+    name = record.settings["network"]
+    return papers.HAN_TABLE_1[name].network if name in papers.HAN_TABLE_1 else name.capitalize()
 
 
 def _chosen(record: Record, initializer: str) -> list[tuple[float, float]]:

@@ -15,11 +15,11 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from executors import OneAfterAnother
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
@@ -376,16 +376,6 @@ def test_read_only_data_is_read_and_what_cannot_be_written_is_one_sentence(cours
 
 
 # A run in this process, whose trials are cheap
-
-
-class OneAfterAnother(Executor):
-    def submit(self, function, /, *given, **named):
-        future = Future()
-        try:
-            future.set_result(function(*given, **named))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 @pytest.fixture

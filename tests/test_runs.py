@@ -6,10 +6,11 @@ import functools
 import json
 import re
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from executors import OneAfterAnother
 
 from ltcourse import experiments, runs
 from ltcourse.han import Pruning
@@ -21,18 +22,6 @@ from ltcourse.trials import Experiment
 
 NAME = "cheap"
 RUN = experiments.run
-
-
-class OneAfterAnother(Executor):
-    """Does the work at once, in this process; an error ends the caller's loop as a lost machine would."""
-
-    def submit(self, function, /, *given, **named):
-        future = Future()
-        try:
-            future.set_result(function(*given, **named))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 def rows_of(settings, seed, device, journal):
