@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -71,6 +71,8 @@ class Live(Generic[T]):
         except KeyboardInterrupt:  # while the end is shown: nothing is lost even then
             self.interrupted = True
             self._screen.close()
+        if isinstance(self._work, Generator):
+            self._work.close()  # stopped while it was shown, it would hold what it uses for as long as this is kept
         return self.interrupted and kind in (None, KeyboardInterrupt)
 
     def _finish(self, well: bool) -> None:

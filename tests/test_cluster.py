@@ -15,6 +15,7 @@ import time
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import LocalCluster
 
@@ -39,7 +40,9 @@ class OneAfterAnother(Executor):
 def local():
     """Two workers on this machine, processes of one thread each, which come again when they are killed."""
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None, "memory_limit": 0}
-    with LocalCluster(**options, silence_logs=50) as started:
+    # a worker that is killed a second time at a bad moment would not come again: Dask looks 15 s after the first one
+    patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
+    with patient, LocalCluster(**options, silence_logs=50) as started:
         yield started
 
 

@@ -226,6 +226,23 @@ def test_ctrl_c_while_an_item_describes_itself_keeps_it(screen):
     assert live.interrupted and len(live.items) == 1
 
 
+def test_ctrl_c_while_an_item_is_shown_ends_the_work_at_once(screen):
+    ended = []
+
+    def work():
+        try:
+            yield from range(5)
+        finally:
+            ended.append(True)
+
+    def stop(items):
+        if not ended and len(items) == 2:
+            raise KeyboardInterrupt
+
+    live = watch(work(), "counting", draw=stop)
+    assert live.interrupted and live.items == [0, 1] and ended, "it would hold what it uses as long as it is kept"
+
+
 def test_ctrl_c_while_the_end_is_shown_loses_nothing(screen, monkeypatch):
     stops, show = [KeyboardInterrupt()], Live._show
 
