@@ -26,8 +26,14 @@
 #
 # | lesson | what it asks | slides |
 # |:--|:--|:--|
-# | 00 Start here | does it work on your machine? | – |
-# | 01 Pruning LeNet | how much of a network can go? | S1–S3 |
+# | [01 Pruning LeNet](01_pruning_lenet.ipynb) | how much of a network can go? | S1–S3 |
+# | [02 The slides' table whole](02_han_tables.ipynb) | what is 12× in bytes and in milliseconds? | S3 |
+# | [03 The lottery ticket](03_lottery_ticket.ipynb) | could the rest have been trained alone? | S4–S8 |
+# | [04 When tickets fail](04_when_tickets_fail.ipynb) | does every network hold a ticket? | S8 |
+# | [05 One ticket to win them all](05_one_ticket_to_win_them_all.ipynb) | is a ticket good for other data? | S6, S7 |
+# | [06 Initialization](06_initialization.ipynb) | how large should a network's first numbers be? | S12 |
+# | [07 Supermasks](07_supermasks.ipynb) | can a network work with no training at all? | S9–S14 |
+# | [08 Review](08_review.ipynb) | can you say it, and which claims hold? | S15–S17 |
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>

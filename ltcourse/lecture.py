@@ -36,8 +36,14 @@ class Section:
 
     @property
     def about(self) -> str:
-        """The numbers of the lecture's slides as text: "S6, S7"."""
-        return ", ".join(f"S{n}" for n in self.numbers)
+        """The numbers of the lecture's slides as text: "S6, S7", three in a row or more as "S9–S11"."""
+        runs: list[list[int]] = []
+        for n in self.numbers:
+            if runs and n == runs[-1][-1] + 1:
+                runs[-1].append(n)
+            else:
+                runs.append([n])
+        return ", ".join(f"S{run[0]}–S{run[-1]}" if len(run) > 2 else ", ".join(f"S{n}" for n in run) for run in runs)
 
 
 def tags(cell: NotebookNode) -> list[str]:

@@ -1,5 +1,8 @@
 """A lesson as a lecture: cells become slides, notes are planned minutes, and every lesson has its own."""
 
+import re
+from pathlib import Path
+
 import jupytext
 import nbformat
 import pytest
@@ -7,6 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ltcourse import lecture
 
+ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = lecture.lessons()
 NOTES = "<details><summary>For the instructor, 2.5 minutes</summary>\n\n**Say** this.\n\n</details>"
 
@@ -93,6 +97,20 @@ def test_sections_have_their_numbers_notes_minutes_and_cells():
     assert [index for index, _ in two.cells] == [4, 5]
 
 
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ([], ""),
+        ([3], "S3"),
+        ([3, 4], "S3, S4"),
+        ([9, 10, 11, 13, 14], "S9–S11, S13, S14"),
+        ([1, 2, 3, 17], "S1–S3, S17"),
+    ],
+)
+def test_three_slides_in_a_row_are_one_range(numbers, text):
+    assert lecture.Section("Heading", numbers=numbers).about == text
+
+
 @pytest.mark.parametrize("source", ["Say this.", NOTES.replace("2.5", "some"), NOTES.replace("</details>", "")])
 def test_notes_of_another_form_are_refused(source):
     with pytest.raises(ValueError, match="notes begin with <details><summary>For the instructor, 4 minutes"):
@@ -100,6 +118,16 @@ def test_notes_of_another_form_are_refused(source):
 
 
 # The lessons
+
+
+@pytest.mark.parametrize(
+    "text", [ROOT / "README.md", ROOT / "lessons" / "00_start_here.py"], ids=lambda file: file.name
+)
+def test_the_lists_of_lessons_name_every_lesson_and_no_other(text):
+    listed = re.findall(r"^(?:# )?\| \[(.+)\]\((?:notebooks/)?(.+)\.ipynb\)", text.read_text(encoding="utf-8"), re.M)
+    others = [file.stem for file in NOTEBOOKS if text.name == "README.md" or file.stem != text.stem]
+    assert [stem for _, stem in listed] == others
+    assert all(name.split()[0] == stem[:2] for name, stem in listed)
 
 
 def test_a_lesson_is_found_by_number_name_or_path(tmp_path):
