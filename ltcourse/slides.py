@@ -28,6 +28,7 @@ STEPS = "application/vnd.ltcourse.steps+json"
 _WIDE, _TALL = 1192, 590
 _SMALLEST = 330  # how tall a figure must at least stay
 _SHRINK = 60  # what a little smaller letters save
+_PIECE = 500  # how tall a piece of what a cell shows may be, so that a line of code has room above it
 _FENCE = re.compile(r"(```.*?^```|<details>.*?</details>)", re.DOTALL | re.MULTILINE)
 _DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 
@@ -149,6 +150,10 @@ def _of_section(section: Section, markdown: mistune.Markdown) -> list[_Page]:
             place(blocks[:end], late=True)
             leading = blocks[end:]
         elif cell.cell_type == "code":
+            if leading:
+                pages.append(_Page(section))
+                place(leading)
+                leading = []
             pages[-1].blocks += blocks
         else:
             place(blocks)
@@ -190,9 +195,9 @@ def _blocks(cell: NotebookNode, markdown: mistune.Markdown) -> Iterator[_Block]:
 def _output(output: NotebookNode, markdown: mistune.Markdown) -> Iterator[_Block]:
     """What a cell has shown."""
     if output.output_type == "stream":
-        yield _printed(output.text)
+        yield from _printed(output.text)
     elif output.output_type == "error":
-        yield _printed(f"{output.ename}: {output.evalue}")
+        yield from _printed(f"{output.ename}: {output.evalue}")
     elif STEPS in output.data:
         yield _steps(output.data["image/png"], output.data[STEPS])
     elif "image/png" in output.data:
@@ -202,12 +207,27 @@ def _output(output: NotebookNode, markdown: mistune.Markdown) -> Iterator[_Block
     elif "text/html" in output.data:
         yield _Block(f"<div>{output.data['text/html']}</div>", 200, "shown")
     elif "text/plain" in output.data:
-        yield _printed(output.data["text/plain"])
+        yield from _printed(output.data["text/plain"])
 
 
-def _printed(text: str) -> _Block:
-    tall = 18 + 27 * _lines(text.rstrip(), 92)
-    return _Block(f'<pre class="printed">{html.escape(text.rstrip())}</pre>', tall, "shown")
+def _printed(text: str) -> Iterator[_Block]:
+    """Printed lines, in pieces where they are many; indented lines stay with the line that they belong to."""
+    parts = [(part, 27.0 * _lines(part, 92)) for part in re.split(r"\n(?=\S)", text.rstrip())]
+    for piece, tall in _pieces(parts):
+        yield _Block(f'<pre class="printed">{html.escape(piece)}</pre>', 18 + tall, "shown")
+
+
+def _pieces(parts: list[tuple[str, float]]) -> Iterator[tuple[str, float]]:
+    """Join lines, each with its height, into pieces that are not too tall; where they all fit, into one."""
+    piece: list[str] = []
+    tall = 0.0
+    for text, height in parts:
+        if piece and tall + height > _PIECE:
+            yield "\n".join(piece), tall
+            piece, tall = [], 0.0
+        piece.append(text)
+        tall += height
+    yield "\n".join(piece), tall
 
 
 def _figure(png: str) -> _Block:
@@ -254,19 +274,33 @@ def _blocks_of(source: str, markdown: mistune.Markdown) -> Iterator[_Block]:
             yield _Block(f'<div class="display">{formulas.draw(found[1].strip(), display=True)}</div>', 100)
             continue
         lines = piece.split("\n")
+        if piece.startswith("|"):
+            for table, tall in _tables(lines):
+                yield _Block(str(markdown(table)).strip(), tall)
+            continue
         kind = "text"
         if piece.startswith("<details>"):
             tall, kind = 48.0, "folded"
         elif piece.startswith("```"):
             tall = 20 + 27 * _lines(piece, 92)
-        elif piece.startswith("|"):
-            tall = 40 * (len(lines) - 1) + 16
         elif re.match(r"[-*\d]", piece):
             items = re.split(r"\n(?=[-*\d])", piece)
             tall = 15 + sum(8 + 36 * _lines(" ".join(item.split()), 88) for item in items)
         else:
             tall = 15 + 36 * _lines(" ".join(lines), 92)
         yield _Block(str(markdown(piece)).strip(), tall, kind)
+
+
+def _tables(lines: list[str]) -> Iterator[tuple[str, float]]:
+    """A table with its height, or several with its header each where its rows are many."""
+    header, ruler, *rows = lines
+    cells = [re.sub(r"\]\([^)]*\)", "]", line).strip("|").split("|") for line in (header, *rows)]  # links as shown
+    longest = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    # of a line of about 100 letters a column gets its share by its longest cell, as a browser does it
+    share = max(1.0, sum(longest) / 100)
+    tall = [12 + 28.0 * max(math.ceil(len(c) * share / n) for c, n in zip(row, longest, strict=True)) for row in cells]
+    for piece, height in _pieces(list(zip(rows, tall[1:], strict=True))):
+        yield "\n".join([header, ruler, piece]), height + tall[0]
 
 
 def _markdown(folder: Path) -> mistune.Markdown:

@@ -131,6 +131,34 @@ def test_long_text_goes_on_as_many_slides_as_it_needs(export):
     assert len(pages(text)) >= 4
 
 
+def test_a_long_table_and_long_output_go_on_with_no_row_lost_and_the_header_repeated(export):
+    rows = "\n".join(f"| row{i} | {'some words ' * 9}| [there](a/long/address/{'x' * 300}) |" for i in range(20))
+    printed_rows = "\n".join(f"line{i}\n    of it" for i in range(40))
+    text = export(
+        new_markdown_cell("## One"),
+        new_code_cell("Table()", outputs=[shown(text_markdown=f"| a | b | c |\n|:--|:--|:--|\n{rows}", text_plain="")]),
+        new_markdown_cell("## Two"),
+        new_code_cell("print()", outputs=[printed(printed_rows)]),
+    )
+    tables = [page for page in pages(text) if "<table>" in page]
+    assert 2 <= len(tables) <= 4 and all("<th" in page for page in tables), "an address takes no room"
+    assert "print" not in tables[0] and "Table" in tables[0], "the first rows stand with the code"
+    assert re.findall(r">(row\d+)<", text) == [f"row{i}" for i in range(20)]
+    pieces = re.findall(r'<pre class="printed">(.*?)</pre>', text, re.DOTALL)
+    assert len(pieces) > 2 and "\n".join(pieces) == printed_rows and all(p.startswith("line") for p in pieces)
+
+
+def test_what_an_exercise_asks_stands_before_its_code(export):
+    asked = "\n\n".join(["Write a function that does what these words ask for. " * 6] * 3)
+    text = export(
+        new_markdown_cell("## One"),
+        new_code_cell("print(1)", outputs=[printed("\n".join(["one"] * 14))]),
+        new_markdown_cell(asked),
+        new_code_cell("def f(): ...", metadata={"tags": ["exercise"]}),
+    )
+    assert 0 < text.rindex("Write a function") < text.index('<span class="k">def</span>')
+
+
 # Nothing from outside
 
 
