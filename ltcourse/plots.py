@@ -143,9 +143,10 @@ def weight_histogram(
         return ax
     limit = limit or float(np.quantile(np.abs(values), 0.999))
     bins = np.linspace(-limit, limit, 121).tolist()
-    ax.hist(values[np.abs(values) >= cut], bins=bins, color=BLUE, label="kept")
+    # one outline: a bar for each bin would take several times as long to draw, too long under a slider
+    ax.hist(values[np.abs(values) >= cut], bins=bins, histtype="stepfilled", color=BLUE, label="kept")
     if cut > 0:
-        ax.hist(values[np.abs(values) < cut], bins=bins, color=ORANGE, label="pruned")
+        ax.hist(values[np.abs(values) < cut], bins=bins, histtype="stepfilled", color=ORANGE, label="pruned")
         for x in (-cut, cut):
             ax.axvline(x, color="black", linestyle="--", linewidth=1.5)
         ax.legend(loc="upper right")
@@ -179,9 +180,8 @@ def score_histogram(scores: Tensor, ax: Axes, *, kept: int) -> Axes:
     edges = np.linspace(0, float(ordered[len(ordered) // 500]), 60)
     groups = ((ordered[:kept], BLUE, "kept"), (ordered[kept:], GRAY, "not used"))
     for values, color, label in groups:
-        ax.hist(
-            np.clip(values, 0, edges[-1]), bins=edges.tolist(), color=color, alpha=0.8, label=f"{len(values):,} {label}"
-        )
+        shown, label = np.clip(values, 0, edges[-1]), f"{len(values):,} {label}"
+        ax.hist(shown, bins=edges.tolist(), histtype="stepfilled", color=color, alpha=0.8, label=label)
     ax.set(xlabel="|score|", yticks=[], title="its scores", ylim=(0, 1.35 * ax.get_ylim()[1]))
     ax.legend(loc="upper right")
     return ax

@@ -146,7 +146,8 @@ def _caption(step: Mapping[str, Any], choices: Mapping[str, Values]) -> str:
 def _png(draw: Draw, values: Mapping[str, Any]) -> bytes:
     figure = draw(**values)
     try:
-        picture = print_figure(figure, fmt="png")
+        # of one size, so that it does not jump; cut to what is drawn, it would be laid out twice
+        picture = print_figure(figure, fmt="png", bbox_inches=None)
         if not isinstance(picture, bytes):
             raise ValueError("the figure is empty")
         return picture
@@ -224,7 +225,7 @@ class TicketStepper:
     def draw(self, round: int, weights: str) -> Figure:
         """Draw a round: its surviving weights ("before" or "after" training), its mask by pixel, its accuracy."""
         here = self._rounds[self.numbers.index(round)]
-        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.6), width_ratios=(1.1, 0.9, 1.1))
+        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4.6), width_ratios=(1.1, 0.9, 1.1))
         mask = here.mask[self._layer]
         values = {"before": self._initial, "after": here.state}[weights][self._layer]
         name = self._layer.removesuffix(".weight")
@@ -267,7 +268,7 @@ class PopupExplorer:
     def draw(self, k: float) -> Figure:
         """Draw accuracy against k, the scores with the cut at this k, and the pixels that the kept edges look at."""
         here = self.ks.index(k)
-        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.6), width_ratios=(1.1, 1.1, 0.9))
+        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4.6), width_ratios=(1.1, 1.1, 0.9))
         left.plot(self.ks, self.accuracies, color=plots.BLUE)
         left.axvline(self._k, color=plots.GRAY, linestyle="--", label=f"trained at k = {percent(self._k, 0)}")
         left.plot([k], [self.accuracies[here]], color=plots.ORANGE, marker="o", markersize=15)
@@ -371,7 +372,7 @@ class TransferExplorer:
 
     def draw(self, source: str, target: str, density: int) -> Figure:
         """Draw the matrix at a round, the chosen cell framed, beside the accuracies of the cell and its controls."""
-        figure, (left, right) = plt.subplots(1, 2, figsize=(15, 4.8), width_ratios=(1, 1.1))
+        figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.8), width_ratios=(1, 1.1))
         gains, size = self._gains[density], percent(self._matrix.density(density))
         plots.transfer_matrix(gains, left, f"ticket − random, points, $P_m$ = {size}", limit=self._limit)
         corner = self.targets.index(target) - 0.5, self.sources.index(source) - 0.5
