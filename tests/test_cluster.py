@@ -12,12 +12,12 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import dask
 import pytest
 from distributed import LocalCluster
+from executors import OneAfterAnother
 
 from ltcourse import cli, cluster, data, experiments, machine, runs, trials
 from ltcourse.cluster import ClusterError
@@ -27,13 +27,6 @@ ROOT = Path(__file__).resolve().parent.parent
 NAME = "lottery-lenet-300-100"
 SEEDS = tuple(range(8))
 KILLS = int(os.environ.get("LTCOURSE_KILLS", "5"))
-
-
-class OneAfterAnother(Executor):
-    def submit(self, function, /, *given, **named):
-        future = Future()
-        future.set_result(function(*given, **named))
-        return future
 
 
 @pytest.fixture(scope="module")

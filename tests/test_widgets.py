@@ -7,6 +7,7 @@ import time
 import pytest
 import torch
 from matplotlib import pyplot as plt
+from outlines import counted
 
 from ltcourse import masks, models, plots, signals, slides, supermasks, widgets
 from ltcourse.initializers import kaiming_normal, with_gain
@@ -142,7 +143,7 @@ def test_each_round_shows_its_weights_its_mask_and_its_accuracy(lottery, stepper
     assert f"{int(mask.sum()):,} weights {weights} training" in left.get_title()
     values = (θ0 if weights == "before" else here.state)["fc1.weight"][mask]
     limit = left.get_xlim()[1]
-    assert sum(p.get_height() for p in left.patches) == ((values.abs() <= limit) & (values != 0)).sum()
+    assert sum(counted(p)[1].sum() for p in left.patches) == ((values.abs() <= limit) & (values != 0)).sum()
     assert middle.images[0].get_array().tolist() == mask.sum(0).view(28, 28).tolist()
     marked = right.get_lines()[-1]
     assert marked.get_xdata()[0] == here.density and marked.get_ydata()[0] == here.history.validation_accuracy[-1]
