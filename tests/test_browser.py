@@ -164,15 +164,15 @@ def test_a_lesson_runs_in_jupyterlab_and_its_widgets_respond(page, lab, lesson):
     failed = [cell for cell in code if cell["errors"] and "raises-exception" not in cell["tags"]]
     assert not failed, failed
     for cell in code:
-        if "widgets.explore(" in cell["source"]:
-            explorer = scrolled_to(page, cell["index"])
-            try_widget(page, explorer)
+        for shows, (root, tried) in WIDGETS.items():
+            if shows in cell["source"]:
+                tried(page, scrolled_to(page, cell["index"], root))
     assert page.locator(".jp-Dialog").count() == 0, "a dialog is in the way"
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
 
-def scrolled_to(page, index):
-    """The explorer in the cell of that index, in view."""
+def scrolled_to(page, index, root):
+    """The widget in the cell of that index, in view."""
     page.evaluate(
         """(index) => {
             const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -181,12 +181,12 @@ def scrolled_to(page, index):
         }""",
         index,
     )
-    explorer = page.locator(f'.jp-Cell[data-windowed-list-index="{index}"] .ltcourse-explorer')
-    explorer.wait_for()
-    return explorer
+    widget = page.locator(f'.jp-Cell[data-windowed-list-index="{index}"] {root}').first
+    widget.wait_for()
+    return widget
 
 
-def try_widget(page, explorer):
+def try_explorer(page, explorer):
     """Each slider moves by keys; the first one also by the mouse, and fast."""
     image, readouts = explorer.locator("img"), explorer.locator(".widget-readout")
     handles = explorer.locator(".noUi-handle")
@@ -219,6 +219,73 @@ def try_widget(page, explorer):
     assert explorer.locator(".widget-label").last.inner_text().strip() == "", "the widget tells of a problem"
     width = image.bounding_box()["width"]
     assert width > 700, f"a picture of {width:.0f} pixels is too small for a projector"
+
+
+def try_quiz(page, quiz):
+    """By keys alone: a wrong option and the right one, each with its reply, and on to the next question."""
+
+    def options():
+        return quiz.locator("button").filter(has_text=re.compile("^[A-H]$"))
+
+    def focused(words):
+        return page.evaluate("document.activeElement.innerText") == words
+
+    asked = quiz.inner_text()
+    options().first.focus()
+    for _ in range(options().count()):
+        before = quiz.inner_text()
+        page.keyboard.press("Space")
+        until(lambda before=before: quiz.inner_text() != before, "nothing is replied")
+        if "✔" in quiz.inner_text():
+            break
+        assert "Try another option" in quiz.inner_text()
+        page.keyboard.press("Tab")
+    until(lambda: focused("Next"), "the next key is not expected at Next")
+    page.keyboard.press("Enter")
+    until(lambda: focused("A"), "the next key is not expected at the first option")
+    assert quiz.inner_text() != asked and "to go" in quiz.inner_text()
+
+
+def try_choice(page, choice):
+    """By the mouse: each option has a reply, and one of them is right."""
+    buttons, replies = choice.locator("button"), set()
+    for i in range(buttons.count()):
+        buttons.nth(i).click()
+        until(lambda letter="ABCDEFGH"[i]: re.search(f"[✔✘] {letter} ·", choice.inner_text()), "nothing is replied")
+        replies.add(re.search("[✔✘] .*", choice.inner_text())[0])
+    assert len(replies) == buttons.count() > 2 and sum("✔" in reply for reply in replies) == 1
+
+
+def try_own_words(page, answer):
+    """By keys: write, see one point after the other, tick what one has said, and be told what is missing."""
+    button = answer.locator("button").last
+    answer.locator("textarea").fill(
+        "A dense network contains a smaller network that trains to the same accuracy alone."
+    )
+    button.focus()
+    seen = 0
+    while button.inner_text() != "What is missing?":
+        before = answer.inner_text()
+        page.keyboard.press("Enter")
+        until(lambda before=before: answer.inner_text() != before, "the next point does not come")
+        seen += 1
+    assert seen == answer.get_by_text(re.compile(r"^\d of \d · ")).count() + 1 > 3
+    answer.locator("input[type=checkbox]").first.focus()
+    page.keyboard.press("Space")
+    button.focus()
+    page.keyboard.press("Enter")
+    until(button.is_disabled, "it goes on for ever")
+    until(lambda: "missing" in answer.inner_text().lower(), "what is missing is not told")
+
+
+# What shows a widget in a lesson: where it is in the output, and how it is tried.
+_BOX = ".jp-OutputArea-output .widget-vbox"
+WIDGETS = {
+    "widgets.explore(": (".ltcourse-explorer", try_explorer),
+    "quiz.Quiz(": (_BOX, try_quiz),
+    "quiz.MultipleChoice(": (_BOX, try_choice),
+    "review.OwnWords(": (_BOX, try_own_words),
+}
 
 
 def settled(page, readout, image):
@@ -335,12 +402,12 @@ def test_what_comes_from_outside_is_refused_and_counted(browser, tmp_path):
 
 
 def test_each_widget_of_the_lessons_is_tried():
-    """`widgets.explore(` is how a lesson shows a widget: a new way would go untested here."""
+    """A new way in which a lesson shows a widget would go untested here."""
     sources = [
         cell.source
         for file in lecture.lessons()
         for cell in nbformat.read(file, as_version=4).cells
         if cell.cell_type == "code"
     ]
-    assert sum("widgets.explore(" in source for source in sources) >= 6
+    assert [sum(shows in source for source in sources) for shows in WIDGETS] == [6, 1, 3, 3]
     assert not [source for source in sources if re.search(r"\binteract|ipywidgets", source)]
