@@ -1,7 +1,9 @@
 """The figures draw the data that they are given, with labels, also at the extremes."""
 
 import dataclasses
+import re
 import warnings
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -15,6 +17,8 @@ from ltcourse import masks, models, plots
 from ltcourse.data import Dataset, Split
 from ltcourse.sparsity import Layer
 from ltcourse.training import History
+
+LESSONS = Path(__file__).resolve().parent.parent / "lessons"
 
 
 @pytest.fixture
@@ -65,6 +69,16 @@ def test_the_style_can_be_read_from_the_back_row():
         plots.use_style()
         for name in ("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize"):
             assert mpl.rcParams[name] >= 13
+
+
+@pytest.mark.parametrize("lesson", sorted(LESSONS.glob("*.py")), ids=lambda file: file.stem)
+def test_a_lesson_draws_in_the_style_and_in_sizes_that_a_slide_can_show(lesson):
+    text = lesson.read_text(encoding="utf-8")
+    drawn = re.search(r"plt\.|plots\.|widgets\.", text)
+    assert not drawn or "\nplots.use_style()\n" in text
+    assert "rcParams" not in text and "plt.style" not in text
+    assert all(int(size) >= 11 for size in re.findall(r"fontsize=(\d+)", text))
+    assert all(float(wide) <= 15 for wide in re.findall(r"figsize=\(([\d.]+)", text)), "its letters shrink on a slide"
 
 
 def test_colors_are_told_apart():
