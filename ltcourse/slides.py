@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -274,7 +275,7 @@ def _blocks_of(source: str, markdown: mistune.Markdown) -> Iterator[_Block]:
             yield _Block(f'<div class="display">{formulas.draw(found[1].strip(), display=True)}</div>', 100)
             continue
         lines = piece.split("\n")
-        if piece.startswith("|"):
+        if piece.startswith("|") and len(lines) > 2:
             for table, tall in _tables(lines):
                 yield _Block(str(markdown(table)).strip(), tall)
             continue
@@ -294,11 +295,12 @@ def _blocks_of(source: str, markdown: mistune.Markdown) -> Iterator[_Block]:
 def _tables(lines: list[str]) -> Iterator[tuple[str, float]]:
     """A table with its height, or several with its header each where its rows are many."""
     header, ruler, *rows = lines
-    cells = [re.sub(r"\]\([^)]*\)", "]", line).strip("|").split("|") for line in (header, *rows)]  # links as shown
-    longest = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    as_shown = (re.sub(r"\]\([^)]*\)", "]", line).removeprefix("|").removesuffix("|") for line in (header, *rows))
+    cells = [re.split(r"(?<!\\)\|", line) for line in as_shown]
+    longest = [max(1, *map(len, column)) for column in zip_longest(*cells, fillvalue="")]
     # of a line of about 100 letters a column gets its share by its longest cell, as a browser does it
     share = max(1.0, sum(longest) / 100)
-    tall = [12 + 28.0 * max(math.ceil(len(c) * share / n) for c, n in zip(row, longest, strict=True)) for row in cells]
+    tall = [12 + 28.0 * max(math.ceil(len(c) * share / n) for c, n in zip(row, longest, strict=False)) for row in cells]
     for piece, height in _pieces(list(zip(rows, tall[1:], strict=True))):
         yield "\n".join([header, ruler, piece]), height + tall[0]
 

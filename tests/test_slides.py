@@ -148,6 +148,21 @@ def test_a_long_table_and_long_output_go_on_with_no_row_lost_and_the_header_repe
     assert len(pieces) > 2 and "\n".join(pieces) == printed_rows and all(p.startswith("line") for p in pieces)
 
 
+@pytest.mark.parametrize(
+    ("table", "seen"),
+    [
+        ("| a || b |\n|:--|:--|:--|\n| 1 || 2 |", ">2</td>"),
+        ("| a | b |\n|:--|:--|\n| \\|w\\| | 2 |", ">|w|</td>"),
+        ("|a|b|\n|-|-|\n|1|", "|1|"),
+        ("|w| is one", "|w| is one"),
+    ],
+    ids=["an empty column", "a bar in a cell", "a short row", "no table"],
+)
+def test_a_table_of_another_form_is_shown_too(export, table, seen):
+    text = export(new_markdown_cell(f"## One\n\n{table}"))
+    assert len(pages(text)) == 2 and seen in text
+
+
 def test_what_an_exercise_asks_stands_before_its_code(export):
     asked = "\n\n".join(["Write a function that does what these words ask for. " * 6] * 3)
     text = export(
