@@ -10,9 +10,10 @@ from itertools import product
 from typing import Any
 
 import ipywidgets
-from IPython.core.pylabtools import print_figure
+import numpy as np
 from IPython.display import display
 from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
@@ -144,13 +145,15 @@ def _caption(step: Mapping[str, Any], choices: Mapping[str, Values]) -> str:
 
 
 def _png(draw: Draw, values: Mapping[str, Any]) -> bytes:
+    """The figure as a picture, of one size at all values, laid out and drawn once; saving it would draw it twice."""
     figure = draw(**values)
     try:
-        # of one size, so that it does not jump; cut to what is drawn, it would be laid out twice
-        picture = print_figure(figure, fmt="png", bbox_inches=None)
-        if not isinstance(picture, bytes):
+        if not figure.axes:
             raise ValueError("the figure is empty")
-        return picture
+        canvas, file = FigureCanvasAgg(figure), BytesIO()
+        canvas.draw()
+        Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(file, "PNG")
+        return file.getvalue()
     finally:
         plt.close(figure)
 
