@@ -108,7 +108,7 @@ EXPERIMENTS = (
             "smoke": ("cifar-10-mini", 1 / 16, _recipes(0.02, 8, 4), 2, 1),
             "class": ("cifar-10-mini", 1 / 8, _recipes(0.02, 120, 40), 2, 1),
             # a round as long as the training: at half of it, a ninth was 0.46 points behind on the validation set
-            "desk": ("cifar-10", 1 / 2, _recipes(0.02, 2_808, 2_808), 3, 1),
+            "desk": ("cifar-10", 1 / 2, _recipes(0.02, 2_808, 2_808), 3, 2),
             "paper": ("cifar-10", 1.0, _recipes(0.02, 35_100, 7_020), 5, 3),
         },
     ),
