@@ -702,12 +702,18 @@ def test_a_kernel_interrupted_and_restarted_in_the_middle_of_a_run_goes_on_and_l
             time.sleep(0.02)
         act()
 
-    asked = {"rows": "len(live.items)", "stopped": "live.interrupted", "left": "len(multiprocessing.active_children())"}
+    asked = {
+        "rows": "[arrival.row for arrival in live.items]",
+        "stopped": "live.interrupted",
+        "left": "len(multiprocessing.active_children())",
+    }
     found = kernel.run(cell, lambda: when_rows(2, kernel.manager.interrupt_kernel), **asked)
     assert found["stopped"] and found["left"] == 0
-    before = len(Journal.read(journal).rows)
+    written = Journal.read(journal).rows
+    before = len(written)
     assert 2 <= before < experiments.settings(NAME, "smoke").trainings
-    assert before - 1 <= found["rows"] <= before, "a training is written down before it is handed on"
+    # the process that trains writes a row down before it hands it on: what is written may be ahead of what is shown
+    assert found["rows"] == written[: len(found["rows"])]
 
     kernel.client.execute(cell)
     when_rows(before + 1, lambda: kernel.manager.restart_kernel(now=True))
@@ -715,10 +721,10 @@ def test_a_kernel_interrupted_and_restarted_in_the_middle_of_a_run_goes_on_and_l
     kernel.connect()
     kept = Journal.read(journal).rows
     assert len(kept) > before
-    found = kernel.run(cell, **asked, all="[arrival.row for arrival in live.items]")
-    assert not found["stopped"] and found["left"] == 0 and found["all"][: len(kept)] == kept
+    found = kernel.run(cell, **asked)
+    assert not found["stopped"] and found["left"] == 0 and found["rows"][: len(kept)] == kept
     alone = experiments.run(NAME, "smoke", seeds=(0,), executor=OneAfterAnother(), device="cpu")
-    assert [untimed(row) for row in found["all"]] == [untimed(row) for _, row in alone]
+    assert [untimed(row) for row in found["rows"]] == [untimed(row) for _, row in alone]
 
 
 def untimed(row):
