@@ -104,13 +104,26 @@ def run(
     elif device == "cpu":
         yield from _pool(name, chosen, seeds, device, folder)
     else:
-        for seed in seeds:
-            for row in trials.rows(get(name), chosen, seed, device, _journal(folder, seed)):
-                yield seed, row
+        yield from _one_after_another(name, chosen, seeds, device, folder)
 
 
 def _journal(folder: Path | None, seed: int) -> Path | None:
     return None if folder is None else folder / f"seed-{seed}.safetensors"
+
+
+def _one_after_another(
+    name: str, chosen: Settings, seeds: tuple[int, ...], device: str, folder: Path | None
+) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of the trials as they come, then raise the error of the first that failed."""
+    failed: Exception | None = None
+    for seed in seeds:
+        try:
+            for row in trials.rows(get(name), chosen, seed, device, _journal(folder, seed)):
+                yield seed, row
+        except Exception as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 def _submit(
@@ -133,8 +146,18 @@ def _submit(
         raise failed
 
 
+_ALONE = threading.Lock()  # PyTorch's threads, flags and cache of computed weights are the whole process's
+
+
 def _trial(name: str, chosen: Settings, seed: int, device: str, folder: Path | None) -> list[Row]:
-    return list(trials.rows(get(name), chosen, seed, device, _journal(folder, seed)))
+    with _ALONE:
+        before = torch.get_num_threads()
+        if device == "cpu":
+            torch.set_num_threads(1)  # as in the pool: sums are added in another order by two
+        try:
+            return list(trials.rows(get(name), chosen, seed, device, _journal(folder, seed)))
+        finally:
+            torch.set_num_threads(before)
 
 
 # The pool of this machine

@@ -7,11 +7,12 @@ import multiprocessing
 import subprocess
 import sys
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
+from executors import OneAfterAnother
 
 from ltcourse import experiments, masks, models, papers
 from ltcourse.experiments import EXPERIMENTS
@@ -27,19 +28,6 @@ LENETS = ("lenet-300-100", "lenet-5")
 @pytest.fixture(autouse=True)
 def default_budget(monkeypatch):
     monkeypatch.delenv("LTCOURSE_BUDGET", raising=False)
-
-
-class OneAfterAnother(Executor):
-    """Does the work at once, in this process, with one thread as the pool's processes have."""
-
-    def submit(self, function, /, *given, **named):
-        future, threads = Future(), torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            future.set_result(function(*given, **named))
-        finally:
-            torch.set_num_threads(threads)
-        return future
 
 
 # As data
@@ -232,10 +220,9 @@ def test_rows_do_not_depend_on_the_executor():
     name, seeds = "han-lenet-300-100", (0, 3)
     here = by_seed(experiments.run(name, "smoke", seeds=seeds, executor=OneAfterAnother(), device="cpu"))
     pool = by_seed(experiments.run(name, "smoke", seeds=seeds, device="cpu"))  # a pool of processes
-    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as threads:
-        in_a_thread = by_seed(experiments.run(name, "smoke", seeds=(3,), executor=threads, device="cpu"))
-    assert here == pool
-    assert here[3] == in_a_thread[3]
+    with ThreadPoolExecutor(2) as threads:
+        in_threads = by_seed(experiments.run(name, "smoke", seeds=seeds, executor=threads, device="cpu"))
+    assert here == pool == in_threads
     assert set(here) == set(seeds) and here[0] != here[3], "a seed decides the result"
 
     settings = experiments.settings(name, "smoke")
@@ -253,6 +240,43 @@ def test_rows_do_not_depend_on_the_executor():
                 assert r["density"] < 1 / 12
                 for layer, share in settings.shares.items():
                     assert r["layers"][layer] == pytest.approx(share, abs=0.001)
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    assert torch.get_num_threads() == 2, "a trial leaves the process as it was"
+    torch.set_num_threads(before)
+
+
+def test_threads_that_train_beside_each_other_do_not_meet_in_the_weights_that_edge_popup_computes(two_threads):
+    with ThreadPoolExecutor(2) as threads:
+        arrived = experiments.run("hidden-lenet-300-100", "smoke", seeds=(0, 1), executor=threads, device="cpu")
+        beside = by_seed(arrived)
+    assert beside == by_seed(experiments.run("hidden-lenet-300-100", "smoke", seeds=(0, 1), device="cpu"))
+
+
+def test_a_trial_has_one_thread_wherever_it_runs(two_threads, monkeypatch):
+    """By two, sums of many numbers are added in another order than in the pool."""
+    monkeypatch.setattr(experiments.trials, "rows", lambda *given: [{"threads": torch.get_num_threads()}])
+    for executor in (OneAfterAnother(), ThreadPoolExecutor(2)):
+        rows = list(experiments.run("lottery-conv-2", "smoke", seeds=(0, 1), executor=executor, device="cpu"))
+        assert [row for _, row in rows] == 2 * [{"threads": 1}]
+
+
+def test_a_trial_that_fails_on_a_gpu_does_not_keep_the_others_from_running(monkeypatch):
+    def rows(experiment, chosen, seed, device, file):
+        if seed != 1:
+            raise FloatingPointError(f"seed {seed} diverged")
+        yield {"seed": seed}
+
+    monkeypatch.setattr(experiments.trials, "rows", rows)
+    arrived = experiments.run("han-lenet-5", "smoke", seeds=(0, 1, 2), device="cuda")
+    assert next(arrived) == (1, {"seed": 1})
+    with pytest.raises(FloatingPointError, match="seed 0"):
+        next(arrived)
 
 
 def test_the_lottery_is_the_same_serial_and_in_a_pool():

@@ -4,10 +4,10 @@ import multiprocessing
 import os
 import signal
 import time
-from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
+from executors import OneAfterAnother
 
 from ltcourse import experiments, masks, models
 from ltcourse.journal import Journal
@@ -17,15 +17,6 @@ from ltcourse.training import History
 
 NAME = "lottery-lenet-300-100"
 ROWS = experiments.settings(NAME, "smoke").trainings
-
-
-class OneAfterAnother(Executor):
-    """Does the work at once, in this process."""
-
-    def submit(self, function, /, *given, **named):
-        future = Future()
-        future.set_result(function(*given, **named))
-        return future
 
 
 def untimed(rows):
