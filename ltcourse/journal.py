@@ -89,9 +89,10 @@ class Journal:
                 told = content.metadata()
                 heads = json.loads(told["rounds"])
                 parts: dict[str, dict[str, Any]] = {name: {"mask": {}, "state": {}} for name in heads}
+                # copies: Windows does not let go of a file that tensors still look into, and it is to be replaced
                 for key in content.keys():  # noqa: SIM118 (it is no dict)
                     name, kind, tensor = key.split("/")
-                    parts[name][kind][tensor] = content.get_tensor(key).to(device)
+                    parts[name][kind][tensor] = content.get_tensor(key).to(device, copy=True)
                 rounds = {
                     name: Round(head["number"], parts[name]["mask"], parts[name]["state"], History(**head["history"]))
                     for name, head in heads.items()

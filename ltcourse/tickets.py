@@ -80,7 +80,7 @@ def load(file: Path | str) -> Ticket:
             groups: dict[str, State] = {"mask": {}, "weights": {}}
             for key in content.keys():  # noqa: SIM118 (it is no dict)
                 kind, _, tensor = key.partition("/")
-                groups[kind][tensor] = content.get_tensor(key)
+                groups[kind][tensor] = content.get_tensor(key).clone()  # no view of the file
         ticket = Ticket(groups["mask"], groups["weights"], int(told["iteration"]), dict(told["origin"]))
         whole = ticket.mask and all(
             m.dtype == torch.bool and m.shape == ticket.weights[layer].shape for layer, m in ticket.mask.items()

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -235,3 +236,13 @@ def test_follow_begins_with_the_round_that_was_noted_and_does_not_train_it_again
     assert all(map(equal_rounds, again, unbroken[number:]))
     assert len(small_trials) == 3 - number
     assert equal_rounds(journal.rounds["fine-tuned"], unbroken[0]), "another loop's round"
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="asks Linux which files are looked into")
+def test_a_journal_that_was_read_can_be_replaced_on_windows_too(file):
+    """Windows refuses to replace a file that somebody looks into."""
+    written = Journal(file=file)
+    written.rounds["ticket"] = some_round(models.create("lenet-300-100"))
+    written.note(ROW)
+    read = Journal.read(file)
+    assert read.rounds["ticket"].state and file.name not in Path("/proc/self/maps").read_text()

@@ -1,6 +1,7 @@
 """Tickets: to a file and back bit by bit, damaged ones refused, into other networks, and how alike two are."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -252,3 +253,10 @@ def test_masks_of_two_networks_have_no_overlap():
     for a, b in ((one, other), (one, {name: m[:2] for name, m in one.items()})):
         with pytest.raises(TicketError, match="two different networks"):
             overlap(a, b)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="asks Linux which files are looked into")
+def test_a_ticket_that_was_read_can_be_replaced_on_windows_too(tmp_path, small):
+    file = tickets.save(small, tmp_path / "a-ticket-of-its-own.ticket")
+    read = tickets.load(file)
+    assert read.weights and file.name not in Path("/proc/self/maps").read_text()
