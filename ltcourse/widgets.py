@@ -185,11 +185,17 @@ class ThresholdExplorer:
         self.weights = {name: p.detach().clone() for name, p in masks.prunable(network).items()}
         whole = masks.dense(network)
         self.accuracies = []
-        for share in self.shares:
-            masks.apply(network, masks.magnitude(self.weights, whole, share))
-            self.accuracies.append(evaluate(network, split)[1])
-            for name, p in masks.prunable(network).items():
-                p.data.copy_(self.weights[name])
+        try:
+            for share in self.shares:
+                masks.apply(network, masks.magnitude(self.weights, whole, share))
+                self.accuracies.append(evaluate(network, split)[1])
+                self._restore(network)
+        finally:  # a Ctrl-C must not leave the network pruned
+            self._restore(network)
+
+    def _restore(self, network: nn.Module) -> None:
+        for name, p in masks.prunable(network).items():
+            p.data.copy_(self.weights[name])
 
     def draw(self, pruned: float, layer: str) -> Figure:
         """Draw the layer's weights with the threshold that prunes this share, beside accuracy against the share."""
@@ -260,11 +266,13 @@ class PopupExplorer:
         self._shape = shape
         self.trained_at = {name: popup.k for name, popup in supermasks.scored(network).items()}
         self.accuracies, self.masks = [], []
-        for k in self.ks:
-            supermasks.set_k(network, k)
-            self.accuracies.append(evaluate(network, split)[1])
-            self.masks.append(supermasks.supermask(network)[layer])
-        supermasks.set_k(network, self.trained_at)
+        try:
+            for k in self.ks:
+                supermasks.set_k(network, k)
+                self.accuracies.append(evaluate(network, split)[1])
+                self.masks.append(supermasks.supermask(network)[layer])
+        finally:  # a Ctrl-C must not leave the network at another k
+            supermasks.set_k(network, self.trained_at)
         self._scores = supermasks.scored(network)[layer].scores.detach().abs().flatten()
         self._k = self.trained_at[layer]
 

@@ -62,6 +62,29 @@ def test_the_network_is_left_as_it_was(network, clothes):
     assert all(p.requires_grad for p in network.parameters())
 
 
+def test_ctrl_c_leaves_the_network_as_it_was(network, clothes, monkeypatch):
+    """A reader who does not want to wait goes on with the whole network, and with the k that was trained."""
+    before, popup = snapshot(network), supermasks.edge_popup(models.create("lenet-300-100"), 0.5)
+    for make in (
+        lambda: ThresholdExplorer(network, clothes.validation, SHARES),
+        lambda: PopupExplorer(popup, clothes.validation, (0.1, 0.3, 0.7), "fc1.weight", (28, 28)),
+    ):
+        done = []
+
+        def stopped(*given, done=done):
+            done.append(given)
+            if len(done) == 3:
+                raise KeyboardInterrupt
+            return 0.0, 0.0
+
+        monkeypatch.setattr(widgets, "evaluate", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            make()
+        assert len(done) == 3
+    assert all(torch.equal(p, before[name]) for name, p in network.state_dict().items())
+    assert {scores.k for scores in supermasks.scored(popup).values()} == {0.5}
+
+
 def test_later_training_does_not_change_what_is_shown(network, clothes):
     explorer = ThresholdExplorer(network, clothes.validation, [0.5])
     before = {name: w.clone() for name, w in explorer.weights.items()}
