@@ -38,13 +38,28 @@ class Dropout(nn.Module):
         self._layer = (layer,)  # in a tuple, so that the layer does not become a part of this module as well
         self._place = 0
 
+    @property
+    def layer(self) -> nn.Linear:
+        """The dense layer that the dropout belongs to."""
+        return self._layer[0]
+
+    def moved_to(self, smaller: nn.Linear) -> "Dropout":
+        """Return the same dropout for what is left of its layer when neurons are removed, at the same place.
+
+        The rule goes on counting from the whole layer.
+        """
+        rate = rate_after_pruning(self.dense_rate, smaller.weight.numel(), self.layer.weight.numel())
+        moved = Dropout(rate, smaller)
+        moved.begin(self._place)
+        return moved
+
     def begin(self, seed: int) -> None:
         """Put the generator at the beginning of the sequence of a seed."""
         self._place = seed
 
     def train(self, mode: bool = True) -> "Dropout":
         """Switch between training, at the rate that fits the layer as it is now, and evaluation."""
-        weight = self._layer[0].weight
+        weight = self.layer.weight
         if mode and not weight.is_meta:
             kept = int(torch.count_nonzero(weight))
             self.rate = rate_after_pruning(self.dense_rate, kept, weight.numel())

@@ -79,8 +79,15 @@ def remove(network: nn.Sequential, mask: Mask) -> tuple[nn.Sequential, Mask]:
             small_mask[f"{name}.weight"] = kept.to(state[f"{name}.weight"].device)
         elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             smaller[name] = _smaller_norm(module, stay[last])
-        else:
+        elif not isinstance(module, Dropout):
             smaller[name] = module
+        else:
+            smaller[name] = nn.Identity()  # its place: it belongs to a layer that is not there yet
+    for module in network:
+        if isinstance(module, Dropout):
+            layer = smaller[names[id(module.layer)]]
+            assert isinstance(layer, nn.Linear)
+            smaller[names[id(module)]] = module.moved_to(layer)
     result = nn.Sequential(OrderedDict(smaller)).train(network.training)
     return masks.apply(result, small_mask), small_mask  # type: ignore[return-value]
 
@@ -125,7 +132,8 @@ def _constants(links: list[_Link]) -> tuple[list[Tensor], list[Tensor]]:
         if following is None:
             constant.append(here)
             break
-        if isinstance(following.layer, nn.Conv2d) and any(_padding(following.layer)):
+        padded = [m for m in link.behind if isinstance(m, nn.AvgPool2d) and m.padding not in (0, (0, 0))]
+        if padded or (isinstance(following.layer, nn.Conv2d) and any(_padding(following.layer))):
             here &= passed == 0
         constant.append(here)
         times = following.keep.shape[1] // len(here)

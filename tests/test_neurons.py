@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ltcourse import masks, models, neurons
+from ltcourse.dropout import Dropout, rate_after_pruning
 from ltcourse.models import snapshot
 
 
@@ -126,3 +127,37 @@ def test_what_is_no_chain_is_refused(name):
     network = models.create(name, width=1 / 16)
     with pytest.raises(ValueError, match=r"in groups|neurons can be removed from a chain"):
         neurons.dead(network, masks.dense(network))
+
+
+def test_dropout_belongs_to_what_is_left_of_its_layer():
+    network, mask = pruned(models.create("vgg-16", shape=(3, 32, 32), width=1 / 32), 0.05)
+    network.eval()
+    places = [module._place for module in network if isinstance(module, Dropout)]
+    smaller, _ = neurons.remove(network, mask)
+    found = 0
+    for name, module in network.named_children():
+        if isinstance(module, Dropout):
+            found += 1
+            moved = smaller.get_submodule(name)
+            whole, left = module.layer.weight, moved.layer.weight
+            assert moved.layer in smaller and left.numel() < whole.numel()
+            moved.train()
+            assert moved.rate == pytest.approx(rate_after_pruning(0.5, int((left != 0).sum()), whole.numel()))
+            assert not module.training, "the given network is left as it was"
+    assert found == 2
+    smaller.train()(images((3, 32, 32)))
+    assert places == [module._place for module in network if isinstance(module, Dropout)]
+
+
+def test_a_constant_before_padded_pooling_is_none_at_the_border():
+    network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.AvgPool2d(2, padding=1), nn.Conv2d(4, 3, 3))
+    network = with_biases(network).eval()
+    mask = masks.dense(network)
+    mask["0.weight"][:2] = False  # two channels without inputs: all that they pass on is their bias
+    with torch.no_grad():
+        network[0].bias.copy_(torch.tensor([0.7, -0.3, 0.2, 0.4]))  # the second ends at the ReLU
+        masks.apply(network, mask)
+    smaller, _ = neurons.remove(network, mask)
+    x = images((2, 9, 9))
+    assert torch.allclose(smaller(x), network(x), atol=1e-6)
+    assert len(smaller[0].weight) == 3
