@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack, nullcontext
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     from ltcourse.data import DataError
     from ltcourse.runs import RunError
 
+    for stream in (sys.stdout, sys.stderr):  # a console that cannot write τ or ✔ shows ? there
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     options, rest = _parser().parse_known_args(arguments)
     if rest and options.run is not lab:
         _parser().error(f"unknown argument {rest[0]!r}")
@@ -29,6 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
         return options.run(options)
     except (ClusterError, DataError, RunError, ValueError, FloatingPointError, MemoryError) as problem:
         print(f"ltcourse: {problem}", file=sys.stderr)
+        return 1
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        why = problem.strerror or problem
+        print(f"ltcourse: {where}{why}; make room, give access, or name another place, and try again", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nltcourse: stopped", file=sys.stderr)

@@ -72,6 +72,24 @@ def test_there_is_no_traceback_in_a_real_process():
     assert result.stderr.startswith("ltcourse: unknown data set 'moon'") and result.stderr.count("\n") == 1
 
 
+def in_a_console_of(encoding, *arguments):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "ltcourse.cli", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding=encoding, check=False)
+
+
+def test_a_console_that_cannot_write_all_letters_shows_a_question_mark_in_their_place():
+    found = in_a_console_of("cp1251", "data")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert all(line.startswith("? ") and "has the recorded checksum" in line for line in found.stdout.splitlines())
+
+
+def test_a_place_that_cannot_be_written_to_is_one_sentence(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    said = refused(capsys, "slides", "00", "--to", str(tmp_path / "file" / "below"))
+    assert str(tmp_path) in said and "Not a directory; make room, give access, or name another place" in said
+
+
 # record, runs
 
 
