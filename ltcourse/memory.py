@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
+_SAID = ("can't allocate memory", "not enough memory: you tried to allocate")  # PyTorch's allocator; on Windows
+
 
 @contextmanager
 def enough_for(what: str, lower: str) -> Iterator[None]:
@@ -16,7 +18,7 @@ def enough_for(what: str, lower: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+        if not isinstance(error, torch.OutOfMemoryError) and not any(said in str(error) for said in _SAID):
             raise
         where = "the GPU" if isinstance(error, torch.OutOfMemoryError) else "this machine"
         raise MemoryError(f"{where} has too little memory for {what}: lower {lower}") from None

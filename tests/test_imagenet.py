@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+from pathlib import Path
 from urllib.error import URLError
 
 import pytest
 import torch
 import torchvision
 from folders import make_folders
+from torch import nn
 
 from ltcourse import cli, data, experiments, imagenet, masks, models, papers, runs, streams, trials
 from ltcourse.data import DataError
@@ -201,3 +203,33 @@ def test_weights_of_other_classes_are_taken_but_for_the_output():
 def test_a_network_without_published_weights_says_so():
     assert imagenet.create("alexnet-cifar", 10)[1].startswith("random: torchvision has no weights")
     assert imagenet.create("alexnet-cifar", 10, pretrained=False)[1] == "random"
+
+
+def test_a_stopped_epoch_that_was_read_can_be_replaced_on_windows_too(narrow, tmp_path):
+    file = tmp_path / "seed-0.epoch.safetensors"
+    stream = data.load("imagenet")
+    for _ in range(2):
+        network = models.create("alexnet-one-tower", classes=4)
+        training = Training(network, stream, chosen().recipe.but(iterations=1), masks.dense(network), 0, 0, file)
+        assert file.name not in Path("/proc/self/maps").read_text()
+        assert len(list(training.epochs(training.epoch + 1, 64))) == 1
+
+
+def test_out_of_memory_is_one_sentence_in_training_and_in_testing(folder):
+    class Greedy(nn.Sequential):
+        def forward(self, x):
+            torch.empty(2**50)
+
+    network, stream = Greedy(nn.Flatten(), nn.Linear(3 * 32 * 32, 4)), data.load("imagenet")
+    training = Training(network, stream, chosen().recipe, {}, 0, 0)
+    for work in (lambda: next(training.epochs(1, 32)), lambda: imagenet.errors(network, stream, 32, 8)):
+        with pytest.raises(MemoryError, match=r"too little memory for batches of 8 images: lower the batch, or"):
+            work()
+
+
+@pytest.mark.parametrize(("name", "batch"), [("han-alexnet", 128), ("han-vgg16", 256)])
+def test_the_dense_training_has_the_batch_of_its_paper_and_a_rate_that_falls(name, batch):
+    """Krizhevsky et al. 2012, Sec. 5; Simonyan & Zisserman 2015, Sec. 3.1."""
+    recipe = experiments.settings(name, "paper").recipe
+    assert (recipe.batch, recipe.lr, recipe.momentum, recipe.weight_decay) == (batch, 0.01, 0.9, 5e-4)
+    assert recipe.lr_at(recipe.iterations) < 0.01 * recipe.lr

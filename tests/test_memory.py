@@ -75,3 +75,9 @@ def test_a_worker_hands_the_sentence_on():
     with pytest.raises(MemoryError, match="lower x") as caught, enough_for("y", "x"):
         raise torch.OutOfMemoryError("no")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_the_error_of_a_processor_is_told_as_windows_words_it():
+    for said in ("DefaultCPUAllocator: can't allocate memory: you tried", "not enough memory: you tried to allocate 9"):
+        with pytest.raises(MemoryError, match="this machine has too little memory"), enough_for("a test", "your voice"):
+            raise RuntimeError(said)
