@@ -9,6 +9,7 @@ from ltcourse.data import Dataset
 from ltcourse.names import choose
 
 PAD = 4  # pixels that an image may move by, at most; Ramanujan et al. 2020, Sec. 4
+AHEAD = 100  # batches whose changes are drawn at once
 AUGMENTATIONS = ("crop-flip",)
 Change = Callable[[Tensor], Tensor]
 
@@ -33,8 +34,13 @@ def changes(name: str | None, data: Dataset, seed: int, skip: tuple[int, int] = 
     for _ in range(skip[0]):
         draw(skip[1])
 
+    ahead = torch.empty(0, dtype=torch.int64, device=black.device)
+
     def change(images: Tensor) -> Tensor:
-        drawn = draw(len(images)).to(images.device)
+        nonlocal ahead
+        if len(ahead) < len(images):  # for many batches at once: each copy to a GPU waits for it
+            ahead = torch.cat((ahead, draw(AHEAD * len(images)).to(black.device)))
+        drawn, ahead = ahead[: len(images)], ahead[len(images) :]
         corner, mirrored = drawn // 2, drawn % 2 == 1
         return crop_and_flip(images, corner // places, corner % places, mirrored, black)
 

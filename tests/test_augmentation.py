@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchvision.transforms import functional
 
-from ltcourse.augmentation import AUGMENTATIONS, PAD, changes, crop_and_flip
+from ltcourse.augmentation import AHEAD, AUGMENTATIONS, PAD, changes, crop_and_flip
 from ltcourse.data import Split
 
 PLACES = range(2 * PAD + 1)
@@ -177,3 +177,16 @@ def test_an_unknown_name_is_refused_in_one_sentence(clothes, name):
         changes(name, clothes, 0)
     assert "\n" not in str(caught.value)
     assert AUGMENTATIONS == ("crop-flip",)
+
+
+def test_what_is_drawn_ahead_is_what_each_batch_would_draw(tiny):
+    """Beyond two blocks, for a batch of any size."""
+    for n in (1, 7, 60):
+        generator = torch.Generator().manual_seed(0xC20F_0000 + 5)
+        change, images = changes("crop-flip", tiny, 5), tiny.train.x[:1].expand(n, -1, -1, -1)
+        black = torch.tensor([-m / s for m, s in zip(tiny.mean, tiny.std, strict=True)])
+        for _ in range(2 * AHEAD + 3):
+            drawn = torch.randint(0, 2 * len(PLACES) ** 2, (n,), generator=generator)
+            corner = drawn // 2
+            expected = crop_and_flip(images, corner // len(PLACES), corner % len(PLACES), drawn % 2 == 1, black)
+            assert torch.equal(change(images), expected)
