@@ -25,7 +25,7 @@ from ltcourse.memory import enough_for
 from ltcourse.models import snapshot
 from ltcourse.pruning import Round
 from ltcourse.restarts import At, Restart, State, to_init
-from ltcourse.training import History, Recipe, Step, batches, refuse_divergence, settled
+from ltcourse.training import History, Recipe, Step, batches, exact, refuse_divergence, settled
 
 Tensors = dict[str, Tensor]
 
@@ -205,7 +205,7 @@ class _Stack:
         tensors, n, device = tensors or self.tensors, len(self.networks), split.x.device
         loss, right = (torch.zeros(n, dtype=dtype, device=device) for dtype in (torch.float64, torch.int64))
         self._layers.eval()
-        with torch.inference_mode():
+        with exact(device), torch.inference_mode():
             for x, y in zip(split.x.split(chunk), split.y.split(chunk), strict=True):
                 logits = vmap(self._logits, in_dims=(0, None))(tensors, x)
                 labels = y.expand(n, -1)

@@ -195,20 +195,28 @@ def _evaluations(
     network.train()
 
     history, best = History(), _Best(network)
-    since = begin
-    with settled(network.parameters()):
-        for iteration in range(begin + 1, end + 1):
-            index = next(order)
-            step.set_lr(recipe.lr_at(iteration))
-            do(change(data.train.x.index_select(0, index)), data.train.y.index_select(0, index))
-            if iteration % recipe.evaluate_every == 0 or iteration == recipe.iterations:
-                mean = float(total) / (iteration - since)
-                _record(history, best, network, data, iteration, mean, last=iteration == recipe.iterations)
-                refuse_divergence(mean + history.validation_loss[-1], iteration, recipe)
-                total.zero_()
-                since = iteration
-                yield history
-    refuse_divergence(float(total), end, recipe)  # of what came after the last evaluation, where `end` cut it short
+    for first, last in _stretches(recipe, begin, end):
+        with settled(network.parameters()):  # not while the history is looked at: it holds for the whole process
+            for iteration in range(first, last + 1):
+                index = next(order)
+                step.set_lr(recipe.lr_at(iteration))
+                do(change(data.train.x.index_select(0, index)), data.train.y.index_select(0, index))
+            mean = float(total) / (last - first + 1)
+            refuse_divergence(mean, last, recipe)
+            if last % recipe.evaluate_every and last != recipe.iterations:
+                return  # `end` cut it short
+            _record(history, best, network, data, last, mean, last=last == recipe.iterations)
+            refuse_divergence(history.validation_loss[-1], last, recipe)
+            total.zero_()
+        yield history
+
+
+def _stretches(recipe: Recipe, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the (first, last) iteration of each stretch from one evaluation to the next, the last one cut at `end`."""
+    while begin < end:
+        last = min((begin // recipe.evaluate_every + 1) * recipe.evaluate_every, end)
+        yield begin + 1, last
+        begin = last
 
 
 class Step:
@@ -299,7 +307,7 @@ def look_at(
     memory = enough_for(f"evaluating {chunk:,} examples at a time", "the chunk, or evaluate on the CPU")
     try:
         # weights that are computed from others, as those of supermasks are, are computed once and not for each chunk
-        with memory, _exact(split.x.device), torch.inference_mode(), parametrize.cached():
+        with memory, exact(split.x.device), torch.inference_mode(), parametrize.cached():
             for x, y in zip(split.x.split(chunk), split.y.split(chunk), strict=True):
                 look(network(x.to(memory_format=layout)), y)
     finally:
@@ -367,7 +375,7 @@ def settled(parameters: Iterable[Tensor]) -> Iterator[None]:
         if sum(p.numel() for p in trained) < 1_000_000:
             torch.set_num_threads(1)
     try:
-        with _exact(device):
+        with exact(device):
             yield
     finally:
         torch.set_grad_enabled(gradients)
@@ -376,7 +384,7 @@ def settled(parameters: Iterable[Tensor]) -> Iterator[None]:
 
 
 @contextmanager
-def _exact(device: torch.device) -> Iterator[None]:
+def exact(device: torch.device) -> Iterator[None]:
     """Let convolutions on a GPU be computed in the same way each time, in float32 where that is the precision."""
     if device.type != "cuda":
         yield
@@ -416,5 +424,5 @@ def _optimizer(parameters: list[Tensor], recipe: Recipe) -> torch.optim.Optimize
     extra = {"momentum": recipe.momentum} if recipe.optimizer == "sgd" else {}
     device = parameters[0].device
     # on a GPU the rate is on the device, where a graph that is replayed reads it
-    lr = torch.tensor(recipe.lr, device=device) if device.type == "cuda" else recipe.lr
+    lr = torch.tensor(recipe.lr, dtype=torch.float32, device=device) if device.type == "cuda" else recipe.lr
     return make[recipe.optimizer](parameters, lr=lr, weight_decay=recipe.weight_decay, fused=True, **extra)

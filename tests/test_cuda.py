@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from ltcourse import batched, experiments, graphs, masks, models, supermasks
+from ltcourse.augmentation import changes
 from ltcourse.graphs import Replayed, can_replay
 from ltcourse.models import snapshot
-from ltcourse.training import Recipe, train
+from ltcourse.training import Recipe, evaluate, train
 
 RECIPES = {
     "adam": Recipe(iterations=20, evaluate_every=5, schedule="cosine", warmup=4),
@@ -178,6 +179,30 @@ def test_networks_trained_as_one_end_where_each_ends_alone(tiny, name, recipe):
         for (key, p), q in zip(together[i].named_parameters(), alone[i].parameters(), strict=True):
             torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-4)
             assert key not in each[i] or not p[~each[i][key]].any()
+
+
+@on_a_gpu
+def test_a_whole_number_is_a_learning_rate(tiny):
+    assert trained("lenet-300-100", tiny, Recipe(iterations=2, optimizer="sgd", lr=1, evaluate_every=2), "cuda")
+
+
+@on_a_gpu
+def test_evaluating_networks_as_one_is_as_exact_as_evaluating_one(tiny):
+    network = models.create("conv-2", shape=tiny.shape, device="cuda")
+    (found,) = batched.evaluate([network], tiny.to("cuda").test)
+    assert found == pytest.approx(evaluate(network, tiny.to("cuda").test), rel=1e-6)
+
+
+@on_a_gpu
+def test_augmentation_does_not_wait_for_the_gpu(tiny):
+    data = tiny.to("cuda")
+    change, images = changes("crop-flip", data, 0), data.train.x[:20]
+    change(images)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        change(images)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 @on_a_gpu

@@ -741,3 +741,16 @@ def test_the_early_stop_of_a_search_is_judged_by_its_own_scores(tiny):
     train(stopped, tiny, recipe, seed=1, end=history.early_stop)
     assert history.early_stop_test_accuracy == evaluate(stopped, tiny.test)[1]
     assert evaluate(network, tiny.test) == (history.test_loss, history.test_accuracy)
+
+
+def test_while_a_history_is_looked_at_the_process_is_as_it_was(tiny):
+    """Two trainings watched side by side do not leave PyTorch with the threads of one of them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        recipe = Recipe(iterations=6, batch=8, evaluate_every=2)
+        both = (evaluations(models.create("lenet-300-100", shape=tiny.shape, seed=s), tiny, recipe) for s in (0, 1))
+        seen = [torch.get_num_threads() for _ in zip(*both, strict=True)]
+        assert seen == [2, 2, 2] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
