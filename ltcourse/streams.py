@@ -140,7 +140,7 @@ class _Images(Dataset[Read]):
         try:
             with Image.open(file) as picture:
                 image = picture.convert("RGB")  # gray ones as well
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as problem:
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as problem:
             return None, label, f"{file}\n{_why(problem)}"
         x = pictures.resize(pictures.pil_to_tensor(image), [round(self._side * 8 / 7)], antialias=True)
         if self._drawn is None:

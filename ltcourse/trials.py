@@ -68,11 +68,10 @@ def rows(experiment: Experiment, chosen: Settings, seed: int, device: str, file:
         return
     begun = time.perf_counter()
     for row in experiment.trial(chosen, seed, device, journal):
-        now = time.perf_counter()
-        row["seconds"] = round(now - begun, 1)
-        begun = now
+        row["seconds"] = round(time.perf_counter() - begun, 1)
         journal.note(row)
         yield row
+        begun = time.perf_counter()  # what is done with the row is not a part of the next
     journal.close()
 
 

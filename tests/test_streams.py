@@ -135,3 +135,10 @@ def test_validation_will_do_for_val(root, tmp_path, stream):
     copied = shutil.copytree(root, tmp_path / "copy")
     (copied / "val").rename(copied / "validation")
     assert len(data.load("imagenet", root=copied).test) == len(stream.test)
+
+
+def test_an_image_that_claims_to_be_immense_is_skipped(root, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # of any real image, more than twice as many
+    stream = data.load("imagenet", root=root)
+    assert list(stream.batches("test", 8, 32)) == []
+    assert len(stream.skipped) == len(stream.test) and "exceeds limit" in capsys.readouterr().out
