@@ -152,7 +152,7 @@ def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experim
     recipe = Recipe(iterations=iterations, batch=60, optimizer="adam", lr=lr, evaluate_every=100)
 
     def at(data: str, recipe: Recipe, rounds: int, beside: tuple[int, ...], fold: int, seeds: int) -> Lottery:
-        """fold: how many of the paper's rounds are taken as one."""
+        """fold: how many of the paper's rounds are taken as one; of the output layer, at half the rate, fewer."""
         return Lottery(
             network=network,
             data=data,
@@ -180,7 +180,9 @@ def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experim
 
 
 def _resnet(name: str, question: str, desk: Recipe, paper: Recipe, *, rewinds: bool) -> Experiment:
-    """Return an experiment on residual networks, pruned globally: a small one, and at the paper budget the paper's own.
+    """Return an experiment on residual networks, pruned globally: a small one, and at the paper budget the paper's.
+
+    The paper prunes its convolutions globally; here the output layer and the shortcuts' convolutions are pruned, too.
 
     rewinds: whether it also searches by rewinding.
     """
