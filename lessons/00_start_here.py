@@ -107,12 +107,12 @@ plots.use_style()
 # ## Four budgets
 #
 # The papers trained for days on many graphics cards. Every experiment of this course exists at four sizes, *the same
-# code with other numbers*:
+# code with other settings*:
 #
 # - `smoke`: seconds, to test that it runs. Its numbers mean nothing.
 # - `class`: what a lesson does live, in at most three minutes on two processor cores.
 # - `desk`: an hour or two on two processor cores, recorded in the repository.
-# - `paper`: the paper's own settings.
+# - `paper`: the paper's own settings, as far as it prints them.
 #
 # Here is one experiment of lesson 01 at all four.
 
@@ -178,8 +178,9 @@ for name, part in (("train", mnist.train), ("validation", mnist.validation), ("t
 # %% [markdown]
 # ## A first network
 #
-# LeNet-300-100 is the small network of all three papers: 784 pixels in, a layer of 300 neurons, one of 100, and ten
-# outputs, one a digit. A **recipe** holds all that decides how a network is trained.
+# LeNet-300-100 is the small network of the first two papers, and lesson 07 takes it for the third: 784 pixels in, a
+# layer of 300 neurons, one of 100, and ten outputs, one a digit. A **recipe** holds all that decides how a network is
+# trained.
 #
 # *Predict: how many of the 10,000 test digits will it get right after 600 iterations of 60 digits each?*
 
@@ -189,10 +190,9 @@ for name, part in (("train", mnist.train), ("validation", mnist.validation), ("t
 # **Say** Run the training cell live: it takes seconds. Collect guesses before you do, then read the left figure from
 # left to right and stop at the early stop.
 #
-# **Ask** How many of the test digits will it get right? And why does the validation loss turn while the training loss
-# goes on falling?
+# **Ask** How many of the test digits will it get right? And has it begun to learn its examples by heart?
 #
-# **Expect** Guesses are usually too low. From the turn on the network learns its training examples by heart.
+# **Expect** Guesses are usually too low. It has hardly begun: the run is too short for the validation loss to turn.
 #
 # </details>
 
@@ -213,8 +213,9 @@ figure = plots.learning_curves(history)
 
 # %% [markdown]
 # Left, the **loss**, what training makes smaller: −log of the probability that the network gives to the right digit,
-# averaged over digits. Where the validation loss is smallest is the **early stop**: from there on the network only
-# learns its training examples by heart. Right, the share of validation digits that it gets right.
+# averaged over digits. Where the validation loss is smallest is the **early stop**. In a long training the loss turns
+# there: from then on the network mostly learns its training examples by heart (lesson 03 shows it). In one as short as
+# this, the smallest value is simply one of the last. Right, the share of validation digits that it gets right.
 #
 # How fast a network reaches its early stop, and how accurate it is there, are the two things that lottery tickets will
 # be judged by.

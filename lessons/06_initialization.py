@@ -327,8 +327,9 @@ for activation in ("ReLU", "tanh"):
 
 # %% [markdown]
 # Activations are read from left to right. Gradients arise at the right, at the loss, and are read from right to left.
-# With ReLU each line is straight: every layer multiplies by the same factor, and the factor is the one that we have
-# calculated.
+# With ReLU each line is straight: every layer multiplies by the same factor, and the factor is nearly the one that we
+# have calculated. (Forward it is a little less: the formula is about the mean over many draws, and a typical draw of
+# 100 neurons falls short of it.)
 
 # %%
 predicted = {"too small": 0.05 * sqrt(50), "xavier": sqrt(0.5), "kaiming": 1.0, "too large": 0.4 * sqrt(50)}
@@ -345,8 +346,9 @@ Table(["ReLU, factor a layer", "calculated", "forward", "back", "after 30, seed 
 # - **Zero**: nothing goes through, nothing comes back, and no weight will ever change. Another constant would not
 #   help: all neurons of a layer would compute the same, and be changed in the same way. Chance must tell them apart.
 # - **Xavier with ReLU**: for layers of equal size Xavier is $1/n$, so ReLU halves the mean square thirty times.
-# - **tanh** forgives on the way forward: it never exceeds 1, so that even "too large" looks healthy. Look at its
-#   gradients. Both figures are needed for a diagnosis.
+# - **tanh** forgives on the way forward: it never exceeds 1, so that even "too large" looks healthy; its gradients
+#   explode on the way back. And Xavier, made for tanh, lets the signal fade slowly: away from 0 tanh is flatter than
+#   there, and a somewhat larger gain makes up for that. Both figures are needed for a diagnosis.
 #
 # ## Move the gain
 #
@@ -397,7 +399,7 @@ widgets.explore(
 #
 # **Ask** Is PyTorch's gain for tanh derived?
 #
-# **Expect** No, a convention. Exercise 2 finds the number that keeps a spread of 1.
+# **Expect** No, a convention. Exercise 2 finds the gain that keeps the sums z at a spread of 1.
 #
 # </details>
 
@@ -411,8 +413,9 @@ for activation, name in (("none", "linear"), ("ReLU", "relu"), ("tanh", "tanh"))
 Table(["activation", "recommended gain", "layer 1", "layer 15", "layer 29"], rows)
 
 # %% [markdown]
-# For ReLU, √2 follows from the calculation above. That of tanh, 5/3, is a convention; exercise 2 asks you for
-# the number that keeps a spread of 1.
+# For ReLU, √2 follows from the calculation above; a single draw wanders a little. That of tanh, 5/3, is a convention:
+# the spread settles, below 1, since tanh never exceeds 1. Exercise 2 asks you for the gain that keeps the *sums* z at a
+# spread of 1.
 #
 # ## Does it train?
 #
@@ -496,9 +499,10 @@ with torch.inference_mode():
             print(f"layer {number:2d}: cosine {cosines.mean():.3f} on average, {cosines.min():.3f} at least")
 
 # %% [markdown]
-# A deep ReLU network before training maps all digits in nearly the same direction, whatever the scale. The formulas keep the
-# *size* of the signal, not what it says. This is one reason why networks of real depth also have the shortcuts and the
-# batch norm of lesson [04](04_when_tickets_fail.ipynb). Where those are, the choice between the formulas matters far less.
+# A deep ReLU network before training maps all digits to nearly the same direction, whatever the scale. The formulas
+# keep the *size* of the signal, not what it says. This is one reason why networks of real depth also have the shortcuts
+# and the batch norm of lesson [04](04_when_tickets_fail.ipynb). Where those are, the choice between the formulas
+# matters far less.
 #
 # A longer comparison, with more depths and seeds, and with the third initialization that follows now:
 # `ltcourse record depth --budget desk`.
@@ -531,11 +535,12 @@ for ax, draw, name in zip(axes, (kaiming_normal, signed_constant), ("kaiming", "
     print(f"{name}: × {sum(layers) / 3:.2f} a layer through 30 layers")
 
 # %% [markdown]
-# Why would anybody want that? Because all *magnitudes* are then equal, and only the signs are left to chance. Zhou et al.
-# (2019) had found that of a ticket's initial weights the sign matters most. Ramanujan et al. do not train weights at all:
-# they only choose which to keep. With two values there is nothing left to choose by but the place and the sign, and it
-# works better: for a ResNet-50 that keeps 30 % of its random weights **the paper reports** 68.6 % on ImageNet, instead of
-# 61.7 % from Kaiming's formula. That is lesson 07.
+# Why would anybody want that? Because all *magnitudes* are then equal, and only the signs are left to chance. Zhou et
+# al. (2019) had found that of a ticket's initial weights the sign matters most (which is contested: later work finds
+# that deep networks do not stand newly drawn magnitudes with the old signs). Ramanujan et al. do not train weights at
+# all: they only choose which to keep. With two values there is nothing left to choose by but the place and the sign,
+# and it works better: for a ResNet-50 that keeps 30 % of its random weights **the paper reports** 68.6 % on ImageNet,
+# instead of 61.7 % from Kaiming's formula. That is lesson 07.
 #
 # ## What tickets it holds
 #
@@ -625,7 +630,10 @@ for name in settings.initializers:
 # </details>
 
 # %%
-forward = {name: signals.factor(measured["ReLU", name][0].activations[1:-1]) for name in ("xavier", "kaiming")}
+forward = {
+    name: sum(signals.factor(s.activations[1:-1]) for s in measured["ReLU", name]) / len(measured["ReLU", name])
+    for name in ("xavier", "kaiming")
+}
 print(f"a ReLU layer multiplies the spread by {forward['xavier']:.2f} (Xavier), {forward['kaiming']:.2f} (Kaiming)")
 print(f"{deepest} layers, SGD, {len(depth.trials)} seeds:")
 for name in ("xavier", "kaiming"):
@@ -636,9 +644,10 @@ for name in settings.initializers:
 
 # %% [markdown]
 # The two formulas of the slide are two answers to one wish: that a signal keeps its size through many layers. Kaiming's
-# keeps what goes forward, and counts that ReLU halves it; Xavier's is a compromise between forward and back, for activations
-# that do not. In shallow networks either will do, in deep ones the difference is learning or not. And a
-# *good* beginning can be made of two values: in lesson 07 it is all that a network will ever have.
+# keeps what goes forward, and counts that ReLU halves it; Xavier's is a compromise between forward and back, for
+# activations that do not. In shallow networks either will do. In deep ones, with SGD, the scale decides how much is
+# learned in the same time, and in the deepest here whether anything is. And a *good* beginning can be made of two
+# values: in lesson 07 it is all that a network will ever have.
 
 # %% [markdown]
 # ## Exercises

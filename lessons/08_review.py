@@ -282,7 +282,7 @@ checks.find_ticket(find_ticket)
 #
 # **Ask** Which weights' scores get a gradient?
 #
-# **Expect** All of them, also of edges that are not in use: otherwise none could come back.
+# **Expect** All of them, also of edges that are not in use: otherwise one could hardly come back.
 #
 # </details>
 
@@ -424,8 +424,8 @@ Table(
 # a smaller network, or easier images, than those that the claim is about. Behind a verdict is the count: "19 of 24" are 19
 # cases met of 24.
 #
-# *Predict: of the claims on S6 to S8, which one will hold in part only? The network is there, it is small, it is accurate,
-# it trains faster.*
+# *Predict: of four claims on the ticket of LeNet-300-100 (S6, S8), which one will hold in part only? It is there, it is
+# small, it is accurate, it trains faster.*
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 8 minutes</summary>
@@ -452,8 +452,8 @@ claims.table("S1", "S2", "S3", "S4")
 
 # %% [markdown]
 # One pair of rows is worth a second look. That the two LeNets err no more than *before* is the slides' comparison (S3).
-# The row on quality (S4) asks more: the pruned network has been trained for longer than the dense one was, so that one is
-# trained on for as long, and set beside it. Read off how much of "no loss" was the longer training.
+# The row on quality (S4) asks more: the pruned network has been trained for longer than the dense one was, so the dense
+# one is trained on for as long, and set beside it. Read off how much of "no loss" was the longer training.
 #
 # The second part, lottery tickets:
 

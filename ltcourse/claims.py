@@ -362,7 +362,8 @@ CLAIMS = (
         key="S13 trained",
         says="Supermasks stand beside trained networks.",
         paper=f"Curves without numbers; read off Fig. 3, about 77.5 and 86 % for Conv-2 and Conv-4 ({_RAMANUJAN}).",
-        case=f"at one seed it is half-way from guessing to trained; or, its error {_NO_WORSE} the trained one's.",
+        case="at one seed it is half-way from guessing to trained; one case more: its error "
+        f"{_NO_WORSE} the trained one's.",
         measure=measures.beside_trained,
         records=_CONVOLUTIONS,
         short=True,
@@ -383,7 +384,8 @@ CLAIMS = (
         key="S14 width",
         says="Wider random networks have better supermasks.",
         paper=f"At enough width the supermask meets the trained network ({_RAMANUJAN}, Sec. 4).",
-        case="at one seed a wider LeNet-300-100 is better; or, the widest is closer to trained than the narrowest.",
+        case="at one seed a wider LeNet-300-100 is better; one case more: the widest is closer to trained than the "
+        "narrowest.",
         measure=measures.wider_is_better,
         records=("hidden-lenet-300-100",),
         smaller="digits, not photographs",

@@ -237,7 +237,7 @@ HYPOTHESIS = Question(
         Choice(
             "The ticket is found before the large network is trained.",
             "The hypothesis says that it exists, not how to find it. The algorithm (question 2) trains the large "
-            "network first, and many times.",
+            "network first, and then ever smaller parts of it.",
         ),
         Choice(
             "It must be faster, or more accurate.",
@@ -473,8 +473,8 @@ SUPERMASK_SEARCH = Question(
         ),
         Choice(
             "Only the scores of the weights in use are updated.",
-            "Then the first mask, which chance drew, could only lose edges and never get one back. All scores are "
-            "updated.",
+            "Then a score outside the first mask, which chance drew, would stand still: its edge could come into use "
+            "only if others fell below it. All scores are updated.",
         ),
         Choice(
             "Random subnetworks are tried until one performs well.",
@@ -503,8 +503,8 @@ SUPERMASK_SEARCH = Question(
             Choice(
                 "Every weight gets a score. Forward: in each layer the weights of the top k % of the scores are used. "
                 "Backward: the scores of the weights in use are updated.",
-                "Almost. The scores of the other weights must be updated, too: an edge that is not in use could never "
-                "come back, and the first choice was made by chance.",
+                "Almost. The scores of the other weights must be updated, too: an edge that is not in use could come "
+                "in only if others fell below it, and the first choice was made by chance.",
             ),
             Choice(
                 "Every weight gets a score. Forward: in each layer the k % of the lowest scores are used. Backward: "

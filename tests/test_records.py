@@ -240,9 +240,10 @@ def test_vgg_16_is_recorded_as_good_as_its_dense_self_at_a_tenth():
     assert change_of_top_1("han-vgg-16-cifar", 3) < 0.005 < change_of_top_1("han-vgg-16-cifar", 3, "random")
 
 
-def test_alexnet_is_recorded_as_level_at_a_quarter_and_behind_at_a_ninth():
-    """Lesson 02: by more than half a point, and by far less than a mask by lot."""
-    densities = [runs.load("han-alexnet-cifar", "desk").values("magnitude", n, "density")[0] for n in (2, 3)]
-    assert densities == [pytest.approx(0.231, abs=0.001), pytest.approx(1 / 9, abs=1e-5)]
-    assert change_of_top_1("han-alexnet-cifar", 2) < 0.005
-    assert 0.005 < change_of_top_1("han-alexnet-cifar", 3) < change_of_top_1("han-alexnet-cifar", 3, "random") / 2
+def test_alexnet_is_recorded_as_good_as_its_dense_self_at_a_ninth():
+    """Lesson 02: top-1 within half a point with each seed; behind the dense network trained on; a mask by lot worse."""
+    record = runs.load("han-alexnet-cifar", "desk")
+    assert record.values("magnitude", 3, "density") == 2 * [pytest.approx(1 / 9, abs=1e-5)]
+    assert min(record.change("magnitude", 3, "test_accuracy")) > -0.005
+    assert change_of_top_1("han-alexnet-cifar", 3, "dense") < change_of_top_1("han-alexnet-cifar", 3) < 0.005
+    assert change_of_top_1("han-alexnet-cifar", 3, "random") > 0.005
