@@ -22,6 +22,7 @@ from ltcourse import (
     imagenet,
     instability,
     lottery,
+    process,
     transfer,
     trials,
 )  # fmt: skip
@@ -150,14 +151,9 @@ _ALONE = threading.Lock()  # PyTorch's threads, flags and cache of computed weig
 
 
 def _trial(name: str, chosen: Settings, seed: int, device: str, folder: Path | None) -> list[Row]:
-    with _ALONE:
-        before = torch.get_num_threads()
-        if device == "cpu":
-            torch.set_num_threads(1)  # as in the pool: sums are added in another order by two
-        try:
-            return list(trials.rows(get(name), chosen, seed, device, _journal(folder, seed)))
-        finally:
-            torch.set_num_threads(before)
+    count = 1 if device == "cpu" else torch.get_num_threads()  # as in the pool: two add sums up in another order
+    with _ALONE, process.threads(count):
+        return list(trials.rows(get(name), chosen, seed, device, _journal(folder, seed)))
 
 
 # The pool of this machine

@@ -3,7 +3,6 @@
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +11,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from ltcourse import masks
+from ltcourse import masks, process
 from ltcourse.masks import Mask
 from ltcourse.names import choose
 
@@ -57,7 +56,7 @@ def seconds(function: Forward, x: Tensor, *, at_least: float = 0.1) -> float:
     Lesson 02, "Milliseconds".
     """
     taken: list[float] = []
-    with _one_thread(), torch.inference_mode():
+    with process.threads(1), torch.inference_mode():
         for _ in range(3):
             function(x)
         begun = time.perf_counter()
@@ -163,13 +162,3 @@ def _product(matrix: Tensor, way: str) -> Forward:
         warnings.simplefilter("ignore", UserWarning)  # that CSR is in beta: what it computes is tested here
         by_torch: Any = matrix.to_sparse_csr()
     return lambda x: by_torch @ x.contiguous()
-
-
-@contextmanager
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parametrize
 
-from ltcourse import masks
+from ltcourse import masks, process
 from ltcourse.augmentation import AUGMENTATIONS, changes
 from ltcourse.data import Dataset, Split
 from ltcourse.graphs import Replayed, can_replay
@@ -369,18 +369,11 @@ def settled(parameters: Iterable[Tensor]) -> Iterator[None]:
     put back here.
     """
     trained = [p for p in parameters if p.requires_grad]
-    device, before, gradients = trained[0].device, torch.get_num_threads(), torch.is_grad_enabled()
-    if device.type == "cpu":
-        torch.set_flush_denormal(True)
-        if sum(p.numel() for p in trained) < 1_000_000:
-            torch.set_num_threads(1)
-    try:
-        with exact(device):
-            yield
-    finally:
-        torch.set_grad_enabled(gradients)
-        torch.set_num_threads(before)
-        torch.set_flush_denormal(False)
+    device = trained[0].device
+    small = device.type == "cpu" and sum(p.numel() for p in trained) < 1_000_000
+    count = 1 if small else torch.get_num_threads()
+    with process.gradients_as_before(), process.threads(count), process.smallest_as_0(), exact(device):
+        yield
 
 
 @contextmanager
@@ -421,6 +414,7 @@ def _optimizer(parameters: list[Tensor], recipe: Recipe) -> torch.optim.Optimize
         "adamw": torch.optim.AdamW,
         "sgd": torch.optim.SGD,
     }
+    process.import_whole("torch._dynamo")  # which the first optimizer imports, for seconds
     extra = {"momentum": recipe.momentum} if recipe.optimizer == "sgd" else {}
     device = parameters[0].device
     # on a GPU the rate is on the device, where a graph that is replayed reads it

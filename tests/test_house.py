@@ -48,7 +48,7 @@ HOUSE = """
     data initializers
     dropout
     streams sources mirrors formats
-    progress tables papers questions markdown memory names machine lock
+    progress tables papers questions markdown memory names machine process lock
 """
 
 
