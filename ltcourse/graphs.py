@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ltcourse.dropout import Dropout
 
 Step = Callable[[Tensor, Tensor], None]
+SWITCH = "LTCOURSE_GRAPHS"  # 0 turns replaying off
 _WARM_UP = 3  # steps that run as they are: libraries and the optimizer allocate in the first ones
 
 
@@ -16,10 +17,9 @@ def can_replay(network: nn.Module) -> bool:
     """Whether a step of `network` is the same kernels on the same memory each time, so that a graph can repeat it.
 
     Not so on a CPU, with dropout, which draws from a generator of its own, and with hooks, which are Python and would
-    run no more. Only where LTCOURSE_GRAPHS is 1: no GPU was at hand to run it on. Whoever has one finds out with
-    `LTCOURSE_GRAPHS=1 pytest tests/test_cuda.py`, which compares it with the plain step, bit for bit.
+    run no more. LTCOURSE_GRAPHS=0 turns it off.
     """
-    if os.environ.get("LTCOURSE_GRAPHS") != "1":
+    if os.environ.get(SWITCH) == "0":
         return False
     return all(p.is_cuda for p in network.parameters()) and not any(
         isinstance(m, Dropout | nn.Dropout) or m._forward_hooks or m._forward_pre_hooks or m._backward_hooks

@@ -23,7 +23,7 @@ on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no
 
 @pytest.fixture(autouse=True)
 def graphs_are_wanted(monkeypatch):
-    monkeypatch.setenv("LTCOURSE_GRAPHS", "1")
+    monkeypatch.delenv(graphs.SWITCH, raising=False)
 
 
 def half(network):
@@ -59,11 +59,11 @@ def test_what_runs_python_in_each_step_is_not_replayed(name, monkeypatch):
     assert not can_replay(network)
 
 
-def test_nothing_is_replayed_unless_it_is_asked_for(monkeypatch):
+def test_replaying_can_be_turned_off(monkeypatch):
     network = models.create("lenet-300-100")
     monkeypatch.setattr(torch.Tensor, "is_cuda", True)
     assert can_replay(network)
-    monkeypatch.delenv("LTCOURSE_GRAPHS")
+    monkeypatch.setenv(graphs.SWITCH, "0")
     assert not can_replay(network)
 
 

@@ -1,0 +1,166 @@
+"""A training step on a GPU: `python benchmarks/gpu.py`, where there is one and nothing else runs on it.
+
+Writes benchmarks/GPU.md: for several networks the time of an iteration of one network in the course's loop, with each
+step as it is and replayed as a graph, and with several networks trained as one, against the plain way: a DataLoader,
+batches sent over one by one, Adam as it comes, the mask multiplied after each step, the loss read after each step.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from measures import in_turns, timed
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
+
+from ltcourse import batched, data, graphs, masks, models, runs
+from ltcourse.training import Recipe, train
+
+FILE = Path(__file__).parent / "GPU.md"
+DEVICE, REPEATS, TOGETHER = "cuda", 5, 5
+PLAIN, EAGER, REPLAYED = "plain PyTorch", "the course's loop, each step as it is", "the course's loop, replayed"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, its data, the size of its batches, and how many steps a turn has."""
+
+    network: str
+    data: str
+    batch: int
+    steps: int
+
+
+CASES = (
+    Case("lenet-300-100", "mnist", 60, 1_000),
+    Case("conv-2", "cifar-10-mini", 60, 300),
+    Case("conv-6", "cifar-10-mini", 60, 300),
+    Case("resnet-20", "cifar-10-mini", 128, 200),
+)
+
+
+@contextmanager
+def as_it_is() -> Iterator[None]:
+    """Keep steps from being replayed for as long as the block lasts."""
+    before = os.environ.get(graphs.SWITCH)
+    os.environ[graphs.SWITCH] = "0"
+    try:
+        yield
+    finally:
+        del os.environ[graphs.SWITCH]
+        if before is not None:
+            os.environ[graphs.SWITCH] = before
+
+
+def masked(case: Case, shape: tuple[int, int, int], seed: int = 0) -> tuple[nn.Module, masks.Mask]:
+    """Return a network on the GPU and a mask of 20 %."""
+    network = models.create(case.network, shape=shape, seed=seed, device=DEVICE)
+    weights = {name: p.detach() for name, p in masks.prunable(network).items()}
+    mask = masks.magnitude(weights, masks.dense(network), 0.8)
+    return masks.apply(network, mask), mask
+
+
+def plain(case: Case, on_cpu: data.Dataset) -> None:
+    """Train in the plain way."""
+    network, mask = masked(case, on_cpu.shape)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    weights = masks.prunable(network)
+    loader = DataLoader(TensorDataset(on_cpu.train.x, on_cpu.train.y), case.batch, shuffle=True, drop_last=True)
+    running, step = 0.0, 0
+    while step < case.steps:
+        for x, y in loader:
+            x, y = x.to(DEVICE), y.to(DEVICE)
+            optimizer.zero_grad()
+            loss = cross_entropy(network(x), y)
+            loss.backward()
+            optimizer.step()
+            with torch.no_grad():
+                for name, p in weights.items():
+                    p.mul_(mask[name])
+            running += loss.item()
+            step += 1
+            if step == case.steps:
+                break
+
+
+def ours(case: Case, dataset: data.Dataset) -> None:
+    """Train in the course's loop."""
+    network, mask = masked(case, dataset.shape)
+    recipe = Recipe(iterations=100_000, batch=case.batch, lr=1e-3, evaluate_every=100_000)
+    train(network, dataset, recipe, mask=mask, end=case.steps)
+
+
+def together(case: Case, dataset: data.Dataset) -> None:
+    """Train several networks as one."""
+    networks, each = zip(*(masked(case, dataset.shape, seed) for seed in range(TOGETHER)), strict=True)
+    recipe = Recipe(iterations=100_000, batch=case.batch, lr=1e-3, evaluate_every=100_000)
+    batched.train(networks, dataset, recipe, seeds=range(TOGETHER), masks=each, end=case.steps)
+
+
+def measured(case: Case) -> dict[str, float]:
+    """Return the seconds of an iteration of one network, way by way."""
+    on_cpu, on_gpu = data.load(case.data), data.load(case.data, device=DEVICE)
+
+    def seconds(way: partial[None], networks: int = 1) -> float:
+        torch.cuda.synchronize()
+
+        def work() -> None:
+            way()
+            torch.cuda.synchronize()
+
+        return timed(work) / (networks * case.steps)
+
+    def eagerly(way: partial[None], networks: int = 1) -> float:
+        with as_it_is():
+            return seconds(way, networks)
+
+    ways = {
+        PLAIN: lambda: seconds(partial(plain, case, on_cpu)),
+        EAGER: lambda: eagerly(partial(ours, case, on_gpu)),
+        REPLAYED: lambda: seconds(partial(ours, case, on_gpu)),
+        f"{TOGETHER} networks as one, each step as it is": lambda: eagerly(partial(together, case, on_gpu), TOGETHER),
+        f"{TOGETHER} networks as one, replayed": lambda: seconds(partial(together, case, on_gpu), TOGETHER),
+    }
+    for way in ways.values():
+        way()  # what is allocated, chosen and imported once
+    return in_turns(ways, REPEATS)
+
+
+def main() -> None:
+    """Measure, print, and write the table."""
+    begun, parts = perf_counter(), []
+    for case in CASES:
+        times = measured(case)
+        lines = [f"| {name} | {1000 * t:.3f} | {t / times[PLAIN]:.2f} |" for name, t in times.items()]
+        title = f"{case.network}, {case.data}, batch {case.batch}, {case.steps:,} steps"
+        parts.append(f"| {title} | ms a network-iteration | ratio |\n|:--|--:|--:|\n" + "\n".join(lines))
+        print(parts[-1], flush=True)
+    made = runs._provenance("mnist", DEVICE)
+    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+    tables = "\n\n".join(parts)
+    FILE.write_text(
+        f"""# A training step on a GPU
+
+Written by `python benchmarks/gpu.py` in {(perf_counter() - begun) / 60:.0f} minutes; not by hand.
+
+One iteration of one network: Adam under a mask of 20 %, float32, convolutions computed in the same way each time; the
+median of {REPEATS} turns, each with what a run does once (making the network, capturing the graph). The ratio is to the
+plain way, which is told at the head of gpu.py.
+
+{tables}
+
+Machine: {made["device"]}, {made["machine"]} ({made["system"]}). Versions: {versions}. Code: {made["code"]}. Date: \
+{made["started"][:10]}.
+""",
+        encoding="utf-8",
+    )
+
+
+if __name__ == "__main__":
+    main()
