@@ -173,7 +173,7 @@ def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experim
             "smoke": at("cifar-10-mini", recipe.but(iterations=4, evaluate_every=2, batch=8), 2, (2,), 3, seeds=1),
             "class": at("cifar-10-mini", recipe.but(iterations=40, evaluate_every=20), 2, (2,), 5, seeds=2),
             "desk": at("cifar-10", recipe.but(iterations=500, evaluate_every=250), 3, (2, 3), 4, seeds=2),
-            "paper": at("cifar-10", recipe, 20, (4, 8, 12, 16, 20), 1, seeds=5),
+            "paper": at("cifar-10", recipe, 16, (4, 8, 12, 16), 1, seeds=5),
         },
         trial=find_tickets,
     )

@@ -180,7 +180,7 @@ def _evaluations(
     network: nn.Module, data: Dataset, recipe: Recipe, mask: Mask | None, seed: int, begin: int, end: int
 ) -> Iterator[History]:
     device = next(network.parameters()).device
-    network.to(memory_format=torch.channels_last)  # convolutions: twice as fast on a CPU
+    network.to(memory_format=layout(device))
     weights = masks.prunable(network)
     change = changes(recipe.augment, data, seed, skip=(begin, min(recipe.batch, len(data.train))))
     kept: list[Tensor] = []
@@ -302,14 +302,14 @@ def look_at(
     was_training = network.training
     network.eval()
     convolutions = any(p.dim() == 4 for p in network.parameters())
-    layout = torch.channels_last if convolutions and split.x.dim() == 4 else torch.preserve_format
+    order = layout(split.x.device) if convolutions and split.x.dim() == 4 else torch.preserve_format
     chunk = chunk or (100 if convolutions and split.x.device.type == "cpu" else 1000)
     memory = enough_for(f"evaluating {chunk:,} examples at a time", "the chunk, or evaluate on the CPU")
     try:
         # weights that are computed from others, as those of supermasks are, are computed once and not for each chunk
         with memory, exact(split.x.device), torch.inference_mode(), parametrize.cached():
             for x, y in zip(split.x.split(chunk), split.y.split(chunk), strict=True):
-                look(network(x.to(memory_format=layout)), y)
+                look(network(x.to(memory_format=order)), y)
     finally:
         network.train(was_training)
 
@@ -374,6 +374,11 @@ def settled(parameters: Iterable[Tensor]) -> Iterator[None]:
     count = 1 if small else torch.get_num_threads()
     with process.gradients_as_before(), process.threads(count), process.smallest_as_0(), exact(device):
         yield
+
+
+def layout(device: torch.device) -> torch.memory_format:
+    """Return how the numbers of images and convolutions lie in memory: on a CPU, channels last is twice as fast."""
+    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
 
 
 @contextmanager
