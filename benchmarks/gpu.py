@@ -23,7 +23,7 @@ from ltcourse import batched, data, graphs, masks, models, runs
 from ltcourse.training import Recipe, train
 
 FILE = Path(__file__).parent / "GPU.md"
-DEVICE, REPEATS, TOGETHER = "cuda", 5, 5
+DEVICE, REPEATS, TOGETHER = "cuda", 3, 5
 PLAIN, EAGER, REPLAYED = "plain PyTorch", "the course's loop, each step as it is", "the course's loop, replayed"
 
 
@@ -38,10 +38,9 @@ class Case:
 
 
 CASES = (
-    Case("lenet-300-100", "mnist", 60, 1_000),
-    Case("conv-2", "cifar-10-mini", 60, 300),
-    Case("conv-6", "cifar-10-mini", 60, 300),
-    Case("resnet-20", "cifar-10-mini", 128, 200),
+    Case("lenet-300-100", "mnist", 60, 500),
+    Case("conv-2", "cifar-10-mini", 60, 150),
+    Case("resnet-20", "cifar-10-mini", 128, 100),
 )
 
 

@@ -148,7 +148,7 @@ def _lenet(at: str, iterations: int, evaluate_every: int, seeds: int, **plan: An
 
 
 def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experiment:
-    """Return the experiment on a convolutional network, at the paper budget with the paper's settings for it."""
+    """Return the experiment on a convolutional network, at the paper budget with the paper's settings but for the products' precision."""
     recipe = Recipe(iterations=iterations, batch=60, optimizer="adam", lr=lr, evaluate_every=100)
 
     def at(data: str, recipe: Recipe, rounds: int, beside: tuple[int, ...], fold: int, seeds: int) -> Lottery:
@@ -173,7 +173,8 @@ def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experim
             "smoke": at("cifar-10-mini", recipe.but(iterations=4, evaluate_every=2, batch=8), 2, (2,), 3, seeds=1),
             "class": at("cifar-10-mini", recipe.but(iterations=40, evaluate_every=20), 2, (2,), 5, seeds=2),
             "desk": at("cifar-10", recipe.but(iterations=500, evaluate_every=250), 3, (2, 3), 4, seeds=2),
-            "paper": at("cifar-10", recipe, 16, (4, 8, 12, 16), 1, seeds=5),
+            # products in bfloat16, the one setting that is ours: an H100 takes 1.4 ms an iteration without, 0.6 ms with
+            "paper": at("cifar-10", recipe.but(precision="bfloat16"), 16, (4, 8, 12, 16), 1, seeds=5),
         },
         trial=find_tickets,
     )
