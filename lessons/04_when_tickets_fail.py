@@ -19,10 +19,11 @@ import torch
 from ltcourse import checks, connectivity, data, experiments, masks, models, papers, plots, pruning, restarts, runs
 from ltcourse.models import snapshot
 from ltcourse.progress import watch
-from ltcourse.tables import Table, percent, points, spread
+from ltcourse.tables import Table, percent, points, spread, times
 from ltcourse.training import evaluate, train
 
 plots.use_style()
+EARLY = "early_stop_test_accuracy"
 
 # %% [markdown]
 # ## Convolutions
@@ -38,8 +39,8 @@ plots.use_style()
 #
 # **Ask** So short a training gets how many of the ten classes right?
 #
-# **Expect** Few. What the recorded figure shows is the distance between the ticket and the same mask with new
-# weights.
+# **Expect** Few. The recorded figure shows what length does: left short, right as long as the paper's. Say that the right
+# one is of one seed.
 #
 # </details>
 
@@ -77,33 +78,66 @@ for method in ("ticket", "re-initialized", "random"):
 
 # %% [markdown]
 # Too short to mean much: 1,000 test images leave a standard error of more than a point. **We recorded** the whole of
-# CIFAR-10, still with far fewer iterations than the paper's 20,000:
+# CIFAR-10 twice: with few iterations on two cores, and with the paper's number of them on a graphics card (its products
+# in bfloat16, numbers of 8 significant bits, which takes less than half of the time; every other setting is the paper's).
 
 # %%
-recorded = runs.load_or_run("lottery-conv-2", "desk")
-print(recorded)
+short, recorded = (runs.load_or_run("lottery-conv-2", at) for at in ("desk", "paper"))
+methods = ("ticket", "re-initialized", "random")
+figure, axes = plt.subplots(1, 2, figsize=(14, 5))
+for run, ax in zip((short, recorded), axes, strict=True):
+    print(run)
+    plots.against_density({m: run.curve(m, "test_accuracy") for m in methods}, ax, ylabel="test accuracy")
+    seeds = len(run.trials)
+    ax.set_title(f"{run.settings['recipe']['iterations']:,} iterations a round, {seeds} seed{'s' * (seeds > 1)}")
+
+# %% [markdown]
+# Left, the searches are so short that the masks come from networks that have hardly begun to learn, and the smallest
+# ticket is worse than the dense network. Right, at the paper's length, tickets are better than the dense network down to
+# a tenth of its weights, and about as good down to a twentieth. In both, the first values matter: with new weights the
+# same masks do worse, and the smallest of them no better than a random one of its size.
+#
+# As in lesson 03, read the speed off the early stop:
+
+# %%
 figure, ax = plt.subplots()
-curves = {m: recorded.curve(m, "test_accuracy") for m in ("ticket", "re-initialized", "random")}
-plots.against_density(curves, ax, ylabel="test accuracy")
-_ = ax.set_title(f"Conv-2, {recorded.settings['recipe']['iterations']:,} iterations a round")
-
-# %%
-for number in recorded.settings["redrawn"]:
-    print(f"at {percent(recorded.values('ticket', number, 'density')[0])} of the weights:")
-    for method in ("ticket", "re-initialized", *(["random"] if number in recorded.settings["shuffled"] else [])):
-        print(f"  {method:15s} minus dense {points(recorded.change(method, number, 'test_accuracy'))}")
+curves = {m: recorded.curve(m, "early_stop") for m in ("ticket", "re-initialized")}
+plots.against_density(curves, ax, ylabel="early stop (iteration)", shares=False)
 Table(
-    ["network", "at most so much sooner", "at most so much better"],
-    [[papers.FRANKLE_SIZES[name].network, *found] for name, found in papers.FRANKLE_CONV.items()],
+    ["P_m", "ticket minus dense", "re-initialized minus dense"],
+    [
+        [
+            percent(recorded.values("ticket", n, "density")[0]),
+            *(points(recorded.change(m, n, "test_accuracy")) for m in ("ticket", "re-initialized")),
+        ]
+        for n in recorded.settings["redrawn"]
+    ],
 )
 
 # %% [markdown]
-# The lines are ours, the table is what **the paper reports** (Sec. 3, at 20,000 to 30,000 iterations a round). Our runs
-# are far shorter, and so are the searches: the masks come from networks that have hardly begun to learn. The gains of
-# the paper are not reached. What is seen is the distance between the ticket and the same mask with new weights: the
-# first values matter here, too. With new weights the ticket's mask is about as bad as a random one of its size. Conv-4
-# and Conv-6 are not recorded; a round of theirs at the paper's settings takes hours on two cores (`ltcourse record
-# lottery-conv-4 --budget paper` makes it where there is a graphics card).
+# With new weights a mask learns later the smaller it is; with its own first values sooner, until very little is left.
+# **The paper reports** (Sec. 3) how far tickets get at most; ours beside it, as means over the seeds that there are:
+
+
+# %%
+def at_most(found, text):
+    mean = {p: sum(values) / len(values) for p, values in found.items()}
+    best = max(mean, key=mean.get)
+    return f"{text([mean[best]])} at {percent(best)}"
+
+
+stop, early, end = (recorded.curve("ticket", key) for key in ("early_stop", EARLY, "test_accuracy"))
+sooner = {p: [d / t for d, t in zip(stop[1.0], stops, strict=True)] for p, stops in stop.items()}
+gain, gain_at_end = ({p: [t - d for d, t in zip(c[1.0], v, strict=True)] for p, v in c.items()} for c in (early, end))
+rows = [[papers.FRANKLE_SIZES[name].network, *found, ""] for name, found in papers.FRANKLE_CONV.items()]
+ours = [at_most(sooner, times), at_most(gain, points), at_most(gain_at_end, points)]
+Table(["", "sooner", "better at the early stop", "better at the end"], [*rows, ["Conv-2, ours", *ours]])
+
+# %% [markdown]
+# We see what the paper sees, and less of it: sooner by less, better by less, and at larger sizes. The largest of sixteen
+# differences is flattered by having been chosen, in the paper as here, and ours are of one seed, which is a look and no
+# proof. Conv-4 and Conv-6 are not recorded: a round of theirs takes hours on two cores (`ltcourse record lottery-conv-4
+# --budget paper` makes it where there is a graphics card).
 #
 # So tickets are not a matter of digits and dense layers alone. Do they hold for deeper networks?
 #
@@ -405,9 +439,10 @@ for record in (deep, gentle):
 # </details>
 
 # %%
-number = recorded.settings["rounds"]
-print(f"Conv-2, {percent(recorded.values('ticket', number, 'density')[0])} of the weights:")
-print(f"  ticket minus dense {points(recorded.change('ticket', number, 'test_accuracy'))}")
+for n in recorded.settings["redrawn"][1::2]:
+    print(f"Conv-2, {percent(recorded.values('ticket', n, 'density')[0])} of the weights:")
+    for method in ("ticket", "re-initialized"):
+        print(f"  {method} minus dense {points(recorded.change(method, n, 'test_accuracy'))}")
 number = deep.settings["rounds"]
 print(f"ResNet-8, {percent(deep.values('ticket', number, 'density')[0])} of the weights:")
 for method in methods:

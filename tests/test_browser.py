@@ -7,11 +7,9 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import nbformat
@@ -71,15 +69,11 @@ def lab(tmp_path_factory):
     """JupyterLab on copies of the notebooks, at the smoke budget: its address and its token."""
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(lecture.NOTEBOOKS, root / "notebooks")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address, token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
+    token = secrets.token_hex(16)
     options = {
         "ServerApp.root_dir": root,
         "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": port,
-        "ServerApp.port_retries": 0,
+        "ServerApp.port": 0,  # one that is free
         "IdentityProvider.token": token,
         "LabApp.expose_app_in_browser": True,
     }
@@ -100,25 +94,27 @@ def lab(tmp_path_factory):
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_for(f"{address}/api/status?token={token}", server, root / "log")
-        yield address, token
+        yield address_of(server, root / "log", token), token
     finally:
         server.terminate()
         try:
-            server.wait(20)
+            server.wait(60)
         except subprocess.TimeoutExpired:
             server.kill()
 
 
-def wait_for(url, server, log):
+def address_of(server, log, token):
+    """The address that its log names, once it answers there."""
     end = time.monotonic() + 240
     while time.monotonic() < end:
-        try:
-            with urlopen(url, timeout=5):
-                return
-        except (URLError, OSError):
-            assert server.poll() is None, log.read_text()
-            time.sleep(0.2)
+        assert server.poll() is None, log.read_text()
+        if named := re.search(r"http://127\.0\.0\.1:\d+(?=/)", log.read_text()):
+            try:
+                with urlopen(f"{named[0]}/api/status?token={token}", timeout=60):
+                    return named[0]
+            except OSError:
+                pass
+        time.sleep(0.2)
     raise AssertionError(f"JupyterLab does not answer:\n{log.read_text()}")
 
 
@@ -232,18 +228,17 @@ def try_quiz(page, quiz):
 
     asked = quiz.inner_text()
     options().first.focus()
-    for _ in range(options().count()):
-        before = quiz.inner_text()
+    for letter in "ABCDEFGH"[: options().count()]:
         page.keyboard.press("Space")
-        until(lambda before=before: quiz.inner_text() != before, "nothing is replied")
+        until(lambda letter=letter: re.search(f"[✔✘] {letter} ·", quiz.inner_text()), "nothing is replied")
         if "✔" in quiz.inner_text():
             break
-        assert "Try another option" in quiz.inner_text()
+        until(lambda: "Try another option" in quiz.inner_text(), "no other try is offered")
         page.keyboard.press("Tab")
     until(lambda: focused("Next"), "the next key is not expected at Next")
     page.keyboard.press("Enter")
     until(lambda: focused("A"), "the next key is not expected at the first option")
-    assert quiz.inner_text() != asked and "to go" in quiz.inner_text()
+    until(lambda: quiz.inner_text() != asked and "to go" in quiz.inner_text(), "no other question is asked")
 
 
 def try_choice(page, choice):
@@ -263,19 +258,24 @@ def try_own_words(page, answer):
         "A dense network contains a smaller network that trains to the same accuracy alone."
     )
     button.focus()
-    seen = 0
-    while button.inner_text() != "What is missing?":
-        before = answer.inner_text()
+    points, number, count = answer.get_by_text(re.compile(r"^\d of \d · ")), 0, 1
+    while number < count:
         page.keyboard.press("Enter")
-        until(lambda before=before: answer.inner_text() != before, "the next point does not come")
-        seen += 1
-    assert seen == answer.get_by_text(re.compile(r"^\d of \d · ")).count() + 1 > 3
+        number += 1
+        until(lambda number=number: points.count() == number, "the next point does not come")
+        count = int(re.match(rf"{number} of (\d) · ", points.last.inner_text())[1])
+        says = "Does it say anything wrong?" if number == count else "Show the next point"
+        until(lambda says=says: button.inner_text() == says, "the button does not say what comes next")
+    assert count > 2
+    page.keyboard.press("Enter")
+    until(lambda: button.inner_text() == "What is missing?", "what wrong answers say does not come")
     answer.locator("input[type=checkbox]").first.focus()
     page.keyboard.press("Space")
     button.focus()
     page.keyboard.press("Enter")
     until(button.is_disabled, "it goes on for ever")
-    until(lambda: "missing" in answer.inner_text().lower(), "what is missing is not told")
+    until(lambda: f"says 1 of the {count} points" in answer.inner_text(), "the tick is not counted")
+    until(lambda: "Still missing" in answer.inner_text(), "what is missing is not told")
 
 
 # What shows a widget in a lesson: where it is in the output, and how it is tried.
@@ -300,7 +300,7 @@ def settled(page, readout, image):
     raise AssertionError("the picture does not come to rest")
 
 
-def until(condition, complaint, seconds=60):
+def until(condition, complaint, seconds=240):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, complaint

@@ -84,6 +84,12 @@ def default_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LTCOURSE_BUDGET", raising=False)
 
 
+def timed(patch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let a lesson take so many seconds, however busy the machine is."""
+    run_cells = builder.run_cells
+    patch.setattr(builder, "run_cells", lambda *given: run_cells(*given) and seconds)
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root whose only lesson has been built, shared by the tests that only read it."""
@@ -91,6 +97,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("LTCOURSE_BUDGET", raising=False)
         patch.setenv("MPLBACKEND", "agg")  # whoever builds, figures are inline
+        timed(patch, 6.2)
         assert builder.main([], root=root) == 0
     return root
 
@@ -166,10 +173,13 @@ def test_the_minutes_are_in_the_title_cell_and_in_minutes_json(built: Path) -> N
     minutes = json.loads((built / "notebooks" / "minutes.json").read_text())
     (measured,) = minutes.values()
     assert list(minutes) == ["01_small_lesson"] and measured["budget"] == "class"
-    assert measured["seconds"] % 5 == 0 and measured["step_ms"] > 0
+    assert measured["seconds"] == 5 and measured["step_ms"] > 0
 
 
-def test_building_again_gives_the_same_bytes_and_leaves_no_other_file(rooted: Path) -> None:
+def test_building_again_gives_the_same_bytes_and_leaves_no_other_file(
+    rooted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed(monkeypatch, 13.1)  # which differs by noise only
     before = {file.name: file.read_bytes() for file in (rooted / "notebooks").iterdir()}
     assert builder.main(["01_small_lesson"], root=rooted) == 0
     after = {file.name: file.read_bytes() for file in (rooted / "notebooks").iterdir()}
@@ -280,11 +290,12 @@ def test_ctrl_c_ends_the_build_politely_and_the_old_notebook_stays(tmp_path: Pat
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     command = f"{heard}; import build_notebooks as b, pathlib, sys; sys.exit(b.main(root=pathlib.Path({str(root)!r})))"
     process = subprocess.Popen([sys.executable, "-c", command], cwd=ROOT / "tools", stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not started.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
+    assert started.exists()
     process.send_signal(signal.SIGINT)
-    _, complaint = process.communicate(timeout=60)
+    _, complaint = process.communicate(timeout=240)
     assert process.returncode == 1
     assert "01_small_lesson: interrupted in cell 1" in complaint and "Traceback" not in complaint
     assert old.read_text() == "the old notebook"

@@ -6,12 +6,12 @@ The verdicts are tested on made-up records in which a claim holds, holds in part
 import importlib
 import re
 import sys
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import torch
+from yardstick import fastest, plain
 
 from ltcourse import claims, demonstrations, evidence, experiments, measures, runs
 from ltcourse.claims import CLAIMS
@@ -571,10 +571,8 @@ def test_a_paper_record_comes_before_a_desk_record(monkeypatch, tmp_path):
     assert claims.examine("S8 convolutions").verdict is HOLDS
 
 
-def test_the_table_is_made_in_less_than_three_seconds(whole):
-    begun = time.process_time()  # of this process: others may be busy
-    claims.table()
-    assert time.process_time() - begun < 3
+def test_the_table_is_made_in_seconds(whole):
+    assert fastest(lambda _: claims.table(), range(3)) < max(3, 60 * plain()), "0.2 s where this was written"
 
 
 # The README

@@ -64,6 +64,14 @@ def folder(monkeypatch, tmp_path, small):
     return tmp_path / "runs"
 
 
+@pytest.fixture
+def slow(folder, monkeypatch, small):
+    """That experiment with trials that are far from done when their first row has come."""
+    settings = small.budgets["smoke"]
+    settings = dataclasses.replace(settings, recipe=settings.recipe.but(iterations=200))
+    monkeypatch.setitem(experiments.EXPERIMENTS, NAME, dataclasses.replace(small, budgets={"smoke": settings}))
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory, small):
     """The record of a serial run of the same experiment."""
@@ -129,7 +137,7 @@ def test_what_makes_two_records_identical(alone):
     assert dataclasses.replace(record, provenance=other).results != record.results
 
 
-def test_rows_come_while_the_trial_goes_on(workers, folder):
+def test_rows_come_while_the_trial_goes_on(workers, folder, slow):
     arriving = workers.run(NAME, "smoke", seeds=(0,), sha256=sha256(), folder=folder)
     next(arriving)
     assert not (folder / "seed-0.safetensors").exists(), "the row was held back until the trial was done"
@@ -157,7 +165,9 @@ def test_workers_killed_again_and_again_cost_only_the_trials_that_they_were_at(l
     assert len(set(killed)) == KILLS
 
 
-def test_a_trial_that_loses_one_worker_after_the_other_is_given_up_and_the_others_are_kept(local, workers, folder):
+def test_a_trial_that_loses_one_worker_after_the_other_is_given_up_and_the_others_are_kept(
+    local, workers, folder, slow
+):
     local.scheduler.allowed_failures, killed = 0, []
     with pytest.raises(ClusterError) as problem:
         for _ in workers.run(NAME, "smoke", seeds=(0, 1, 2), sha256=sha256(), folder=folder):
@@ -179,7 +189,7 @@ def test_ctrl_c_stops_the_workers_and_the_next_call_goes_on(local, workers, fold
         patch.setattr(runs, "describe", lambda row: stopped(row))
         with pytest.raises(KeyboardInterrupt):
             runs.record(NAME, "smoke", workers=workers, echo=True)
-    wait_for(lambda: not any(busy(workers)), seconds=60)
+    wait_for(lambda: not any(busy(workers)))
     partial = folder / f"{NAME}.smoke.partial"
     done = {file.name: Journal.read(file).rows for file in partial.glob("seed-*")}
     assert 2 <= len(done) < len(SEEDS) and runs.recorded() == []
@@ -231,11 +241,11 @@ def test_a_scheduler_that_is_lost_is_one_sentence_and_what_is_done_is_kept(folde
     file, dask = tmp_path / "scheduler.json", [sys.executable, "-m", "dask"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path, "start_new_session": True}
     address = ["--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file), "--no-dashboard"]
-    worker_of = ["--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--death-timeout", "20"]
+    worker_of = ["--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--death-timeout", "240"]
     scheduler = subprocess.Popen([*dask, "scheduler", *address], env=environment(ROOT), **quiet)
     worker = subprocess.Popen([*dask, "worker", *worker_of], env=environment(ROOT), **quiet)
     try:
-        wait_for(file.exists, seconds=240)
+        wait_for(file.exists)
         with pytest.raises(ClusterError) as problem, cluster.connect(str(file)) as workers:
             for _ in workers.run(NAME, "smoke", seeds=SEEDS, sha256=sha256(), folder=folder):
                 if list(folder.glob("seed-*")):
@@ -284,11 +294,11 @@ def test_other_data_on_a_worker_is_refused_there(workers, folder):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "127.0.0.1:9", "no address at all", "tcp://localhost"])
 def test_a_scheduler_that_does_not_answer_is_told_in_seconds(monkeypatch, address):
     monkeypatch.setattr(cluster, "PATIENCE", 1)
-    begun = time.monotonic()
-    with pytest.raises(ClusterError) as problem, cluster.connect(address):
+    begun, dasks_own = time.monotonic(), dask.config.set({"distributed.comm.timeouts.connect": "10 minutes"})
+    with dasks_own, pytest.raises(ClusterError) as problem, cluster.connect(address):
         pass
     assert f"no Dask scheduler answers at {address}: start one with `dask scheduler`" in one_sentence(problem)
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 240
 
 
 def test_a_scheduler_file_that_is_not_there_is_told(tmp_path):

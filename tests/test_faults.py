@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -127,7 +128,7 @@ for line in sys.stdin:
 
     def __exit__(self, *_):
         self._process.stdin.close()
-        self._process.wait(timeout=60)
+        self._process.wait(timeout=240)
         self._process.stdout.close()
 
     def run(self, *given, killed_after=""):
@@ -256,7 +257,7 @@ def test_a_build_killed_at_any_moment_leaves_the_old_notebook_or_the_new_one(tmp
             assert json.loads((root / "notebooks" / "minutes.json").read_text())
             killed += status != 0
         assert mother.run(root) == 0 and notebook.read_bytes() == new
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while (left := [pid for pid in kernels.read_text().split() if alive(int(pid))]) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not left, "a kernel outlived its builder"
@@ -344,8 +345,8 @@ def test_lab_opens_without_a_home_that_can_be_written_to(homeless):
     while not any("token=" in line for line in said) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGTERM)
-    process.wait(timeout=60)
-    reader.join(timeout=60)
+    process.wait(timeout=240)
+    reader.join(timeout=240)
     text = "".join(said)
     assert "the home folder cannot be written to: JupyterLab forgets its settings" in text
     assert "token=" in text and "Traceback" not in text, text
@@ -666,7 +667,8 @@ def test_ctrl_c_at_fifty_moments_of_a_training_cell_keeps_the_history_and_leaves
         "settings": "[torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.get_num_threads()]",
     }
     kernel.run(TRAINING)
-    whole = kernel.run(TRAINING, **asked, seconds="seconds")
+    # the fastest: moments of a run that others held up would come after the end of most
+    whole = min((kernel.run(TRAINING, **asked, seconds="seconds") for _ in range(5)), key=itemgetter("seconds"))
     kernel.run("patience = 60")
     assert whole["evaluated"] == list(range(1, 21)) and not whole["stopped"]
     stopped = 0

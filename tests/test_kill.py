@@ -137,10 +137,10 @@ def test_the_command_that_is_killed_leaves_no_worker_and_goes_on(unbroken, tmp_p
     command = [sys.executable, "-m", "ltcourse.cli", "record", NAME, "--budget", "smoke"]
 
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-        for _ in range(random.randint(1, len(rows) - 4)):
+        for _ in range(random.randint(1, len(rows) // 3)):
             assert process.stdout.readline().startswith(f"{NAME} · seed 0 · ")
         process.kill()
-        process.communicate(timeout=30)  # to the end of what its workers could print to, so until they are gone
+        process.communicate(timeout=240)  # to the end of what its workers could print to, so until they are gone
     assert process.returncode == -signal.SIGKILL
     assert list(folder.glob("*.json")) == []
     left = rows_left(folder, rows)

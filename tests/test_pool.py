@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 
 import pytest
 from executors import OneAfterAnother
@@ -23,6 +24,15 @@ def untimed(rows):
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
+@pytest.fixture
+def slow(monkeypatch):
+    """Trials that are far from done when their first row has come."""
+    found = experiments.get(NAME)
+    settings = found.budgets["smoke"]
+    settings = replace(settings, recipe=settings.recipe.but(iterations=100))
+    monkeypatch.setitem(experiments.EXPERIMENTS, NAME, replace(found, budgets={"smoke": settings}))
+
+
 def pool(folder, seeds=(0,)):
     return experiments.run(NAME, "smoke", seeds=seeds, device="cpu", folder=folder)
 
@@ -31,7 +41,7 @@ def rows_in(file):
     return Journal.read(file).rows
 
 
-def test_rows_come_while_the_trial_goes_on_and_one_that_is_left_can_be_gone_on_with(tmp_path):
+def test_rows_come_while_the_trial_goes_on_and_one_that_is_left_can_be_gone_on_with(slow, tmp_path):
     file, arrived = tmp_path / "seed-0.safetensors", pool(tmp_path)
     first = next(arrived)
     assert first == (0, rows_in(file)[0])
@@ -58,7 +68,7 @@ def test_the_rows_of_a_trial_that_failed_do_not_stand_for_those_of_another(tmp_p
     with pytest.raises(ValueError, match="this mask is of another network"):
         for seed, _ in pool(tmp_path, seeds=(0, 1)):
             came.append(seed)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 240
             while len(rows_in(tmp_path / "seed-0.safetensors")) < ROWS and time.monotonic() < deadline:
                 time.sleep(0.1)
             if len(came) == 1:
@@ -66,7 +76,7 @@ def test_the_rows_of_a_trial_that_failed_do_not_stand_for_those_of_another(tmp_p
     assert came.count(0) == ROWS
 
 
-def test_a_worker_that_is_killed_is_told_and_the_others_end(tmp_path):
+def test_a_worker_that_is_killed_is_told_and_the_others_end(slow, tmp_path):
     arrived = pool(tmp_path, seeds=(0, 1))
     next(arrived)
     os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
