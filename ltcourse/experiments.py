@@ -185,7 +185,7 @@ def _pool(
             except queue.Empty:
                 over = all(f.done() for f in futures) and not all(_well(f) for f in futures)
                 silent = silent + 1 if over else 0
-                if silent > 20:
+                if silent > 100:
                     break  # a worker that died took rows with it that were on their way: they will not come
                 continue
             came[seed] += 1

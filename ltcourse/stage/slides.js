@@ -1,23 +1,28 @@
 // Text alone is enlarged while it fits; what does not fit is shrunk, to seven tenths at most; what is still too tall
 // scrolls.
-function fit() {
-  document.body.classList.add("measuring");
-  for (const body of document.querySelectorAll(".body")) {
-    const fits = () => body.scrollHeight <= body.clientHeight + 1 && body.scrollWidth <= body.clientWidth + 1;
-    const largest = body.querySelector(".code, .figure, .printed, img") || body.closest(".title") ? 1 : 1.16;
-    const shrink = (least) => {
-      for (let fit = largest; fit > least; fit -= 0.04) {
-        body.parentElement.style.setProperty("--fit", fit);
-        if (fits()) return true;
-      }
-      return false;
-    };
-    // The numbers of a wide table go on two lines before they are so small that nobody can read them.
-    if (!shrink(0.85)) {
-      body.classList.add("wraps");
-      shrink(0.7);
+function fit(body) {
+  const fits = () => body.scrollHeight <= body.clientHeight + 1 && body.scrollWidth <= body.clientWidth + 1;
+  const largest = body.querySelector(".code, .figure, .printed, img") || body.closest(".title") ? 1 : 1.16;
+  const shrink = (least) => {
+    for (let size = largest; size > least; size -= 0.04) {
+      body.parentElement.style.setProperty("--fit", size);
+      if (fits()) return true;
     }
+    return false;
+  };
+  body.classList.remove("wraps");
+  // The numbers of a wide table go on two lines before they are so small that nobody can read them.
+  if (!shrink(0.85)) {
+    body.classList.add("wraps");
+    shrink(0.7);
   }
+}
+
+// All pages before the first is shown, for print and for the overview; then each as it is shown, where lines can break
+// elsewhere.
+function fitAll() {
+  document.body.classList.add("measuring");
+  document.querySelectorAll(".body").forEach(fit);
   document.body.classList.remove("measuring");
 }
 
@@ -29,13 +34,16 @@ const section = (step) => () => {
 
 // When the pictures are there, and have their sizes.
 window.addEventListener("load", () => {
-  fit();
+  fitAll();
   Reveal.initialize({
     width: 1280, height: 720, margin: 0.02, center: false, hash: true, slideNumber: "c/t", transition: "none",
     backgroundTransition: "none", navigationMode: "linear", pdfSeparateFragments: false, pdfMaxPagesPerSlide: 1,
     keyboard: { 38: section(-1), 40: section(1) },
   });
   Reveal.addKeyBinding({ keyCode: 83, key: "S", description: "Speaker notes" }, speak);
+  for (const shown of ["ready", "slidechanged"]) {
+    Reveal.on(shown, ({ currentSlide }) => Reveal.isPrintView() || currentSlide.querySelectorAll(".body").forEach(fit));
+  }
   Reveal.on("slidechanged", tell);
   setInterval(tick, 1000);
 });
