@@ -148,7 +148,7 @@ def _lenet(at: str, iterations: int, evaluate_every: int, seeds: int, **plan: An
 
 
 def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experiment:
-    """Return the experiment on a convolutional network, at the paper budget with the paper's settings but for the products' precision."""
+    """Return the experiment on a convolutional network; the paper budget's settings are the paper's, but for one."""
     recipe = Recipe(iterations=iterations, batch=60, optimizer="adam", lr=lr, evaluate_every=100)
 
     def at(data: str, recipe: Recipe, rounds: int, beside: tuple[int, ...], fold: int, seeds: int) -> Lottery:
