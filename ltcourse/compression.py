@@ -119,7 +119,7 @@ EXPERIMENTS = (
         {
             "smoke": ("cifar-10-mini", 1 / 16, _recipes(0.05, 8, 4), 2, 1),
             "class": ("cifar-10-mini", 1 / 16, _recipes(0.05, 120, 40), 2, 1),
-            "desk": ("cifar-10", 1 / 4, _recipes(0.05, 2_808, 702), 3, 1),
+            "desk": ("cifar-10", 1 / 4, _recipes(0.05, 2_808, 702), 3, 2),
             "paper": ("cifar-10", 1.0, _recipes(0.05, 35_100, 7_020), 5, 3),
         },
     ),
