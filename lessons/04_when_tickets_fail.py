@@ -135,9 +135,9 @@ Table(["", "sooner", "better at the early stop", "better at the end"], [*rows, [
 
 # %% [markdown]
 # We see what the paper sees, and less of it: sooner by less, better by less, and at larger sizes. The largest of sixteen
-# differences is flattered by having been chosen, in the paper as here, and ours are of one seed, which is a look and no
-# proof. Conv-4 and Conv-6 are not recorded: a round of theirs takes hours on two cores (`ltcourse record lottery-conv-4
-# --budget paper` makes it where there is a graphics card).
+# differences is flattered by having been chosen, in the paper as here. And look at how many seeds the title counts: one
+# is a look and no proof. Conv-4 and Conv-6 are not recorded: a round of theirs takes hours on two cores (`ltcourse record
+# lottery-conv-4 --budget paper` makes it where there is a graphics card).
 #
 # So tickets are not a matter of digits and dense layers alone. Do they hold for deeper networks?
 #
