@@ -250,9 +250,12 @@ def change_of_top_1(name, number, method="magnitude"):
 
 
 def test_vgg_16_is_recorded_as_good_as_its_dense_self_at_a_tenth():
-    """Lesson 02: top-1 within half a point, a mask by lot is not."""
-    assert runs.load("han-vgg-16-cifar", "desk").values("magnitude", 3, "density") == [pytest.approx(0.1, abs=1e-5)]
-    assert change_of_top_1("han-vgg-16-cifar", 3) < 0.005 < change_of_top_1("han-vgg-16-cifar", 3, "random")
+    """Lesson 02: nothing lost of top-1 with each seed, behind the dense network trained on; a mask by lot is worse."""
+    record = runs.load("han-vgg-16-cifar", "desk")
+    assert record.values("magnitude", 3, "density") == 2 * [pytest.approx(0.1, abs=1e-5)]
+    assert min(record.change("magnitude", 3, "test_accuracy")) > 0
+    assert mean(record, "magnitude", 3, "test_error") > mean(record, "dense", 3, "test_error")
+    assert change_of_top_1("han-vgg-16-cifar", 3, "random") > 0.005
 
 
 def test_alexnet_is_recorded_as_good_as_its_dense_self_at_a_ninth():
