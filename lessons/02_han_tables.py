@@ -602,7 +602,8 @@ for name, record in shown.items():
 # **We recorded** two comparisons, and two answers. Against their dense selves, as in the slides' table, both networks
 # lose nothing of their top-1 accuracy: AlexNet at a ninth of its weights, VGG-16 at a tenth, with each seed. Of its
 # top-5 accuracy AlexNet loses a little. But the pruned networks have been trained for longer. Against the dense network
-# that was trained on for as long, the fair comparison, both are behind: read the second line of each.
+# that was trained on for as long, the fair comparison, both are behind: read the second line of each. And in AlexNet a
+# mask drawn by lot is no worse as long as half of the weights are left: what the choice is worth shows where few are.
 #
 # So "no loss" means here that more training has made up for the pruning. Both networks are thinner than the papers',
 # VGG-16 more so. What the layers keep depends on their size, not only on being a convolution: read off which layers
