@@ -8,21 +8,22 @@ batches sent over one by one, Adam as it comes, the mask multiplied after each s
 import os
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice, repeat
 from pathlib import Path
 from time import perf_counter
 from unittest import mock
 
 import torch
-from measures import in_turns, timed
+from measures import in_turns, made_by, timed
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from ltcourse import batched, data, graphs, masks, models, runs
+from ltcourse import batched, data, graphs, masks, models
 from ltcourse.training import Recipe, train
 
 FILE = Path(__file__).parent / "GPU.md"
-DEVICE, REPEATS, TOGETHER = "cuda", 3, 5
+DEVICE, LR, REPEATS, TOGETHER = "cuda", 1e-3, 3, 5
 PLAIN, EAGER, REPLAYED = "plain PyTorch", "the course's loop, each step as it is", "the course's loop, replayed"
 
 
@@ -34,6 +35,11 @@ class Case:
     data: str
     batch: int
     steps: int
+
+    @property
+    def recipe(self) -> Recipe:
+        """Adam, and no evaluation within a turn."""
+        return Recipe(iterations=100_000, batch=self.batch, lr=LR, evaluate_every=100_000)
 
 
 CASES = (
@@ -53,38 +59,30 @@ def masked(case: Case, shape: tuple[int, int, int], seed: int = 0) -> tuple[nn.M
 def plain(case: Case, on_cpu: data.Dataset) -> None:
     """Train in the plain way."""
     network, mask = masked(case, on_cpu.shape)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(network.parameters(), lr=LR)
     weights = masks.prunable(network)
     loader = DataLoader(TensorDataset(on_cpu.train.x, on_cpu.train.y), case.batch, shuffle=True, drop_last=True)
-    running, step = 0.0, 0
-    while step < case.steps:
-        for x, y in loader:
-            x, y = x.to(DEVICE), y.to(DEVICE)
-            optimizer.zero_grad()
-            loss = cross_entropy(network(x), y)
-            loss.backward()
-            optimizer.step()
-            with torch.no_grad():
-                for name, p in weights.items():
-                    p.mul_(mask[name])
-            running += loss.item()
-            step += 1
-            if step == case.steps:
-                break
+    for x, y in islice(chain.from_iterable(repeat(loader)), case.steps):
+        optimizer.zero_grad()
+        loss = cross_entropy(network(x.to(DEVICE)), y.to(DEVICE))
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            for name, p in weights.items():
+                p.mul_(mask[name])
+        loss.item()  # for the mean that is shown
 
 
 def ours(case: Case, dataset: data.Dataset) -> None:
     """Train in the course's loop."""
     network, mask = masked(case, dataset.shape)
-    recipe = Recipe(iterations=100_000, batch=case.batch, lr=1e-3, evaluate_every=100_000)
-    train(network, dataset, recipe, mask=mask, end=case.steps)
+    train(network, dataset, case.recipe, mask=mask, end=case.steps)
 
 
 def together(case: Case, dataset: data.Dataset) -> None:
     """Train several networks as one."""
     networks, each = zip(*(masked(case, dataset.shape, seed) for seed in range(TOGETHER)), strict=True)
-    recipe = Recipe(iterations=100_000, batch=case.batch, lr=1e-3, evaluate_every=100_000)
-    batched.train(networks, dataset, recipe, seeds=range(TOGETHER), masks=each, end=case.steps)
+    batched.train(networks, dataset, case.recipe, seeds=range(TOGETHER), masks=each, end=case.steps)
 
 
 def measured(case: Case) -> dict[str, float]:
@@ -125,8 +123,6 @@ def main() -> None:
         title = f"{case.network}, {case.data}, batch {case.batch}, {case.steps:,} steps"
         parts.append(f"| {title} | ms a network-iteration | ratio |\n|:--|--:|--:|\n" + "\n".join(lines))
         print(parts[-1], flush=True)
-    made = runs._provenance("mnist", DEVICE)
-    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     tables = "\n\n".join(parts)
     FILE.write_text(
         f"""# A training step on a GPU
@@ -139,9 +135,7 @@ plain way, which is told at the head of gpu.py.
 
 {tables}
 
-Machine: {made["device"]}, {made["machine"]} ({made["system"]}). Versions: {versions}. Code: {made["code"]}. Date: \
-{made["started"][:10]}.
-""",
+{made_by(DEVICE)}""",
         encoding="utf-8",
     )
 

@@ -1,8 +1,7 @@
 """How the benchmarks measure: ways in turns, medians, the limit of matrix products, and the table that they fill."""
 
 import statistics
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from ltcourse import runs
+from ltcourse.process import threads
 
 README = Path(__file__).parent / "README.md"
 _SIZE = 1024
@@ -75,26 +75,15 @@ def in_turns(ways: dict[str, Callable[[], float]], repeats: int) -> dict[str, fl
     return {name: statistics.median(values) for name, values in found.items()}
 
 
-def limit(threads: int) -> float:
+def limit(count: int) -> float:
     """Return the seconds of one floating-point operation in a large matrix product, on so many threads.
 
     What nothing made of float32 products can beat on this machine; the best of several, as a limit is.
     """
     a, b = (torch.rand(_SIZE, _SIZE) for _ in range(2))
-    with on(threads):
+    with threads(count):
         a @ b
         return min(timed(lambda: a @ b) for _ in range(8)) / (2 * _SIZE**3)
-
-
-@contextmanager
-def on(threads: int) -> Iterator[None]:
-    """Run a block on so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def step_flop(network: nn.Module, x: Tensor, y: Tensor) -> int:
@@ -131,11 +120,20 @@ way is written as a good tutorial or public repository would write it; what it i
 
 
 def here() -> str:
-    """Return what the numbers depend on: the machine, its speed, the versions, the date."""
-    made, cores = runs._provenance("mnist", "cpu"), torch.get_num_threads()
-    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    speeds = {threads: f"{1e-9 / limit(threads):.0f}" for threads in (1, cores)}
+    """Return what the numbers of a CPU depend on: its speed, and what `made_by` tells."""
+    cores = torch.get_num_threads()
+    speeds = {count: f"{1e-9 / limit(count):.0f}" for count in (1, cores)}
     return f"""Matrix products here: {speeds[1]} GFLOP a second on one thread, {speeds[cores]} on {cores}.
 
-Machine: {made["machine"]} ({made["system"]}). Versions: {versions}. Code: {made["code"]}. Date: {made["started"][:10]}.
-"""
+{made_by("cpu")}"""
+
+
+def made_by(device: str) -> str:
+    """Return one line: the machine, its GPU if that was measured, the versions, the code, the date."""
+    made = runs._provenance("mnist", device)
+    gpu = "" if device == "cpu" else f"{made['device']}, "
+    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+    return (
+        f"Machine: {gpu}{made['machine']} ({made['system']}). Versions: {versions}. Code: {made['code']}. "
+        f"Date: {made['started'][:10]}.\n"
+    )

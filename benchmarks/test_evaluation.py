@@ -6,12 +6,12 @@ gradients, sums read after every chunk. Both on one thread, which is how trials 
 
 import pytest
 import torch
-from measures import Row, forward_flop, in_turns, limit, milliseconds, on, timed
+from measures import Row, forward_flop, in_turns, limit, milliseconds, timed
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from ltcourse import data, models
+from ltcourse import data, models, process
 from ltcourse.training import evaluate
 
 REPEATS = 15
@@ -30,7 +30,7 @@ def plain(network: nn.Module, split: data.Split) -> tuple[float, float]:
 
 def test_an_evaluation(mnist: data.Dataset, rows: list[Row]) -> None:
     network = models.create("lenet-300-100")
-    with on(1):
+    with process.threads(1):
         assert plain(network, mnist.test) == pytest.approx(evaluate(network, mnist.test))
         found = in_turns(
             {

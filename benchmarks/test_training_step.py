@@ -5,12 +5,12 @@ forward pass. Both on one thread, which is how trials run.
 """
 
 import torch
-from measures import Row, in_turns, limit, milliseconds, on, step_flop, timed
+from measures import Row, in_turns, limit, milliseconds, step_flop, timed
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, relu
 from torch.utils.data import DataLoader, TensorDataset
 
-from ltcourse import data, masks, models
+from ltcourse import data, masks, models, process
 from ltcourse.training import Recipe, evaluate, train
 
 BATCH, LR, STEPS, REPEATS = 60, 1.2e-3, 300, 9
@@ -51,7 +51,7 @@ def test_a_step(mnist: data.Dataset, rows: list[Row]) -> None:
     mask = masked(network)
     for way in (ours, plain):
         way(network, mnist, mask, 5)  # what PyTorch imports late, and what it allocates once
-    with on(1):
+    with process.threads(1):
         found = in_turns(
             {
                 "ours": lambda: timed(lambda: ours(network, mnist, mask, STEPS)) / STEPS,
@@ -76,7 +76,7 @@ def test_a_step(mnist: data.Dataset, rows: list[Row]) -> None:
 def test_equal_accuracy(mnist: data.Dataset) -> None:
     """Both ways end at the same accuracy, within what the order of the examples makes of it."""
     found = []
-    with on(1):
+    with process.threads(1):
         for way in (plain, ours):
             network = models.create("lenet-300-100")
             mask = masked(network)

@@ -16,11 +16,11 @@ from time import perf_counter
 from unittest import mock
 
 import torch
-from measures import here, in_turns, limit, on, step_flop, timed
+from measures import here, in_turns, limit, step_flop, timed
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ltcourse import batched, data, masks, models
+from ltcourse import batched, data, masks, models, process
 from ltcourse.training import Recipe, batches, evaluate, train
 
 FILE = Path(__file__).parent / "VARIANTS.md"
@@ -167,7 +167,7 @@ def on_one_thread(mnist: data.Dataset, with_compiled: bool) -> dict[str, float]:
         share = partial(lambda c: timed(lambda: evaluate(network, mnist.validation, chunk=c)) / 100, chunk)
         ways[f"a hundredth of a validation, {chunk:,} examples at a time"] = share
     torch.set_flush_denormal(True)
-    with on(1):
+    with process.threads(1):
         return in_turns(ways, REPEATS)
 
 

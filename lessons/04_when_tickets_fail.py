@@ -39,8 +39,8 @@ EARLY = "early_stop_test_accuracy"
 #
 # **Ask** So short a training gets how many of the ten classes right?
 #
-# **Expect** Few. The recorded figure shows what length does: left short, right as long as the paper's. Say that the right
-# one is of one seed.
+# **Expect** Few. The recorded figure shows what length does: left short, right as long as the paper's. Say how few
+# seeds the right one has.
 #
 # </details>
 
@@ -79,7 +79,7 @@ for method in ("ticket", "re-initialized", "random"):
 # %% [markdown]
 # Too short to mean much: 1,000 test images leave a standard error of more than a point. **We recorded** the whole of
 # CIFAR-10 twice: with few iterations on two cores, and with the paper's number of them on a graphics card (its products
-# in bfloat16, numbers of 8 significant bits, which takes less than half of the time; every other setting is the paper's).
+# in bfloat16, numbers of 8 significant bits, to save time; every other setting of a run is the paper's).
 
 # %%
 short, recorded = (runs.load_or_run("lottery-conv-2", at) for at in ("desk", "paper"))

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ltcourse import masks, models, papers
+from ltcourse import masks, models, papers, process
 from ltcourse.data import Stream, load
 from ltcourse.initializers import kaiming_normal
 from ltcourse.journal import Journal, Row
@@ -147,6 +147,7 @@ class Training:
         self.network.to(memory_format=torch.channels_last)
         if self.mask:
             masks.apply(self.network, self.mask)
+        process.ready_for_optimizers()
         self._optimizer = torch.optim.SGD(
             [p for p in self.network.parameters() if p.requires_grad],
             lr=self.recipe.lr,

@@ -40,12 +40,12 @@ def gradients_as_before() -> Iterator[None]:
         torch.set_grad_enabled(before)
 
 
-def import_whole(module: str) -> None:
-    """Import a module in a thread of its own, which Ctrl-C does not reach.
+def ready_for_optimizers() -> None:
+    """Import what PyTorch's first optimizer would, for a second or more, in a thread that Ctrl-C does not reach.
 
-    An import that is broken off leaves parts of a package behind, and every later one fails until the process ends.
+    Broken off in its midst, that import can leave parts behind with which every later one fails until the process ends.
     """
-    if module not in sys.modules:
-        importing = Thread(target=import_module, args=(module,))
+    if "torch._dynamo" not in sys.modules:
+        importing = Thread(target=import_module, args=("torch._dynamo",))
         importing.start()
         importing.join()

@@ -419,7 +419,7 @@ def _optimizer(parameters: list[Tensor], recipe: Recipe) -> torch.optim.Optimize
         "adamw": torch.optim.AdamW,
         "sgd": torch.optim.SGD,
     }
-    process.import_whole("torch._dynamo")  # which the first optimizer imports, for seconds
+    process.ready_for_optimizers()
     extra = {"momentum": recipe.momentum} if recipe.optimizer == "sgd" else {}
     device = parameters[0].device
     # on a GPU the rate is on the device, where a graph that is replayed reads it

@@ -259,9 +259,10 @@ def test_vgg_16_is_recorded_as_good_as_its_dense_self_at_a_tenth():
 
 
 def test_alexnet_is_recorded_as_good_as_its_dense_self_at_a_ninth():
-    """Lesson 02: top-1 within half a point with each seed; behind the dense network trained on; a mask by lot worse."""
+    """Lesson 02: nothing lost of top-1 with each seed, behind the dense network trained on; by lot worse at the end."""
     record = runs.load("han-alexnet-cifar", "desk")
     assert record.values("magnitude", 3, "density") == 2 * [pytest.approx(1 / 9, abs=1e-5)]
-    assert min(record.change("magnitude", 3, "test_accuracy")) > -0.005
-    assert change_of_top_1("han-alexnet-cifar", 3, "dense") < change_of_top_1("han-alexnet-cifar", 3) < 0.005
+    assert min(record.change("magnitude", 3, "test_accuracy")) > 0
+    assert change_of_top_1("han-alexnet-cifar", 3, "dense") < change_of_top_1("han-alexnet-cifar", 3)
+    assert change_of_top_1("han-alexnet-cifar", 1, "random") < change_of_top_1("han-alexnet-cifar", 1), "half are left"
     assert change_of_top_1("han-alexnet-cifar", 3, "random") > 0.005
