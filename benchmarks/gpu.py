@@ -19,8 +19,10 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from ltcourse import batched, data, graphs, masks, models
-from ltcourse.training import Recipe, train
+from ltcourse import data
+from ltcourse.networks import masks, models
+from ltcourse.pruning import batched, criteria
+from ltcourse.training import Recipe, graphs, train
 
 FILE = Path(__file__).parent / "GPU.md"
 DEVICE, LR, REPEATS, TOGETHER = "cuda", 1e-3, 3, 5
@@ -52,7 +54,7 @@ def masked(case: Case, shape: tuple[int, int, int], seed: int = 0) -> tuple[nn.M
     """Return a network on the GPU and a mask of 20 %."""
     network = models.create(case.network, shape=shape, seed=seed, device=DEVICE)
     weights = {name: p.detach() for name, p in masks.prunable(network).items()}
-    mask = masks.magnitude(weights, masks.dense(network), 0.8)
+    mask = criteria.magnitude(weights, masks.dense(network), 0.8)
     return masks.apply(network, mask), mask
 
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from ltcourse import runs
-from ltcourse.process import threads
+from ltcourse.experiments import runs
+from ltcourse.training.process import threads
 
 README = Path(__file__).parent / "README.md"
 _SIZE = 1024

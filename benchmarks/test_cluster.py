@@ -9,7 +9,8 @@ from time import perf_counter
 import pytest
 from distributed import LocalCluster
 
-from ltcourse import cluster, data, experiments
+from ltcourse import data
+from ltcourse.experiments import catalog, cluster
 
 NAME, TRIALS, REPEATS = "lottery-lenet-300-100", 4, 2
 
@@ -17,10 +18,10 @@ NAME, TRIALS, REPEATS = "lottery-lenet-300-100", 4, 2
 @pytest.fixture(autouse=True)
 def trials_of_two_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials as those of the class budget on MNIST, with one round: dense, and the ticket of 80 %."""
-    found = experiments.get(NAME)
+    found = catalog.get(NAME)
     short = dataclasses.replace(found.budgets["class"], rounds=1, redrawn=(), shuffled=())
     changed = dataclasses.replace(found, budgets={"class": short})
-    monkeypatch.setitem(experiments.EXPERIMENTS, NAME, changed)
+    monkeypatch.setitem(catalog.EXPERIMENTS, NAME, changed)
 
 
 def trials_a_second(count: int) -> float:

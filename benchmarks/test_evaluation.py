@@ -11,8 +11,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from ltcourse import data, models, process
-from ltcourse.training import evaluate
+from ltcourse import data
+from ltcourse.networks import models
+from ltcourse.training import evaluate, process
 
 REPEATS = 15
 

@@ -7,9 +7,10 @@ from measures import Row, seconds
 
 REPEATS = 7
 EXAMPLE = """
-from ltcourse import data, models
+from ltcourse import data
+from ltcourse.networks import models
 from ltcourse.pruning import prune_iteratively
-from ltcourse.restarts import keep, to_init
+from ltcourse.pruning.restarts import keep, to_init
 from ltcourse.training import Recipe
 """
 CODE = """

@@ -23,8 +23,10 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as Images
 from torchvision import transforms
 
-from ltcourse import data, masks, models, supermasks
-from ltcourse.initializers import kaiming_normal
+from ltcourse import data
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import kaiming_normal
+from ltcourse.pruning import supermasks
 from ltcourse.training import Recipe, evaluate, train
 
 K, BATCH, LR = 0.5, 128, 0.1

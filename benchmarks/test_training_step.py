@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, relu
 from torch.utils.data import DataLoader, TensorDataset
 
-from ltcourse import data, masks, models, process
-from ltcourse.training import Recipe, evaluate, train
+from ltcourse import data
+from ltcourse.networks import masks, models
+from ltcourse.pruning import criteria
+from ltcourse.training import Recipe, evaluate, process, train
 
 BATCH, LR, STEPS, REPEATS = 60, 1.2e-3, 300, 9
 RECIPE = Recipe(iterations=100_000, batch=BATCH, lr=LR, evaluate_every=100_000)
@@ -20,7 +22,7 @@ RECIPE = Recipe(iterations=100_000, batch=BATCH, lr=LR, evaluate_every=100_000)
 def masked(network: nn.Module) -> masks.Mask:
     """Return a mask of 20 %, as in the middle of pruning."""
     weights = {name: p.detach() for name, p in masks.prunable(network).items()}
-    return masks.magnitude(weights, masks.dense(network), 0.8)
+    return criteria.magnitude(weights, masks.dense(network), 0.8)
 
 
 def plain(network: nn.Module, mnist: data.Dataset, mask: masks.Mask, steps: int) -> None:

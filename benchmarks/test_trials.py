@@ -20,7 +20,8 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
 
-from ltcourse import data, models
+from ltcourse import data
+from ltcourse.networks import models
 from ltcourse.pruning import prune_iteratively
 from ltcourse.training import Recipe
 

@@ -20,8 +20,11 @@ from measures import here, in_turns, limit, step_flop, timed
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ltcourse import batched, data, masks, models, process
-from ltcourse.training import Recipe, batches, evaluate, train
+from ltcourse import data
+from ltcourse.networks import masks, models
+from ltcourse.pruning import batched, criteria
+from ltcourse.training import Recipe, evaluate, process, train
+from ltcourse.training.loop import batches
 
 FILE = Path(__file__).parent / "VARIANTS.md"
 BATCH, LR, STEPS, REPEATS = 60, 1.2e-3, 300, 9
@@ -38,7 +41,7 @@ def masked(seed: int = 0) -> tuple[nn.Module, masks.Mask]:
     """Return a network and a mask of 20 %."""
     network = models.create("lenet-300-100", seed=seed)
     weights = {name: p.detach() for name, p in masks.prunable(network).items()}
-    mask = masks.magnitude(weights, masks.dense(network), 0.8)
+    mask = criteria.magnitude(weights, masks.dense(network), 0.8)
     return masks.apply(network, mask), mask
 
 

@@ -95,10 +95,13 @@
 # </details>
 
 # %%
-from ltcourse import data, experiments, models, plots
-from ltcourse.initializers import kaiming_normal
-from ltcourse.progress import watch
-from ltcourse.tables import Table, percent
+from ltcourse import data
+from ltcourse.display import plots
+from ltcourse.display.progress import watch
+from ltcourse.display.tables import Table, percent
+from ltcourse.experiments import catalog
+from ltcourse.networks import models
+from ltcourse.networks.initializers import kaiming_normal
 from ltcourse.training import Recipe, evaluate, evaluations
 
 plots.use_style()
@@ -133,8 +136,8 @@ Table(
     ["budget", "iterations, dense", "pruning rounds", "iterations a round", "seeds"],
     [
         [at, f"{s.recipe.iterations:,}", s.rounds, f"{s.retrain.iterations:,}", len(s.seeds)]
-        for at in experiments.BUDGETS
-        for s in [experiments.settings("han-lenet-300-100", at)]
+        for at in catalog.BUDGETS
+        for s in [catalog.settings("han-lenet-300-100", at)]
     ],
 )
 
@@ -197,7 +200,7 @@ for name, part in (("train", mnist.train), ("validation", mnist.validation), ("t
 # </details>
 
 # %%
-iterations = experiments.live(600)
+iterations = catalog.live(600)
 recipe = Recipe(iterations=iterations, batch=60, lr=1.2e-3, evaluate_every=iterations // 10)
 network = models.create("lenet-300-100", initializer=kaiming_normal, seed=0)
 

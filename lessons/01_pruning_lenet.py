@@ -17,12 +17,17 @@ import matplotlib.pyplot as plt
 import torch
 from torch.nn.functional import cross_entropy
 
-from ltcourse import checks, data, experiments, masks, models, papers, pictures, plots, pruning, restarts, runs, widgets
-from ltcourse.initializers import kaiming_normal
-from ltcourse.masks import magnitude
-from ltcourse.models import snapshot
-from ltcourse.progress import watch
-from ltcourse.tables import Table, percent, spread
+from ltcourse import data, papers, pruning
+from ltcourse.classroom import checks
+from ltcourse.display import pictures, plots, widgets
+from ltcourse.display.progress import watch
+from ltcourse.display.tables import Table, percent, spread
+from ltcourse.experiments import catalog, runs
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import kaiming_normal
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria, restarts
+from ltcourse.pruning.criteria import magnitude
 from ltcourse.training import Recipe, evaluate, evaluations, train
 
 plots.use_style()
@@ -79,7 +84,7 @@ for ax, share, title in zip(axes, (1.0, 0.25), ("dense", "a quarter of the weigh
 # </details>
 
 # %%
-settings = experiments.settings("han-lenet-300-100")
+settings = catalog.settings("han-lenet-300-100")
 network = models.create("lenet-300-100", initializer=kaiming_normal, seed=0)
 weights = masks.prunable(network)
 
@@ -180,7 +185,7 @@ for name, m in mask.items():
 # $P_m$. The library's `masks.threshold` does the same; both agree:
 
 # %% tags=["nbval-check-output"]
-by_library = masks.threshold(quality)({n: w.detach() for n, w in weights.items()}, masks.dense(network), 0.0)
+by_library = criteria.threshold(quality)({n: w.detach() for n, w in weights.items()}, masks.dense(network), 0.0)
 print("same mask:", all(torch.equal(mask[name], by_library[name]) for name in mask))
 
 # %%
@@ -215,7 +220,7 @@ shares = (0.8, 0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03)
 everything = masks.dense(network)
 curves = {"magnitude": {}, "random": {}}
 for share in shares:
-    for method, criterion in (("magnitude", magnitude), ("random", masks.at_random(seed=1))):
+    for method, criterion in (("magnitude", magnitude), ("random", criteria.at_random(seed=1))):
         network.load_state_dict(trained)
         masks.apply(network, criterion({n: w.detach() for n, w in weights.items()}, everything, 1 - share))
         curves[method][share] = [evaluate(network, mnist.validation)[1]]
@@ -271,10 +276,10 @@ widgets.explore(explorer.draw, pruned=explorer.shares, layer=("fc1", "fc2", "fc3
 # </details>
 
 # %%
-masks.apply(network, masks.magnitude(weights, everything, masks.layer_rates(everything, 0.9)))
+masks.apply(network, criteria.magnitude(weights, everything, criteria.layer_rates(everything, 0.9)))
 mask = {name: w.detach() != 0 for name, w in weights.items()}
 broken = snapshot(network)
-fine_tune = Recipe(iterations=experiments.live(400), batch=64, lr=6e-4, evaluate_every=experiments.live(400))
+fine_tune = Recipe(iterations=catalog.live(400), batch=64, lr=6e-4, evaluate_every=catalog.live(400))
 
 optimizer = torch.optim.Adam(network.parameters(), lr=fine_tune.lr, fused=True)
 order = torch.randperm(len(mnist.train), generator=torch.Generator().manual_seed(0))
@@ -415,7 +420,7 @@ _ = plots.weight_histogram(pruned, axes[1], title="fc1, pruned and retrained", l
 # </details>
 
 # %%
-settings_5 = experiments.settings("han-lenet-5")
+settings_5 = catalog.settings("han-lenet-5")
 lenet_5 = models.create("lenet-5", initializer=kaiming_normal, seed=0)
 training_5 = watch(evaluations(lenet_5, mnist, settings_5.recipe), "training LeNet-5")
 

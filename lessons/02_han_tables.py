@@ -21,12 +21,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from ltcourse import checks, data, experiments, latency, masks, models, neurons, papers, plots, runs, sparsity, storage
-from ltcourse.dropout import rate_after_pruning
-from ltcourse.initializers import kaiming_normal
-from ltcourse.models import snapshot
-from ltcourse.progress import watch
-from ltcourse.tables import Table, percent, points, spread
+from ltcourse import data, papers
+from ltcourse.classroom import checks
+from ltcourse.display import plots
+from ltcourse.display.progress import watch
+from ltcourse.display.tables import Table, percent, points, spread
+from ltcourse.experiments import catalog, runs
+from ltcourse.instruments import latency, neurons, sparsity, storage
+from ltcourse.networks import masks, models
+from ltcourse.networks.dropout import rate_after_pruning
+from ltcourse.networks.initializers import kaiming_normal
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria
 from ltcourse.training import Recipe, evaluate, evaluations, train
 
 plots.use_style()
@@ -239,7 +245,7 @@ _ = ax.legend(loc="upper right", ncols=2)
 
 # %%
 mnist = data.load("mnist")
-settings = experiments.settings("han-lenet-300-100")
+settings = catalog.settings("han-lenet-300-100")
 network = models.create("lenet-300-100", initializer=kaiming_normal, seed=0)
 training = watch(evaluations(network, mnist, settings.recipe), "training")
 trained = snapshot(network)
@@ -253,14 +259,14 @@ trained = snapshot(network)
 
 # %%
 DENSITIES = (0.1, 0.036, 0.01)
-step = Recipe(iterations=experiments.live(500), batch=64, lr=6e-4, schedule="cosine", evaluate_every=10_000)
+step = Recipe(iterations=catalog.live(500), batch=64, lr=6e-4, schedule="cosine", evaluate_every=10_000)
 everything = masks.dense(network)
 weights = {name: p.detach() for name, p in masks.prunable(network).items()}
 
 
 def pruned_to(mask, density, iterations):
     """Prune the network to a density; retrain; return its mask and its validation accuracy."""
-    mask = masks.magnitude(weights, mask, 1 - density / masks.density(mask), scope="global")
+    mask = criteria.magnitude(weights, mask, 1 - density / masks.density(mask), scope="global")
     masks.apply(network, mask)
     if iterations:
         train(network, mnist, step.but(iterations=iterations), mask=mask)
@@ -522,7 +528,7 @@ for name, layers in (("alexnet", ("fc1", "fc2")), ("vgg-16", ("fc6", "fc7"))):
 
 # %% tags=["nbval-check-output"]
 thin = models.create("alexnet-one-tower", shape=(3, 64, 64), width=1 / 16)
-keep = masks.magnitude({n: p.detach() for n, p in masks.prunable(thin).items()}, masks.dense(thin), 0.91)
+keep = criteria.magnitude({n: p.detach() for n, p in masks.prunable(thin).items()}, masks.dense(thin), 0.91)
 masks.apply(thin, keep).train()
 print(f"dropout before fc1: {thin.drop1.dense_rate} dense, {thin.drop1.rate:.3f} at {percent(0.09, 0)} of the weights")
 

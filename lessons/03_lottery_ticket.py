@@ -16,15 +16,20 @@
 import matplotlib.pyplot as plt
 import torch
 
-from ltcourse import checks, data, experiments, masks, models, papers, plots, pruning, restarts, runs, widgets
-from ltcourse.models import snapshot
-from ltcourse.progress import watch
-from ltcourse.tables import Table, percent, points, spread, times
+from ltcourse import data, papers, pruning
+from ltcourse.classroom import checks
+from ltcourse.display import plots, widgets
+from ltcourse.display.progress import watch
+from ltcourse.display.tables import Table, percent, points, spread, times
+from ltcourse.experiments import catalog, runs
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria, restarts
 from ltcourse.training import train
 
 plots.use_style()
 mnist = data.load("mnist")
-settings = experiments.settings("lottery-lenet-300-100")
+settings = catalog.settings("lottery-lenet-300-100")
 
 # %% [markdown]
 # ## Why not train the small network?
@@ -47,7 +52,7 @@ settings = experiments.settings("lottery-lenet-300-100")
 
 # %%
 recipe = settings.recipe
-short = recipe.but(iterations=experiments.live(400), evaluate_every=experiments.live(400))
+short = recipe.but(iterations=catalog.live(400), evaluate_every=catalog.live(400))
 network = models.create("lenet-300-100", seed=0)
 pruned = watch(
     pruning.prune_iteratively(network, mnist, recipe, rate=0.44, rounds=4, restart=restarts.keep, retrain=short),
@@ -143,7 +148,7 @@ _ = plots.against_density(curves, ax, ylabel="test accuracy", reference=dense)
 # </details>
 
 # %%
-steps = recipe.but(iterations=experiments.live(600), evaluate_every=experiments.live(600))
+steps = recipe.but(iterations=catalog.live(600), evaluate_every=catalog.live(600))
 network = models.create("lenet-300-100", seed=1)
 θ0 = snapshot(network)  # a copy: training must not change it
 
@@ -185,7 +190,7 @@ loop = pruning.prune_iteratively(
     models.create("lenet-300-100", seed=1),
     mnist,
     steps,
-    rate=masks.layer_rates(mask, 0.2),
+    rate=criteria.layer_rates(mask, 0.2),
     rounds=15,
     restart=restarts.to_init,
 )

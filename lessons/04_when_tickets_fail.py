@@ -16,10 +16,16 @@
 import matplotlib.pyplot as plt
 import torch
 
-from ltcourse import checks, connectivity, data, experiments, masks, models, papers, plots, pruning, restarts, runs
-from ltcourse.models import snapshot
-from ltcourse.progress import watch
-from ltcourse.tables import Table, percent, points, spread, times
+from ltcourse import data, papers, pruning
+from ltcourse.classroom import checks
+from ltcourse.display import plots
+from ltcourse.display.progress import watch
+from ltcourse.display.tables import Table, percent, points, spread, times
+from ltcourse.experiments import catalog, runs
+from ltcourse.instruments import connectivity
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria, restarts
 from ltcourse.training import evaluate, train
 
 plots.use_style()
@@ -172,7 +178,7 @@ print(f"{models.weight_count(resnet):,} weights in {len(masks.prunable(resnet))}
 
 # %%
 weights = {name: p.detach() for name, p in masks.prunable(resnet).items()}
-mask = masks.magnitude(weights, masks.dense(resnet), 0.75, scope="global")
+mask = criteria.magnitude(weights, masks.dense(resnet), 0.75, scope="global")
 kept = {name: percent(m.float().mean().item(), 0) for name, m in mask.items()}
 print(
     f"{percent(masks.density(mask))} in all, layer by layer {min(kept.values(), key=lambda k: float(k[:-2]))} to ",
@@ -204,7 +210,7 @@ print(max(kept.values(), key=lambda k: float(k[:-2])))
 # </details>
 
 # %%
-live = experiments.settings("lottery-resnet")
+live = catalog.settings("lottery-resnet")
 photos = data.load(live.data)
 start = models.create(live.network, seed=0)
 loop = pruning.prune_iteratively(
@@ -280,7 +286,7 @@ print(f"  rewound minus reset to 0: {points([r - t for r, t in gain])}")
 
 # %%
 mnist = data.load("mnist")
-recipe = experiments.settings("instability-lenet-300-100").recipe
+recipe = catalog.settings("instability-lenet-300-100").recipe
 lenet = models.create("lenet-300-100", seed=0)
 θ0 = snapshot(lenet)
 
@@ -309,7 +315,7 @@ print(f"error barrier: {percent(connectivity.barrier(errors))}")
 figure, axes = plt.subplots(1, 2, figsize=(13, 4.8))
 for ax, name in zip(axes, ("lenet-300-100", "resnet-8"), strict=True):
     runner = runs.Runner(f"instability-{name}")
-    _ = watch(runner, name, total=len(experiments.settings(f"instability-{name}").forks))
+    _ = watch(runner, name, total=len(catalog.settings(f"instability-{name}").forks))
     lines = {f"k = {row['iteration']}": [row["along"]] for _, row in runner.record.rows("fork")}
     plots.along_a_line(lines, ax, f"{name}, {runner.record.settings['recipe']['iterations']:,} iterations")
 
@@ -362,8 +368,8 @@ for n in numbers:
 # </details>
 
 # %%
-warm = experiments.settings("lottery-resnet-warm", "desk").recipe
-cold = experiments.settings("lottery-resnet", "desk").recipe
+warm = catalog.settings("lottery-resnet-warm", "desk").recipe
+cold = catalog.settings("lottery-resnet", "desk").recipe
 iterations = range(1, cold.iterations + 1)
 figure, ax = plt.subplots(figsize=(9, 3.6))
 for recipe, label, color in ((cold, "0.1", plots.GRAY), (warm, f"0.03, warm-up of {warm.warmup}", plots.BLUE)):

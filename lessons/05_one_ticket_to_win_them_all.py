@@ -23,18 +23,22 @@ import matplotlib.pyplot as plt
 import torch
 from IPython.display import display
 
-from ltcourse import checks, data, experiments, masks, models, papers, plots, runs, tickets, widgets
-from ltcourse.matrix import TransferMatrix
-from ltcourse.models import snapshot
-from ltcourse.progress import watch
-from ltcourse.pruning import prune_iteratively
-from ltcourse.tables import Table, percent, points, spread
-from ltcourse.tickets import Ticket
+from ltcourse import data, papers
+from ltcourse.classroom import checks
+from ltcourse.display import plots, widgets
+from ltcourse.display.progress import watch
+from ltcourse.display.tables import Table, percent, points, spread
+from ltcourse.experiments import catalog, runs
+from ltcourse.experiments.transfer import fitted
+from ltcourse.experiments.transfer_matrix import TransferMatrix
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria, prune_iteratively, tickets
+from ltcourse.pruning.tickets import Ticket
 from ltcourse.training import train
-from ltcourse.transfer import fitted
 
 plots.use_style()
-settings = experiments.settings("transfer-lenet-300-100")
+settings = catalog.settings("transfer-lenet-300-100")
 digits, clothes = data.load("mnist"), data.load("fashion-mnist-mini")
 
 # %% [markdown]
@@ -83,10 +87,10 @@ digits, clothes = data.load("mnist"), data.load("fashion-mnist-mini")
 
 # %%
 def search(images, seed):
-    recipe = settings.recipe.but(iterations=experiments.live(400), evaluate_every=experiments.live(400))
+    recipe = settings.recipe.but(iterations=catalog.live(400), evaluate_every=catalog.live(400))
     network = models.create("lenet-300-100", seed=seed)
     θ0 = snapshot(network)
-    rates = masks.layer_rates(masks.dense(network), 0.36)  # two rounds of 20 % taken as one
+    rates = criteria.layer_rates(masks.dense(network), 0.36)  # two rounds of 20 % taken as one
     loop = prune_iteratively(network, images, recipe, rate=rates, rounds=5, seed=seed)
     mask = watch(loop, f"a ticket of {images.name}, seed {seed}", total=6).last.mask
     return Ticket(mask, θ0, origin={"network": "lenet-300-100", "data": images.name, "seed": seed, "round": 5})
@@ -505,7 +509,7 @@ print("by the library the same:", (found.common, found.expected) == (common, cha
 # %%
 whole = masks.dense(models.create("lenet-300-100"))
 rates = {name: 1 - masks.density({name: m}) for name, m in from_digits.mask.items()}
-largest = masks.magnitude(from_digits.weights, whole, rates)
+largest = criteria.magnitude(from_digits.weights, whole, rates)
 pairs = {
     "digits and clothes, same first weights": from_clothes.mask,
     "digits twice, different first weights": another.mask,

@@ -20,12 +20,17 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-from ltcourse import checks, data, experiments, initializers, models, plots, runs, signals, widgets
-from ltcourse.initializers import initialize, kaiming_normal, signed_constant, with_gain, xavier_normal
-from ltcourse.progress import watch
-from ltcourse.signals import spread
-from ltcourse.tables import Table, percent, points
-from ltcourse.tables import spread as mean_and_range
+from ltcourse import data
+from ltcourse.classroom import checks
+from ltcourse.display import plots, widgets
+from ltcourse.display.progress import watch
+from ltcourse.display.tables import Table, percent, points
+from ltcourse.display.tables import spread as mean_and_range
+from ltcourse.experiments import catalog, runs
+from ltcourse.instruments import signals
+from ltcourse.instruments.signals import spread
+from ltcourse.networks import initializers, models
+from ltcourse.networks.initializers import initialize, kaiming_normal, signed_constant, with_gain, xavier_normal
 
 plots.use_style()
 mnist = data.load("mnist")
@@ -453,7 +458,7 @@ print("they give each image the same class:", torch.equal(*(z.argmax(1) for z in
 # *Predict: at which depth will Xavier fall behind? And does Adam need Kaiming at all?*
 
 # %%
-settings = experiments.settings("depth")
+settings = catalog.settings("depth")
 runner = runs.Runner("depth")
 _ = watch(runner, "depth", total=len(settings.seeds) * settings.trainings)
 depth = runner.record
@@ -564,7 +569,7 @@ for ax, draw, name in zip(axes, (kaiming_normal, signed_constant), ("kaiming", "
 # </details>
 
 # %%
-settings = experiments.settings("first-tickets-lenet-300-100")
+settings = catalog.settings("first-tickets-lenet-300-100")
 runner = runs.Runner("first-tickets-lenet-300-100")
 _ = watch(runner, "tickets", total=len(settings.seeds) * settings.trainings)
 first = runner.record

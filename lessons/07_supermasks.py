@@ -23,24 +23,15 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, cross_entropy, linear, relu
 
 # %%
-from ltcourse import (
-    checks,
-    data,
-    experiments,
-    initializers,
-    latency,
-    masks,
-    models,
-    papers,
-    pictures,
-    plots,
-    runs,
-    subset_sum,
-    supermasks,
-    widgets,
-)
-from ltcourse.progress import watch
-from ltcourse.tables import Table, percent, points, spread
+from ltcourse import data, papers
+from ltcourse.classroom import checks
+from ltcourse.display import pictures, plots, widgets
+from ltcourse.display.progress import watch
+from ltcourse.display.tables import Table, percent, points, spread
+from ltcourse.experiments import catalog, runs
+from ltcourse.instruments import latency, subset_sum
+from ltcourse.networks import initializers, masks, models
+from ltcourse.pruning import criteria, supermasks
 from ltcourse.training import evaluate, evaluations, train
 
 plots.use_style()
@@ -100,7 +91,7 @@ print(f"{int(digits) + 1:,} digits")
 
 # %%
 network = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
-mask = masks.at_random(0)({}, masks.dense(network), 0.5, "layer")
+mask = criteria.at_random(0)({}, masks.dense(network), 0.5, "layer")
 masks.apply(network, mask)
 print(f"half of the edges, drawn by lot: {percent(evaluate(network, mnist.validation)[1])} of the digits right")
 
@@ -174,8 +165,8 @@ def step(x, y):
 # `supermasks.edge_popup`; after that it is trained like any other.
 
 # %%
-steps = experiments.live(200)
-recipe = experiments.settings("hidden-lenet-300-100").recipe.but(
+steps = catalog.live(200)
+recipe = catalog.settings("hidden-lenet-300-100").recipe.but(
     iterations=steps, evaluate_every=steps, batch=128, schedule="constant", weight_decay=0.0
 )
 order = torch.randperm(len(mnist.train), generator=torch.Generator().manual_seed(0))  # the library's order for seed 0
@@ -246,7 +237,7 @@ tiny = mnist.each(shrink)
 tiny_network = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
 supermasks.edge_popup(initializers.initialize(tiny_network, initializers.kaiming_normal, seed=2), k=0.5)
 
-recipe = experiments.settings("hidden-lenet-300-100").recipe.but(iterations=60, evaluate_every=3, batch=32)
+recipe = catalog.settings("hidden-lenet-300-100").recipe.but(iterations=60, evaluate_every=3, batch=32)
 pictures_of = {"by lot, before the first step": list(supermasks.supermask(tiny_network).values())}
 for history in evaluations(tiny_network, tiny, recipe):
     label = f"step {history.iterations[-1]}: {percent(history.validation_accuracy[-1])} right"
@@ -278,7 +269,7 @@ widgets.explore(stepper.draw, step=stepper.labels)
 # </details>
 
 # %%
-settings = experiments.settings("hidden-lenet-300-100")
+settings = catalog.settings("hidden-lenet-300-100")
 runner = runs.Runner("hidden-lenet-300-100")
 _ = watch(runner, "supermasks", total=len(settings.seeds) * settings.rows)
 live = runner.record
@@ -341,7 +332,7 @@ Table(["k", "Kaiming", "Xavier minus Kaiming", "signed constant minus Kaiming"],
 # (the paper's *scaled* Kaiming). In the library it is one argument, here for a small k:
 
 # %%
-short = settings.recipe.but(iterations=experiments.live(500), evaluate_every=experiments.live(500))
+short = settings.recipe.but(iterations=catalog.live(500), evaluate_every=catalog.live(500))
 for kept, name in ((1.0, "Kaiming"), (0.1, "scaled Kaiming")):
     hidden = models.create("lenet-300-100", initializer=initializers.named("kaiming", kept=kept), seed=0)
     history = train(supermasks.edge_popup(hidden, 0.1), mnist, short)
@@ -459,9 +450,9 @@ widgets.explore(explorer.draw, k=explorer.ks)
 
 # %%
 taste = runs.Runner("hidden-conv-2")
-_ = watch(taste, "Conv-2", total=experiments.settings("hidden-conv-2").rows)
+_ = watch(taste, "Conv-2", total=catalog.settings("hidden-conv-2").rows)
 found = taste.record
-method, number = experiments.settings("hidden-conv-2").initializers[0], 1
+method, number = catalog.settings("hidden-conv-2").initializers[0], 1
 print(f"supermask {percent(found.values(method, number, 'test_accuracy')[0])}", end=", ")
 print(f"trained {percent(found.values('trained', 0, 'test_accuracy')[0])}, chance {percent(0.1)}")
 
@@ -583,7 +574,7 @@ def average(part):
 
 coarse = mnist.each(average)
 target = initializers.initialize(nn.Sequential(nn.Linear(49, 10, bias=False)), initializers.xavier_normal, seed=0)
-recipe = experiments.settings("hidden-lenet-300-100").trained.but(batch=60, lr=3e-3)
+recipe = catalog.settings("hidden-lenet-300-100").trained.but(batch=60, lr=3e-3)
 _ = train(target, coarse, recipe)
 print(f"trained, 49 → 10: test accuracy {percent(evaluate(target, coarse.test)[1])}")
 

@@ -44,9 +44,12 @@
 import torch
 from torch.nn.functional import cross_entropy
 
-from ltcourse import checks, claims, masks, questions, quiz, review, review_checks
-from ltcourse.evidence import Verdict
-from ltcourse.tables import Table, percent
+from ltcourse import claims
+from ltcourse.claims.verdicts import Outcome
+from ltcourse.classroom import checks, own_words, questions, quiz, review
+from ltcourse.classroom.checks import hypothesis
+from ltcourse.display.tables import Table, percent
+from ltcourse.networks import masks
 
 # %% [markdown]
 # ## Question 1
@@ -75,7 +78,7 @@ from ltcourse.tables import Table, percent
 # </details>
 
 # %% tags=["key-output"]
-review.OwnWords(review.HYPOTHESIS)
+own_words.OwnWords(review.HYPOTHESIS)
 
 # %% [markdown]
 # ### 1b. By choosing
@@ -102,7 +105,7 @@ def at_the_early_stop(attempt):
     return attempt.iterations[position], attempt.test_accuracy[position]
 
 
-dense, tried = review_checks.small_lottery()
+dense, tried = hypothesis.small_lottery()
 rows = []
 for name, attempt in {"dense": dense, **tried}.items():
     iteration, accuracy = at_the_early_stop(attempt)
@@ -174,7 +177,7 @@ checks.supports(supports)
 
 # %%
 for seed in range(3):
-    dense, tried = review_checks.small_lottery(seed)
+    dense, tried = hypothesis.small_lottery(seed)
     said = supports(dense, list(tried.values()), 0.3)
     print(f"seed {seed}:", "not done yet" if said is None else said)
 
@@ -200,7 +203,7 @@ for seed in range(3):
 # </details>
 
 # %% tags=["key-output"]
-review.OwnWords(review.TICKET_SEARCH)
+own_words.OwnWords(review.TICKET_SEARCH)
 
 # %% [markdown]
 # ### 2b. By choosing
@@ -287,7 +290,7 @@ checks.find_ticket(find_ticket)
 # </details>
 
 # %% tags=["key-output"]
-review.OwnWords(review.SUPERMASK_SEARCH)
+own_words.OwnWords(review.SUPERMASK_SEARCH)
 
 # %% [markdown]
 # ### 3b. By choosing
@@ -490,7 +493,7 @@ claims.table("source 2")
 # </details>
 
 # %%
-for row in table.of(Verdict.PART, Verdict.FAILS).rows:
+for row in table.of(Outcome.PART, Outcome.FAILS).rows:
     against = [case for case in row.measured.cases if not case.met]
     print(f"{row.verdict}  {row.claim.key}: {row.claim.says}")
     if against:
@@ -559,7 +562,7 @@ for seed in sorted({case.seed for case in cases}):
 print(f"{len(bank)} questions of {len({q.lesson for q in bank})} lessons, and {len(table.rows)} claims of the slides:")
 for verdict, count in table.verdicts.items():
     print(f"  {verdict}: {count}")
-weak = [row.claim.key for row in table.of(Verdict.FAILS).rows]
+weak = [row.claim.key for row in table.of(Outcome.FAILS).rows]
 print("what does not hold here:", ", ".join(weak))
 
 # %% [markdown]

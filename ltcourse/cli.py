@@ -18,9 +18,9 @@ HOMES = ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTH
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status: 0 if all is well, 1 with one sentence if not."""
-    from ltcourse.cluster import ClusterError
     from ltcourse.data import DataError
-    from ltcourse.runs import RunError
+    from ltcourse.experiments.cluster import ClusterError
+    from ltcourse.experiments.runs import RunError
 
     for stream in (sys.stdout, sys.stderr):  # a console that cannot write τ or ✔ shows ? there
         if isinstance(stream, TextIOWrapper):
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def lab(options: argparse.Namespace) -> int:
     """Open JupyterLab on the first lesson; without a browser its address is printed. Loopback only, with a token."""
-    from ltcourse import machine
+    from ltcourse.experiments import machine
 
     if not FIRST_LESSON.exists():
         print(f"ltcourse: {FIRST_LESSON} is missing: run this from a clone of the course", file=sys.stderr)
@@ -67,8 +67,8 @@ def lab(options: argparse.Namespace) -> int:
 
 def slides(options: argparse.Namespace) -> int:
     """Write lessons as slides: one file each, which opens in a browser with no network."""
-    from ltcourse import lecture
-    from ltcourse import slides as export
+    from ltcourse.stage import lecture
+    from ltcourse.stage import slides as export
 
     if options.all == bool(options.lessons):
         raise ValueError("name lessons, as in `ltcourse slides 03`, or say --all")
@@ -83,9 +83,10 @@ def slides(options: argparse.Namespace) -> int:
 
 def rehearse(options: argparse.Namespace) -> int:
     """Run a lesson and print what each cell takes beside the plan."""
-    from ltcourse import experiments, lecture, rehearsal
+    from ltcourse.experiments import catalog
+    from ltcourse.stage import lecture, rehearsal
 
-    notebook, budget = lecture.find(options.lesson), experiments.budget(options.budget)
+    notebook, budget = lecture.find(options.lesson), catalog.budget(options.budget)
     print(f"{notebook.stem} at the budget {budget}", flush=True)
     for line in rehearsal.report(rehearsal.rehearse(notebook, budget), options.minutes):
         print(line, flush=True)
@@ -120,9 +121,10 @@ def doctor(options: argparse.Namespace) -> int:
 
 def record(options: argparse.Namespace) -> int:
     """Run an experiment and write its record."""
-    from ltcourse import cluster, experiments, runs, streams
+    from ltcourse.data import streams
+    from ltcourse.experiments import catalog, cluster, runs
 
-    experiments.settings(options.name, options.budget)  # what is not known is told before a cluster is asked
+    catalog.settings(options.name, options.budget)  # what is not known is told before a cluster is asked
     if options.data:
         os.environ[streams.ROOT] = str(Path(options.data).resolve())  # for the workers, too; a record names no folder
     how = {"trials": options.trials, "restart": options.restart, "echo": True}
@@ -135,7 +137,7 @@ def record(options: argparse.Namespace) -> int:
 
 def list_runs(options: argparse.Namespace) -> int:
     """List what is recorded: by which machine, when, how long."""
-    from ltcourse import runs
+    from ltcourse.experiments import runs
 
     for file in runs.recorded():
         name, at = file.name.split(".")[:2]
@@ -145,7 +147,7 @@ def list_runs(options: argparse.Namespace) -> int:
 
 def copy_for_students(options: argparse.Namespace) -> int:
     """Write all notebooks to a folder, without solutions and without the key."""
-    from ltcourse import student_copy
+    from ltcourse.stage import student_copy
 
     written = student_copy.write(FIRST_LESSON.parent, Path(options.folder))
     notebooks = sum(file.suffix == ".ipynb" for file in written)

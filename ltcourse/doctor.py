@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from ltcourse import data, models
+from ltcourse import data
+from ltcourse.networks import models
 from ltcourse.training import Recipe, train
 
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "jupyterlab", "ipywidgets")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Row:
+class HanRow:
     """A row of Han's Table 1, the slides' table (S3).
 
     top1, top5: error before and after pruning, as shares; None where the paper gives none. parameters: before and
@@ -20,10 +20,10 @@ class Row:
 
 
 HAN_TABLE_1 = {  # Han et al. 2015, Table 1
-    "lenet-300-100": Row("LeNet-300-100", (0.0164, 0.0159), None, ("267K", "22K"), 12),
-    "lenet-5": Row("LeNet-5", (0.0080, 0.0077), None, ("431K", "36K"), 12),
-    "alexnet": Row("AlexNet", (0.4278, 0.4277), (0.1973, 0.1967), ("61M", "6.7M"), 9),
-    "vgg-16": Row("VGG-16", (0.3150, 0.3134), (0.1132, 0.1088), ("138M", "10.3M"), 13),
+    "lenet-300-100": HanRow("LeNet-300-100", (0.0164, 0.0159), None, ("267K", "22K"), 12),
+    "lenet-5": HanRow("LeNet-5", (0.0080, 0.0077), None, ("431K", "36K"), 12),
+    "alexnet": HanRow("AlexNet", (0.4278, 0.4277), (0.1973, 0.1967), ("61M", "6.7M"), 9),
+    "vgg-16": HanRow("VGG-16", (0.3150, 0.3134), (0.1132, 0.1088), ("138M", "10.3M"), 13),
 }
 
 
@@ -92,7 +92,7 @@ HAN_PICOJOULE = {  # Han et al. 2015, Fig. 1: one operation on 32 bits
 
 
 @dataclass(frozen=True)
-class Finding:
+class PaperResult:
     """One thing that a paper reports in words: what it is about, what it says, and where.
 
     Lesson 03, "Recorded, at the paper's settings".
@@ -104,11 +104,11 @@ class Finding:
 
 
 FRANKLE_LENET = {  # Frankle & Carbin 2019, on LeNet-300-100
-    "sooner": Finding("early stop of the ticket at 21.1 %, against the dense network", "38 % sooner", "Sec. 2"),
-    "better": Finding("test accuracy of the ticket at 13.5 %, against the dense network", "+0.3 points", "Sec. 2"),
-    "back": Finding("test accuracy of the ticket at 3.6 %, against the dense network", "the same", "Sec. 2"),
-    "slower": Finding("early stop, re-initialized against ticket, at 21.1 %", "2.51×", "Sec. 2"),
-    "worse": Finding("test accuracy, re-initialized against ticket, at 21.1 %", "−0.5 points", "Sec. 2"),
+    "sooner": PaperResult("early stop of the ticket at 21.1 %, against the dense network", "38 % sooner", "Sec. 2"),
+    "better": PaperResult("test accuracy of the ticket at 13.5 %, against the dense network", "+0.3 points", "Sec. 2"),
+    "back": PaperResult("test accuracy of the ticket at 3.6 %, against the dense network", "the same", "Sec. 2"),
+    "slower": PaperResult("early stop, re-initialized against ticket, at 21.1 %", "2.51×", "Sec. 2"),
+    "worse": PaperResult("test accuracy, re-initialized against ticket, at 21.1 %", "−0.5 points", "Sec. 2"),
 }
 
 
@@ -140,7 +140,7 @@ FRANKLE_CONV = {
 
 
 @dataclass(frozen=True)
-class Hidden:
+class ImageNetSupermask:
     """Top-1 accuracies on ImageNet of subnetworks of a random network, k = 30 %, by how its weights were drawn.
 
     Lesson 07, "ImageNet".
@@ -152,12 +152,12 @@ class Hidden:
 
 
 RAMANUJAN_IMAGENET = {  # Ramanujan et al. 2020, Sec. 4; keys as torchvision names the networks
-    "resnet50": Hidden("ResNet-50", 0.617, 0.686),
-    "resnet101": Hidden("ResNet-101", 0.6615, 0.723),
-    "wide_resnet50_2": Hidden("Wide ResNet-50", 0.679, 0.733),
+    "resnet50": ImageNetSupermask("ResNet-50", 0.617, 0.686),
+    "resnet101": ImageNetSupermask("ResNet-101", 0.6615, 0.723),
+    "wide_resnet50_2": ImageNetSupermask("Wide ResNet-50", 0.679, 0.733),
 }
 MORCOS = {  # Morcos et al. 2019, on VGG19 and ResNet50
-    "data": Finding("tickets found on other data, against those found on the same data", "often close", "abstract"),
-    "optimizer": Finding("tickets found with the other optimizer", "transfer, SGD to Adam and back", "abstract"),
-    "size": Finding("tickets found on more data, against those found on less", "transfer better", "abstract"),
+    "data": PaperResult("tickets found on other data, against those found on the same data", "often close", "abstract"),
+    "optimizer": PaperResult("tickets found with the other optimizer", "transfer, SGD to Adam and back", "abstract"),
+    "size": PaperResult("tickets found on more data, against those found on less", "transfer better", "abstract"),
 }

@@ -5,9 +5,11 @@ import dataclasses
 import pytest
 import torch
 
-from ltcourse import beginnings, data, han, hidden, instability, lottery, pruning, transfer
+from ltcourse import data
 from ltcourse.data import Split
-from ltcourse.models import snapshot
+from ltcourse.experiments import han, initialization, instability, lottery, supermask_search, transfer
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import loop
 from ltcourse.training import train
 
 torch.set_num_threads(1)
@@ -52,8 +54,8 @@ def small_trials(monkeypatch, tiny):
         trainings.append({"start": snapshot(network), "recipe": recipe, **choices})
         return train(network, dataset, recipe, **choices)
 
-    for module in (beginnings, han, hidden, instability, lottery, pruning, transfer):
+    for module in (initialization, han, supermask_search, instability, lottery, loop, transfer):
         monkeypatch.setattr(module, "train", spy)
-    for module in (beginnings, han, hidden, instability, lottery, transfer):
+    for module in (initialization, han, supermask_search, instability, lottery, transfer):
         monkeypatch.setattr(module, "load", lambda name, device: tiny)
     return trainings

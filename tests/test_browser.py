@@ -16,7 +16,8 @@ import nbformat
 import pytest
 from playwright.sync_api import sync_playwright
 
-from ltcourse import cli, lecture, slides
+from ltcourse import cli
+from ltcourse.stage import lecture, slides
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 LESSONS = [pytest.param(file, id=file.stem) for file in lecture.lessons()]
@@ -284,7 +285,7 @@ WIDGETS = {
     "widgets.explore(": (".ltcourse-explorer", try_explorer),
     "quiz.Quiz(": (_BOX, try_quiz),
     "quiz.MultipleChoice(": (_BOX, try_choice),
-    "review.OwnWords(": (_BOX, try_own_words),
+    "own_words.OwnWords(": (_BOX, try_own_words),
 }
 
 

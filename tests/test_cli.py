@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ltcourse import cli, doctor, experiments, machine, runs, sources
-from ltcourse.data import DataError
+from ltcourse import cli, doctor
+from ltcourse.data import DataError, sources
+from ltcourse.experiments import catalog, machine, runs
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ("lab", "slides", "rehearse", "student-copy", "data", "doctor", "record", "runs")
@@ -156,8 +157,8 @@ def make_record(folder, at="smoke"):
     record = runs.Record(
         "han-lenet-5",
         at,
-        experiments.settings("han-lenet-5", at).to_dict(),
-        [{"seed": s, "seconds": 90.0, "rows": []} for s in experiments.settings("han-lenet-5", at).seeds],
+        catalog.settings("han-lenet-5", at).to_dict(),
+        [{"seed": s, "seconds": 90.0, "rows": []} for s in catalog.settings("han-lenet-5", at).seeds],
         {
             "finished": "2026-01-02T03:04:05+00:00",
             "machine": "a machine, 2 cores",

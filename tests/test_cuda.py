@@ -5,11 +5,13 @@ import copy
 import pytest
 import torch
 
-from ltcourse import batched, experiments, graphs, masks, models, supermasks
-from ltcourse.augmentation import changes
-from ltcourse.graphs import Replayed, can_replay
-from ltcourse.models import snapshot
-from ltcourse.training import Recipe, evaluate, train
+from ltcourse.data.augmentation import changes
+from ltcourse.experiments import catalog
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import batched, criteria, supermasks
+from ltcourse.training import Recipe, evaluate, graphs, train
+from ltcourse.training.graphs import Replayed, can_replay
 
 RECIPES = {
     "adam": Recipe(iterations=20, evaluate_every=5, schedule="cosine", warmup=4),
@@ -27,7 +29,7 @@ def graphs_are_wanted(monkeypatch):
 
 
 def half(network):
-    return masks.magnitude(masks.prunable(network), masks.dense(network), 0.5)
+    return criteria.magnitude(masks.prunable(network), masks.dense(network), 0.5)
 
 
 def trained(name, data, recipe, device, *, eager=False, popup=False):
@@ -120,7 +122,7 @@ def test_every_call_is_one_step_on_its_own_batch(monkeypatch):
 @on_a_gpu
 def test_the_device_is_chosen(monkeypatch):
     monkeypatch.delenv("LTCOURSE_DEVICE", raising=False)
-    assert experiments.default_device() == "cuda"
+    assert catalog.default_device() == "cuda"
 
 
 @on_a_gpu

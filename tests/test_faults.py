@@ -24,10 +24,12 @@ from executors import OneAfterAnother
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-from ltcourse import cli, experiments, formats, lock, progress, runs, sources
-from ltcourse.journal import Journal
-from ltcourse.runs import RunError
-from ltcourse.sources import DataError
+from ltcourse import cli
+from ltcourse.data import DataError, formats, sources
+from ltcourse.display import progress
+from ltcourse.experiments import catalog, executors, lock, runs
+from ltcourse.experiments.journal import Journal
+from ltcourse.experiments.runs import RunError
 
 ROOT = Path(__file__).resolve().parent.parent
 MINI = "fashion-mnist-mini"
@@ -388,10 +390,10 @@ def cheap(monkeypatch, tmp_path):
             if journal.lacks("ticket", number):
                 yield {"method": "ticket", "round": number, "density": 1 / 3**number, "test_error": (seed + 1) / 7}
 
-    found = experiments.get(NAME)
+    found = catalog.get(NAME)
     settings = replace(found.budgets["smoke"], seeds=(0, 1))
-    monkeypatch.setitem(experiments.EXPERIMENTS, NAME, replace(found, budgets={"smoke": settings}, trial=trial))
-    monkeypatch.setattr(experiments, "run", functools.partial(experiments.run, executor=OneAfterAnother()))
+    monkeypatch.setitem(catalog.EXPERIMENTS, NAME, replace(found, budgets={"smoke": settings}, trial=trial))
+    monkeypatch.setattr(executors, "run", functools.partial(executors.run, executor=OneAfterAnother()))
     monkeypatch.setattr(runs, "FOLDER", tmp_path / "unbroken")
     runs.record(NAME, "smoke")
     unbroken = runs.load(NAME, "smoke").results
@@ -523,7 +525,7 @@ def test_two_processes_that_record_the_same_run_do_not_meet(unbroken, tmp_path):
 
 def test_a_lock_holds_as_long_as_its_process_and_no_longer(cheap, tmp_path):
     file = runs.FOLDER / f".{NAME}.smoke.lock"
-    hold = f"from pathlib import Path; from ltcourse import lock; held = lock.hold(Path({str(file)!r}))"
+    hold = f"from pathlib import Path; from ltcourse.experiments import lock; held = lock.hold(Path({str(file)!r}))"
     code = f"{hold}; held.__enter__(); print(flush=True); input()"
     holder = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -713,7 +715,7 @@ def test_a_kernel_interrupted_and_restarted_in_the_middle_of_a_run_goes_on_and_l
     assert found["stopped"] and found["left"] == 0
     written = Journal.read(journal).rows
     before = len(written)
-    assert 2 <= before < experiments.settings(NAME, "smoke").trainings
+    assert 2 <= before < catalog.settings(NAME, "smoke").trainings
     # the process that trains writes a row down before it hands it on: what is written may be ahead of what is shown
     assert found["rows"] == written[: len(found["rows"])]
 
@@ -725,7 +727,7 @@ def test_a_kernel_interrupted_and_restarted_in_the_middle_of_a_run_goes_on_and_l
     assert len(kept) > before
     found = kernel.run(cell, **asked)
     assert not found["stopped"] and found["left"] == 0 and found["rows"][: len(kept)] == kept
-    alone = experiments.run(NAME, "smoke", seeds=(0,), executor=OneAfterAnother(), device="cpu")
+    alone = executors.run(NAME, "smoke", seeds=(0,), executor=OneAfterAnother(), device="cpu")
     assert [untimed(row) for row in found["rows"]] == [untimed(row) for _, row in alone]
 
 

@@ -1,9 +1,13 @@
 """The house: who may import whom, where each thing is taught, and that what is installed is pinned."""
 
 import ast
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -14,42 +18,70 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = {path.stem: path for path in sorted((ROOT / "ltcourse").glob("*.py"))}
-MODULES = sorted(SOURCES.keys() - {"__init__"})
+PACKAGE = ROOT / "ltcourse"
 LESSONS = {path.stem[:2]: path for path in sorted((ROOT / "lessons").glob("[0-9]*.py"))}
 
-# From the top of the house to the bottom: a module imports only from rows below its own, or further right in its row.
+
+def name_of(path):
+    """The name of a module within the package; a room's `__init__` has the name of the room, the package's own ""."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+MODULES = sorted(SOURCES.keys() - {""})
+
+# From the top of the house to the bottom: a room imports only from rooms in rows below its own, or further right in its
+# row; in a room a module imports only from those that stand after it.
 HOUSE = """
     cli
-    doctor slides rehearsal student_copy
-    lecture formulas
-    claims
-    demonstrations measures
-    evidence
-    runs
-    cluster
-    experiments
-    compression han lottery instability transfer beginnings hidden hidden_imagenet imagenet
-    trials
-    journal
-    checks review_checks ticket_checks table_checks transfer_checks initialization_checks supermask_checks verdicts
-    review
-    widgets pictures plots matrix quiz
-    connectivity
-    accuracy latency neurons sparsity storage
-    supermasks
-    batched
-    pruning tickets restarts
-    training
-    augmentation graphs
-    subset_sum
-    models masks
-    signals
-    data initializers
-    dropout
-    streams sources mirrors formats
-    progress tables papers questions markdown memory names machine process lock
+    doctor
+    stage: rehearsal slides student_copy lecture formulas
+    claims: catalog demonstrations measures verdicts
+    classroom: checks quiz review own_words questions
+    display: widgets pictures plots tables progress markdown
+    experiments: runs cluster executors catalog
+        supermask_imagenet supermask_search initialization transfer instability lottery han_cifar han han_imagenet
+        trials journal lock machine transfer_matrix
+    instruments: sparsity storage latency neurons signals connectivity subset_sum
+    pruning: batched supermasks tickets loop restarts criteria
+    training: accuracy loop graphs process
+    networks: models initializers masks dropout
+    data: augmentation sets streams sources mirrors formats
+    names papers files
 """
+# The one room within a room.
+CHECKS = """
+    hypothesis ticket_search supermask_search digits
+    pruning tables tickets instability transfer initialization supermasks
+    verdict
+"""
+
+
+def rooms():
+    """The rooms from the top to the bottom, each with its modules in their order; what is no room has none."""
+    found = {}
+    for word in re.sub(r"#.*", "", HOUSE).split():
+        if word.endswith(":"):
+            found[word[:-1]] = []
+        elif (PACKAGE / f"{word}.py").exists():
+            found[word] = []
+        else:
+            found[next(reversed(found))].append(word)
+    return found
+
+
+def order():
+    """Every module from the top of the house to the bottom; a room's `__init__`, which offers its names, comes first."""
+    for room, modules in rooms().items():
+        yield room
+        for module in modules:
+            yield f"{room}.{module}"
+            if module == "checks":
+                yield from (f"{room}.checks.{check}" for check in CHECKS.split())
+
+
+ORDER = list(order())
 
 
 def tree(path):
@@ -63,40 +95,63 @@ def imported(module):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(filter(None, ["ltcourse" if node.level else "", node.module]))
-            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+            assert not node.level, f"{module}: an import says the room"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        found |= {name.split(".")[1] for name in names if name.startswith("ltcourse.")} & set(MODULES)
-    return found
+        for name in names:
+            if name.split(".")[0] == "ltcourse":
+                inner = name.split(".", 1)[1]
+                found.add(inner if inner in SOURCES else inner.rpartition(".")[0])
+    return found - {""}
 
 
 # The order of the house
 
 
 def test_every_module_has_its_place():
-    assert sorted(HOUSE.split()) == MODULES
+    assert sorted(ORDER) == MODULES
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_downwards(module):
-    order = HOUSE.split()
-    upwards = [other for other in imported(module) if order.index(other) <= order.index(module)]
+    upwards = [other for other in imported(module) if ORDER.index(other) <= ORDER.index(module)]
     assert not upwards, f"{module} imports {', '.join(upwards)}, which stands above it"
 
 
-def test_there_are_no_circles():
-    left = {module: imported(module) for module in MODULES}
-    assert left["pruning"] >= {"masks", "training"}, "imports are not seen"
-    while left:
-        free = [module for module, others in left.items() if not others & left.keys()]
-        assert free, f"a circle among {', '.join(left)}"
-        for module in free:
-            del left[module]
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_does_not_import_its_own_room(module):
+    """The room's `__init__` is for those outside: inside, it would be half made."""
+    room = module.split(".")[0]
+    assert room == module or room not in imported(module)
+
+
+def test_imports_are_seen():
+    assert imported("pruning.loop") >= {"networks.masks", "training", "pruning.criteria"}
 
 
 def test_modules_are_named_after_what_they_hold():
-    assert not {"utils", "util", "helpers", "helper", "common", "misc", "tools"} & set(MODULES)
+    last = {module.rpartition(".")[2] for module in MODULES}
+    assert not {"utils", "util", "helpers", "helper", "common", "misc", "tools"} & last
+
+
+@pytest.mark.parametrize("room", [room for room, modules in rooms().items() if modules])
+def test_a_room_says_what_lives_there(room):
+    """Its first words name each module that a reader meets, in the order in which to read them."""
+    told = ast.get_docstring(tree(SOURCES[room]))
+    missing = [module for module in rooms()[room] if f"`{module}`" not in told]
+    assert not missing, f"{room}/__init__.py says nothing of {', '.join(missing)}"
+
+
+def test_the_tests_mirror_the_rooms():
+    """A folder of tests is a room, or `lessons`; a file in it is named after a module, or after what many modules do."""
+    folders = {path.parent.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").glob("*/**/test_*.py")}
+    assert folders <= rooms().keys() | {"lessons"}
+
+
+@pytest.mark.parametrize("module", ["", *MODULES])
+def test_no_file_is_longer_than_a_reader_has_patience_for(module):
+    assert len(SOURCES[module].read_text(encoding="utf-8").splitlines()) <= 500
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -109,6 +164,55 @@ def test_nothing_is_imported_by_star_or_read_from_a_pickle(module):
             assert not {"pickle", "dill", "cloudpickle", "shelve"} & {alias.name for alias in node.names}
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             assert (node.value.id, node.attr) != ("torch", "load")
+
+
+def test_one_name_is_one_thing():
+    """No two modules have a public class, or a function and a class, of the same name."""
+    where = {}
+    for module in MODULES:
+        for node in tree(SOURCES[module]).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in where.items() if len(modules) > 1} == {}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel of the package, built from a copy of what git tracks, and unpacked."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        source.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(PACKAGE, source / "ltcourse", ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from setuptools import build_meta; print(build_meta.build_wheel('..'))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def test_a_wheel_holds_every_room_and_what_it_needs(wheel):
+    tracked = {
+        path.relative_to(PACKAGE) for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in str(path)
+    }
+    there = {path.relative_to(wheel / "ltcourse") for path in (wheel / "ltcourse").rglob("*") if path.is_file()}
+    assert tracked == there
+
+
+def test_each_module_can_be_imported_from_a_wheel(wheel):
+    names = ", ".join(f"ltcourse.{module}" for module in MODULES)
+    code = f"import {names}; print(ltcourse.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=wheel,
+        env=os.environ | {"PYTHONPATH": str(wheel), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and done.stdout.strip().startswith(str(wheel)), done.stderr
 
 
 # Docstrings
@@ -130,7 +234,7 @@ def public(module):
 DOCUMENTED = [pytest.param(node, id=f"{module}.{name}") for module in MODULES for name, node in public(module)]
 
 
-@pytest.mark.parametrize("module", SOURCES)
+@pytest.mark.parametrize("module", ["", *MODULES])
 def test_a_module_says_what_it_is(module):
     first = (ast.get_docstring(tree(SOURCES[module])) or "").split("\n\n")[0]
     assert first.rstrip().endswith((".", "?")), f"{module}: {first!r}"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ltcourse import experiments, runs
-from ltcourse.journal import Journal
+from ltcourse.experiments import catalog, runs
+from ltcourse.experiments.journal import Journal
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "lottery-lenet-300-100"
@@ -85,7 +85,7 @@ def unbroken(mother, tmp_path_factory):
     assert record(mother, folder) == 0
     seconds = time.perf_counter() - begun
     rows = rows_of(folder / f"{NAME}.smoke.json")
-    assert len(rows) == experiments.settings(NAME, "smoke").trainings
+    assert len(rows) == catalog.settings(NAME, "smoke").trainings
     return rows, seconds
 
 
@@ -94,7 +94,7 @@ def rows_left(folder, rows):
     count = 0
     for file in folder.rglob("*"):
         if file.name == "run.json":
-            assert json.loads(file.read_text())["settings"] == experiments.settings(NAME, "smoke").to_dict()
+            assert json.loads(file.read_text())["settings"] == catalog.settings(NAME, "smoke").to_dict()
         elif file.suffix == ".safetensors":
             found = untimed(Journal.read(file).rows)
             assert found == rows[: len(found)]

@@ -3,8 +3,8 @@
 import inspect
 from collections.abc import Callable
 
-from ltcourse import checks
-from ltcourse.verdicts import Verdict
+from ltcourse.classroom import checks
+from ltcourse.classroom.checks.verdict import Verdict
 
 
 def public_checks() -> dict[str, Callable[..., Verdict]]:

@@ -32,9 +32,9 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 from PIL import Image
 
-from ltcourse import lecture
 from ltcourse.doctor import step_milliseconds
-from ltcourse.machine import has_home
+from ltcourse.experiments.machine import has_home
+from ltcourse.stage import lecture
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ltcourse import formats, sources
+from ltcourse import files
+from ltcourse.data import formats, sources
 
 BEGIN = "<!-- made by tools/embed_data.py: do not edit by hand -->"
 END = "<!-- end of what tools/embed_data.py made -->"
@@ -30,12 +31,12 @@ def embed(into: Path) -> list[str]:
         pieces = sources.cut(name) if name in sources.PER_CLASS else sources.contents(name)
         for file in sources.FILES[name]:
             place, content = file.places[0], pieces[file.name]
-            sources.write(into / place, formats.encode(place, content))
+            files.write(into / place, formats.encode(place, content))
             print(f"{place}: {(into / place).stat().st_size:,} bytes")
             if not sources.is_right(file, content):
                 digest = hashlib.sha256(content).hexdigest()
                 complaints.append(
-                    f"{place}: {len(content)} bytes, sha256 {digest}: not what ltcourse/sources.py records"
+                    f"{place}: {len(content)} bytes, sha256 {digest}: not what ltcourse/data/sources.py records"
                 )
     return complaints
 
@@ -88,7 +89,7 @@ def main() -> int:
     into = parser.parse_args().into
     complaints = embed(into)
     if into.resolve() == sources.EMBEDDED.resolve() and not complaints:
-        sources.write(CARD, refreshed(CARD.read_text(encoding="utf-8"), tables(into)).encode())
+        files.write(CARD, refreshed(CARD.read_text(encoding="utf-8"), tables(into)).encode())
     print(
         "\n".join(complaints) or "every content is the recorded one",
         file=sys.stderr if complaints else sys.stdout,

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 
-from ltcourse import papers, plots, runs
+from ltcourse import papers
+from ltcourse.display import plots
+from ltcourse.experiments import runs
 
 FILE = Path(__file__).resolve().parent.parent / "notebooks" / "figures" / "han_lenets.png"
 

@@ -15,7 +15,10 @@ from unittest import mock
 import torch
 from matplotlib import pyplot as plt
 
-from ltcourse import data, masks, models, plots
+from ltcourse import data
+from ltcourse.display import plots
+from ltcourse.networks import masks, models
+from ltcourse.pruning import criteria
 from ltcourse.training import Recipe, train
 
 FILE = Path(__file__).resolve().parent.parent / "notebooks" / "figures" / "workers.png"
@@ -33,7 +36,7 @@ def _prepare(meet: Any, threads: int) -> None:
 def _iterations_a_second(_: int) -> float:
     """Train until warm, wait for the others, train and count."""
     mnist, network = data.load("mnist"), models.create("lenet-300-100")
-    mask = masks.magnitude(dict(network.named_parameters()), masks.dense(network), 0.8)
+    mask = criteria.magnitude(dict(network.named_parameters()), masks.dense(network), 0.8)
     recipe = Recipe(iterations=10 * ITERATIONS, evaluate_every=10 * ITERATIONS)
     with mock.patch.object(torch, "set_num_threads"):  # the loop would take one thread for so small a network
         train(network, mnist, recipe, mask=mask, end=ITERATIONS // 5)

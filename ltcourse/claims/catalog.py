@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
-from ltcourse import demonstrations, measures, papers, runs
-from ltcourse.evidence import Claim, ClaimsTable, Measurement, Row
+from ltcourse import papers
+from ltcourse.claims import demonstrations, measures
+from ltcourse.claims.verdicts import Claim, ClaimRow, ClaimsTable, Measurement
+from ltcourse.display.tables import percent
+from ltcourse.experiments import runs
 from ltcourse.names import choose
-from ltcourse.tables import percent
 
 
-def examine(key: str) -> Row:
+def examine(key: str) -> ClaimRow:
     """Return one claim with its evidence: "S8 faster".
 
     Raises ValueError for an unknown key.
@@ -29,14 +31,14 @@ def table(*slides: str) -> ClaimsTable:
     return ClaimsTable(tuple(_measured(claim) for claim in CLAIMS if claim.slide in wanted))
 
 
-def _measured(claim: Claim) -> Row:
+def _measured(claim: Claim) -> ClaimRow:
     budgets = {name: _budget(name, claim.budgets) for name in claim.records}
     missing = tuple(name for name, at in budgets.items() if at is None)
     if missing:
         how = " and ".join(f"`ltcourse record {name} --budget {claim.budgets[-1]}`" for name in missing)
-        return Row(claim, Measurement(how), missing=missing)
+        return ClaimRow(claim, Measurement(how), missing=missing)
     records = tuple(runs.load(name, at) for name, at in budgets.items() if at)
-    return Row(claim, claim.measure(*records), records)
+    return ClaimRow(claim, claim.measure(*records), records)
 
 
 def _budget(name: str, budgets: Sequence[str]) -> str | None:

@@ -8,15 +8,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ltcourse import masks, models, neurons, papers, signals, sparsity, subset_sum, supermasks
+from ltcourse import papers
+from ltcourse.claims.verdicts import Case, Measure, Measurement
 from ltcourse.data import Dataset, Split
-from ltcourse.evidence import Case, Measure, Measurement
-from ltcourse.initializers import Initializer, initialize, kaiming_normal, named
-from ltcourse.models import snapshot
-from ltcourse.pruning import Round, prune_iteratively
-from ltcourse.restarts import Restart, keep, to_init
-from ltcourse.signals import spread
-from ltcourse.tables import percent
+from ltcourse.display.tables import percent
+from ltcourse.instruments import neurons, signals, sparsity, subset_sum
+from ltcourse.instruments.signals import rms
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import Initializer, initialize, kaiming_normal, named
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import Round, criteria, prune_iteratively, supermasks
+from ltcourse.pruning.restarts import Restart, keep, to_init
 from ltcourse.training import Recipe, train
 
 
@@ -47,7 +49,7 @@ def neurons_removed() -> Measurement:
         if name.endswith("bias"):
             p.data.copy_(torch.randn(p.shape, generator=generator))
     weights = {name: p.detach() for name, p in masks.prunable(network).items()}
-    mask = masks.magnitude(weights, masks.dense(network), 0.99)
+    mask = criteria.magnitude(weights, masks.dense(network), 0.99)
     masks.apply(network, mask)
     smaller, _ = neurons.remove(network, mask)
     x = torch.rand(100, 1, 28, 28, generator=generator)
@@ -162,7 +164,7 @@ def contained() -> Measurement:
         drawn = snapshot(network)
         masks.apply(network, mask)
         with torch.no_grad():
-            apart[n] = spread(network(x) - wanted) / spread(wanted)
+            apart[n] = rms(network(x) - wanted) / rms(wanted)
         state = network.state_dict()
         untouched &= all(torch.equal(state[name][m], drawn[name][m]) for name, m in mask.items())
     found = [f"{percent(a)} with {n} neurons an input" for n, a in apart.items()]

@@ -6,10 +6,10 @@ from itertools import pairwise
 from math import sqrt
 
 from ltcourse import papers
-from ltcourse.evidence import Case, Measure, Measurement
-from ltcourse.matrix import TransferMatrix
-from ltcourse.runs import Record
-from ltcourse.tables import percent, points, spread, times
+from ltcourse.claims.verdicts import Case, Measure, Measurement
+from ltcourse.display.tables import percent, points, spread, times
+from ltcourse.experiments.runs import Record
+from ltcourse.experiments.transfer_matrix import TransferMatrix
 
 SMALL = (0.01, 0.15)  # the sizes that the slides promise (S8), as shares of all weights
 TESTED = 10_000  # test images of MNIST and of CIFAR-10

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from html import escape
 
-from ltcourse.runs import Record
-from ltcourse.tables import Table
+from ltcourse.display.tables import Table
+from ltcourse.experiments.runs import Record
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Measurement:
 Measure = Callable[..., Measurement]
 
 
-class Verdict(StrEnum):
+class Outcome(StrEnum):
     """What the cases of a claim add up to.
 
     Lesson 08, "The claims table".
@@ -90,7 +90,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Row:
+class ClaimRow:
     """A claim with what was measured about it. records: those that were used; empty for a computation.
 
     Lesson 08, "The claims table".
@@ -117,16 +117,16 @@ class Row:
         return found
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Outcome:
         """What the cases add up to."""
         cases = self.measured.cases
         if self.missing:
-            return Verdict.MISSING
+            return Outcome.MISSING
         if not cases:
-            return Verdict.UNTESTED
+            return Outcome.UNTESTED
         if not self.met:
-            return Verdict.FAILS
-        return Verdict.PART if self.met < len(cases) or self.limits else Verdict.HOLDS
+            return Outcome.FAILS
+        return Outcome.PART if self.met < len(cases) or self.limits else Outcome.HOLDS
 
     @property
     def count(self) -> str:
@@ -180,15 +180,15 @@ class ClaimsTable:
     Lesson 08, "The claims table".
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ClaimRow, ...]
 
     @property
-    def verdicts(self) -> dict[Verdict, int]:
+    def verdicts(self) -> dict[Outcome, int]:
         """How many claims have each verdict that any has."""
         counts = Counter(row.verdict for row in self.rows)
-        return {verdict: counts[verdict] for verdict in Verdict if counts[verdict]}
+        return {verdict: counts[verdict] for verdict in Outcome if counts[verdict]}
 
-    def of(self, *verdicts: Verdict) -> "ClaimsTable":
+    def of(self, *verdicts: Outcome) -> "ClaimsTable":
         """Return the rows that have one of these verdicts.
 
         Lesson 08, "The claims table".

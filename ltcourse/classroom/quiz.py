@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import ipywidgets
 from IPython.display import Markdown, display
 
-from ltcourse import questions
-from ltcourse.markdown import folded, show, shown, text_of
-from ltcourse.questions import BankQuestion, Choice, ChoiceQuestion
+from ltcourse.classroom import questions
+from ltcourse.classroom.questions import BankQuestion, Choice, ChoiceQuestion
+from ltcourse.display.markdown import folded, show, shown, text_of
 
 LETTERS = "ABCDEFGH"
 

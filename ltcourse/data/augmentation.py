@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ltcourse.data import Dataset
+from ltcourse.data.sets import Dataset
 from ltcourse.names import choose
 
 PAD = 4  # pixels that an image may move by, at most; Ramanujan et al. 2020, Sec. 4

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ltcourse.formats import rows, rows_of_batch
+from ltcourse.data.formats import rows, rows_of_batch
 
 Pieces = Iterator[tuple[str, bytes]]
 

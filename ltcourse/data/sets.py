@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ltcourse import sources, streams
-from ltcourse.formats import Bytes
+from ltcourse.data import sources, streams
+from ltcourse.data.formats import Bytes
+from ltcourse.data.sources import Check, DataError, verify
+from ltcourse.data.streams import Stream
 from ltcourse.names import choose
-from ltcourse.sources import Check, DataError, verify
-from ltcourse.streams import Stream
 
 __all__ = ["NAMES", "Check", "DataError", "Dataset", "Split", "Stream", "load", "obtain", "verify"]
 

@@ -16,11 +16,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from ltcourse import mirrors
-from ltcourse.formats import BROKEN, SIDE, Bytes, decode, encode, from_idx, idx
-from ltcourse.mirrors import Pieces, Unavailable
+from ltcourse import files
+from ltcourse.data import mirrors
+from ltcourse.data.formats import BROKEN, SIDE, Bytes, decode, encode, from_idx, idx
+from ltcourse.data.mirrors import Pieces, Unavailable
 
-EMBEDDED = Path(__file__).parent.parent / "data"
+EMBEDDED = Path(__file__).parents[2] / "data"
 SUBSET_SEED = 2019  # chooses the examples of the mini sets
 
 Contents = dict[str, bytes]
@@ -199,23 +200,6 @@ def _unwritable(folder: Path, error: OSError) -> DataError:
     )
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: to a temporary name beside it, then renamed.
-
-    Raises DataError where the folder cannot be written to or the disk is full.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(data)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(path.parent, error) from error
-
-
 def contents(name: str, folder: Path | None = None, download: bool = True) -> Contents:
     """Return the verified content of each file of a set: from the folder, the repository, or a download.
 
@@ -260,7 +244,7 @@ def _fetch(name: str, missing: list[File], folder: Path, download: bool) -> Cont
                     for piece, content in source(name, list(wanted), Path(scratch)):
                         if not is_right(wanted[piece], content):
                             raise Unavailable(f"{piece} came with another checksum")
-                        write(folder / wanted[piece].places[0], encode(wanted[piece].places[0], content))
+                        files.write(folder / wanted[piece].places[0], encode(wanted[piece].places[0], content))
                         found[piece] = content
                     if not found.keys() >= wanted.keys():
                         raise Unavailable("it delivered only a part")

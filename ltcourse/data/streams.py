@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ltcourse.sources import DataError
+from ltcourse.data.sources import DataError
 
 if TYPE_CHECKING:  # torchvision is imported where it is used: it takes as long as torch, and few lessons need it
     from torchvision.datasets import ImageFolder

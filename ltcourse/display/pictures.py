@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from torch import Tensor
 
-from ltcourse.plots import BLUE, GRAY, GREEN, ORANGE, RED
+from ltcourse.display.plots import BLUE, GRAY, GREEN, ORANGE, RED
 
 _PALE, _INK = "#D9D9D9", "#333333"
 

@@ -14,8 +14,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from ltcourse.data import Dataset, Split
-from ltcourse.masks import Mask, density
-from ltcourse.sparsity import Layer
+from ltcourse.instruments.sparsity import Layer
+from ltcourse.networks.masks import Mask, density
 from ltcourse.training import History
 
 # Okabe & Ito's colors, told apart by color-blind eyes and on a bad projector. One a method, in the whole course.

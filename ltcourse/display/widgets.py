@@ -18,13 +18,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
 
-from ltcourse import masks, pictures, plots, signals, supermasks
 from ltcourse.data import Split
-from ltcourse.initializers import with_gain
-from ltcourse.matrix import TransferMatrix
-from ltcourse.pruning import Round
-from ltcourse.restarts import State
-from ltcourse.tables import percent
+from ltcourse.display import pictures, plots
+from ltcourse.display.tables import percent
+from ltcourse.experiments.transfer_matrix import TransferMatrix
+from ltcourse.instruments import signals
+from ltcourse.networks import masks
+from ltcourse.networks.initializers import with_gain
+from ltcourse.pruning import Round, criteria, supermasks
+from ltcourse.pruning.restarts import State
 from ltcourse.training import evaluate
 
 Draw = Callable[..., Figure]
@@ -187,7 +189,7 @@ class ThresholdExplorer:
         self.accuracies = []
         try:
             for share in self.shares:
-                masks.apply(network, masks.magnitude(self.weights, whole, share))
+                masks.apply(network, criteria.magnitude(self.weights, whole, share))
                 self.accuracies.append(evaluate(network, split)[1])
                 self._restore(network)
         finally:  # a Ctrl-C must not leave the network pruned
@@ -201,7 +203,7 @@ class ThresholdExplorer:
         """Draw the layer's weights with the threshold that prunes this share, beside accuracy against the share."""
         weights = self.weights[f"{layer}.weight"]
         figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6))
-        quality = masks.quality_for(weights, 1 - pruned)
+        quality = criteria.quality_for(weights, 1 - pruned)
         cut = quality * float(weights.std())
         plots.weight_histogram(weights, left, cut=cut, title=f"{layer}: threshold {quality:.2f} × std = {cut:.3f}")
         right.plot(self.shares, self.accuracies, color=plots.GRAY)

@@ -19,10 +19,11 @@ from uuid import uuid4
 
 import torch
 
-from ltcourse import data, experiments, machine, streams, trials
-from ltcourse.journal import Journal, Row
-from ltcourse.sources import DataError
-from ltcourse.trials import Settings
+from ltcourse import data
+from ltcourse.data import DataError, streams
+from ltcourse.experiments import catalog, executors, machine, trials
+from ltcourse.experiments.journal import Journal, Row
+from ltcourse.experiments.trials import Settings
 
 PATIENCE = 10  # seconds until a scheduler that does not answer is given up
 LOOK = 0.5  # seconds between two looks of a worker whether its trial is still wanted
@@ -84,8 +85,8 @@ class Cluster:
         Raises the error of the first trial that failed, when the others are done, and ClusterError where the scheduler
         is lost, a trial loses one worker after the other, or a worker is unlike the others.
         """
-        chosen = experiments.settings(name, at)
-        files = {seed: None if folder is None else experiments._journal(folder, seed) for seed in seeds}
+        chosen = catalog.settings(name, at)
+        files = {seed: None if folder is None else executors.journal_of(folder, seed) for seed in seeds}
         waiting: list[int] = []
         for seed, file in files.items():
             journal = Journal.read(file)
@@ -209,7 +210,7 @@ def facts() -> Facts:
 
 def _facts(dask_worker: Any) -> Facts:
     """Return the facts of a worker, and where it is; Dask gives the worker, by this name."""
-    kind = experiments.default_device()
+    kind = catalog.default_device()
     return facts() | {"threads": str(dask_worker.state.nthreads), "kind": kind} | machine.here(kind)
 
 
@@ -249,7 +250,7 @@ def _trial(
         if content is not None:
             file = Path(scratch) / "journal"
             file.write_bytes(content)
-        for row in trials.rows(experiments.get(name), chosen, seed, wanted["kind"], file):
+        for row in trials.rows(catalog.get(name), chosen, seed, wanted["kind"], file):
             worker.log_event(topic, json.dumps([seed, attempt, len(rows), row]))
             rows.append(row)
     return attempt, machine.here(wanted["kind"]), rows

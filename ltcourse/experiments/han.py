@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ltcourse import masks, models
 from ltcourse.data import Dataset, load
-from ltcourse.initializers import kaiming_normal
-from ltcourse.journal import Journal, Row
-from ltcourse.pruning import Round, prune_iteratively
-from ltcourse.restarts import keep
+from ltcourse.experiments.journal import Journal, Row
+from ltcourse.experiments.trials import Experiment, Settings, row_of, small_data
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import kaiming_normal
+from ltcourse.pruning import Round, criteria, prune_iteratively
+from ltcourse.pruning.restarts import keep
 from ltcourse.training import Recipe, evaluate, train
-from ltcourse.trials import Experiment, Settings, row_of, small_data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Pruning(Retrained):
 def beside_controls(
     chosen: Retrained,
     dataset: Dataset,
-    rate: masks.Rate,
+    rate: criteria.Rate,
     seed: int,
     journal: Journal,
     *,
@@ -65,13 +65,13 @@ def beside_controls(
     Source: Han et al. 2015, Sec. 3; the controls are Blalock et al.'s (2020).
     Lesson 01, "Repeat".
     """
-    criteria: dict[str, tuple[masks.Criterion, masks.Rate]] = {
-        "magnitude": (masks.magnitude, rate),
-        "random": (masks.at_random(seed), rate),
-        "dense": (masks.magnitude, 0.0),
+    chosen_by: dict[str, tuple[criteria.Criterion, criteria.Rate]] = {
+        "magnitude": (criteria.magnitude, rate),
+        "random": (criteria.at_random(seed), rate),
+        "dense": (criteria.magnitude, 0.0),
     }
     for method in methods:
-        criterion, its_rate = criteria[method]
+        criterion, its_rate = chosen_by[method]
         network = models.create(
             chosen.network,
             shape=dataset.shape,
@@ -125,10 +125,10 @@ def _prune_under_penalties(chosen: Pruning, seed: int, device: str, journal: Jou
                 if not journal.lacks(method, number):
                     continue
                 network.load_state_dict(first.state)
-                mask = masks.magnitude(
+                mask = criteria.magnitude(
                     {name: p.detach() for name, p in masks.prunable(network).items()},
                     first.mask,
-                    masks.layer_rates(first.mask, 1 - density),
+                    criteria.layer_rates(first.mask, 1 - density),
                 )
                 masks.apply(network, mask)
                 before = {part: 1 - evaluate(network, getattr(dataset, part))[1] for part in ("validation", "test")}

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ltcourse import models, sparsity
-from ltcourse.accuracy import top_errors
 from ltcourse.data import load
-from ltcourse.han import Retrained, beside_controls
-from ltcourse.journal import Journal, Row
+from ltcourse.experiments.han import Retrained, beside_controls
+from ltcourse.experiments.journal import Journal, Row
+from ltcourse.experiments.trials import Experiment, row_of
+from ltcourse.instruments import sparsity
+from ltcourse.networks import models
 from ltcourse.training import Recipe
-from ltcourse.trials import Experiment, row_of
+from ltcourse.training.accuracy import top_errors
 
 COUNTED = 200  # test images whose zero activations are counted
 

@@ -13,17 +13,18 @@ from safetensors.torch import save
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ltcourse import masks, models, papers, process
-from ltcourse.data import Stream, load
-from ltcourse.initializers import kaiming_normal
-from ltcourse.journal import Journal, Row
-from ltcourse.masks import Mask
-from ltcourse.memory import enough_for
-from ltcourse.models import snapshot
-from ltcourse.pruning import Round
-from ltcourse.sources import DataError, write
-from ltcourse.training import History, Recipe, exact, settled
-from ltcourse.trials import Experiment, Settings, row_of
+from ltcourse import files, papers
+from ltcourse.data import DataError, Stream, load
+from ltcourse.experiments.journal import Journal, Row
+from ltcourse.experiments.trials import Experiment, Settings, row_of
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import kaiming_normal
+from ltcourse.networks.masks import Mask
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import Round, criteria
+from ltcourse.training import History, Recipe, process
+from ltcourse.training.loop import exact, settled
+from ltcourse.training.process import enough_for
 
 # by the names that torchvision gives them
 WEIGHTS = {"alexnet-one-tower": "AlexNet_Weights.IMAGENET1K_V1", "vgg-16": "VGG16_Weights.IMAGENET1K_V1"}
@@ -57,8 +58,8 @@ class Streamed(Settings):
         """
         weights = {name: p.detach() for name, p in masks.prunable(network).items()}
         if self.qualities:
-            return masks.threshold(self.qualities)(weights, mask, 0.0, "layer")
-        return masks.magnitude(weights, mask, {name: 1 - s ** (1 / self.rounds) for name, s in self.shares.items()})
+            return criteria.threshold(self.qualities)(weights, mask, 0.0, "layer")
+        return criteria.magnitude(weights, mask, {name: 1 - s ** (1 / self.rounds) for name, s in self.shares.items()})
 
 
 def create(
@@ -217,7 +218,10 @@ class Training:
                 tensors[f"momentum/{name}"] = momentum.contiguous()
         tensors |= {f"mask/{name}": m.contiguous() for name, m in self.mask.items()}
         told = {"number": self.number, "epoch": self.epoch, "loss": self.loss, "skipped": self.stream.skipped}
-        write(self.file, save(tensors, {"told": json.dumps(told)}))
+        try:
+            files.write(self.file, save(tensors, {"told": json.dumps(told)}))
+        except OSError as problem:
+            raise DataError(files.unwritable(self.file, problem)) from problem
 
     def _resume(self) -> None:
         """Go to the state after the last epoch that was kept, if it is of this round."""

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ltcourse import masks, models, signals
 from ltcourse.data import load
-from ltcourse.initializers import INITIALIZERS
-from ltcourse.journal import Journal, Row
-from ltcourse.pruning import Round, prune_iteratively
-from ltcourse.restarts import redraw, to_init
+from ltcourse.experiments.journal import Journal, Row
+from ltcourse.experiments.trials import Experiment, Settings, row_of, small_data
+from ltcourse.instruments import signals
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import INITIALIZERS
+from ltcourse.pruning import Round, criteria, prune_iteratively
+from ltcourse.pruning.restarts import redraw, to_init
 from ltcourse.training import Recipe, train
-from ltcourse.trials import Experiment, Settings, row_of, small_data
 
 _ALL = tuple(INITIALIZERS)
 _SLIDES = _ALL[:2]
@@ -100,7 +101,7 @@ def find_first_tickets(chosen: FirstTickets, seed: int, device: str, journal: Jo
     for name in chosen.initializers:
         initializer = INITIALIZERS[name]
         network = models.create(chosen.network, shape=data.shape, initializer=initializer, seed=seed, device=device)
-        rates = masks.layer_rates(masks.dense(network), chosen.rate)
+        rates = criteria.layer_rates(masks.dense(network), chosen.rate)
         loop = prune_iteratively(
             network,
             data,

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ltcourse import masks, models
-from ltcourse.connectivity import barrier, errors_along
 from ltcourse.data import load
-from ltcourse.journal import Journal, Row
-from ltcourse.models import snapshot
+from ltcourse.experiments.journal import Journal, Row
+from ltcourse.experiments.trials import Experiment, Settings, row_of
+from ltcourse.instruments.connectivity import barrier, errors_along
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
 from ltcourse.pruning import Round
 from ltcourse.training import Recipe, train
-from ltcourse.trials import Experiment, Settings, row_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from ltcourse import files
+from ltcourse.data import DataError
 from ltcourse.pruning import Round
-from ltcourse.sources import DataError, write
 from ltcourse.training import History
 
 Row = dict[str, Any]
@@ -67,14 +68,10 @@ class Journal:
                 for key, tensor in group.items()
             }
             told = {"rows": json.dumps(self.rows), "rounds": json.dumps(heads), "complete": json.dumps(self.complete)}
-            content = save(tensors, told)
             try:
-                write(self.file, content)
-            except DataError as problem:  # its advice is for the folder of the data
-                why = getattr(problem.__cause__, "strerror", None) or problem
-                raise DataError(
-                    f"cannot write {self.file} ({why}): make room or give write access, and try again"
-                ) from problem
+                files.write(self.file, save(tensors, told))
+            except OSError as problem:
+                raise DataError(files.unwritable(self.file, problem)) from problem
 
     @classmethod
     def read(cls, file: Path | None, device: str | torch.device = "cpu") -> "Journal":

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ltcourse import masks, models
 from ltcourse.data import load
-from ltcourse.journal import Journal, Row
-from ltcourse.masks import Mask
-from ltcourse.models import snapshot
-from ltcourse.pruning import Round, prune_iteratively
-from ltcourse.restarts import Restart, State, keep, redraw, to_init, to_step
+from ltcourse.experiments.journal import Journal, Row
+from ltcourse.experiments.trials import Experiment, Settings, row_of, small_data
+from ltcourse.networks import masks, models
+from ltcourse.networks.masks import Mask
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import Round, criteria, prune_iteratively
+from ltcourse.pruning.restarts import Restart, State, keep, redraw, to_init, to_step
 from ltcourse.training import Recipe, train
-from ltcourse.trials import Experiment, Settings, row_of, small_data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Lottery(Settings):
         beside = len(self.redrawn) + len(self.shuffled) + len(self.one_shot) + 2 * len(self.continued)
         return searches + beside
 
-    def rates(self, mask: Mask, rounds: int = 1) -> masks.Rate:
+    def rates(self, mask: Mask, rounds: int = 1) -> criteria.Rate:
         """Return the rate at which one pruning removes what `rounds` rounds would: of each layer, or of all together.
 
         Lesson 03, "The experiment".
@@ -60,7 +60,7 @@ class Lottery(Settings):
 
         if self.scope == "global":
             return at_once(self.rate)
-        return {name: at_once(r) for name, r in masks.layer_rates(mask, self.rate, conv=self.conv_rate).items()}
+        return {name: at_once(r) for name, r in criteria.layer_rates(mask, self.rate, conv=self.conv_rate).items()}
 
 
 def find_tickets(chosen: Lottery, seed: int, device: str, journal: Journal) -> Iterator[Row]:
@@ -115,7 +115,7 @@ def find_tickets(chosen: Lottery, seed: int, device: str, journal: Journal) -> I
     weights = {name: journal.rounds["dense"].state[name] for name in everything}
     for number in chosen.one_shot:
         if journal.lacks("one shot", number):
-            mask = masks.magnitude(weights, everything, chosen.rates(everything, number), chosen.scope)
+            mask = criteria.magnitude(weights, everything, chosen.rates(everything, number), chosen.scope)
             yield trained("one shot", number, mask, θ0)
 
     if not chosen.continued:

@@ -38,8 +38,9 @@ def has_home() -> bool:
 def sources() -> str:
     """Return a digest of the package's source, whatever its line ends: equal where the code is."""
     digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(f"{file.name}\n{file.read_text(encoding='utf-8')}\n".encode())
+    package = Path(__file__).parents[1]
+    for file in sorted(package.rglob("*.py")):
+        digest.update(f"{file.relative_to(package).as_posix()}\n{file.read_text(encoding='utf-8')}\n".encode())
     return digest.hexdigest()
 
 

@@ -13,15 +13,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ltcourse import data, experiments, lock, machine
-from ltcourse.cluster import Cluster
-from ltcourse.journal import Row
+from ltcourse import data, files
+from ltcourse.experiments import catalog, executors, lock, machine
+from ltcourse.experiments.cluster import Cluster
+from ltcourse.experiments.journal import Row
+from ltcourse.experiments.trials import describe
 from ltcourse.names import choose
-from ltcourse.sources import DataError, write
-from ltcourse.trials import describe
 
 FORMAT = 1
-FOLDER = Path(__file__).resolve().parent.parent / "data" / "runs"
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "runs"
 
 
 class RunError(RuntimeError):
@@ -139,7 +139,7 @@ class Record:
 
 def path(name: str, at: str | None = None) -> Path:
     """Return where the record of an experiment at a budget is kept."""
-    return FOLDER / f"{experiments.get(name).name}.{experiments.budget(at)}.json"
+    return FOLDER / f"{catalog.get(name).name}.{catalog.budget(at)}.json"
 
 
 def recorded() -> list[Path]:
@@ -192,10 +192,10 @@ class Runner:
         folder: Path | None = None,
         workers: Cluster | None = None,
     ) -> None:
-        self.name, self.at = name, experiments.budget(at)
-        self._chosen, self._folder = experiments.settings(name, self.at), folder
+        self.name, self.at = name, catalog.budget(at)
+        self._chosen, self._folder = catalog.settings(name, self.at), folder
         self._seeds = self._chosen.seeds if seeds is None else seeds
-        self._device = workers.device if workers else experiments.default_device()
+        self._device = workers.device if workers else catalog.default_device()
         self._workers = workers
         self._provenance = _provenance(self._chosen.data, self._device)
         self._rows: dict[int, dict[tuple[str, int], Row]] = {}
@@ -209,7 +209,7 @@ class Runner:
 
     def _arriving(self) -> Iterator[tuple[int, Row]]:
         if self._workers is None:
-            return experiments.run(self.name, self.at, seeds=self._seeds, device=self._device, folder=self._folder)
+            return executors.run(self.name, self.at, seeds=self._seeds, device=self._device, folder=self._folder)
         digest = self._provenance["data_sha256"]
         return self._workers.run(self.name, self.at, seeds=self._seeds, sha256=digest, folder=self._folder)
 
@@ -248,7 +248,7 @@ def load_or_run(name: str, at: str | None = None, *, live: bool = False) -> Reco
     Raises RunError if it is not recorded and `live` was not asked for: a run can take hours.
     Lesson 01, "The slides' two rows".
     """
-    at = experiments.budget(at)
+    at = catalog.budget(at)
     if not live:
         return load(name, at)
     runner = Runner(name, at)
@@ -275,8 +275,8 @@ def record(
     Raises RunError if journals of other settings are in the way, the folder cannot be written, or another process
     records the same run.
     """
-    at = experiments.budget(at)
-    chosen = experiments.settings(name, at)
+    at = catalog.budget(at)
+    chosen = catalog.settings(name, at)
     file, folder = path(name, at), FOLDER / f"{name}.{at}.partial"
     with _alone(name, at, file):
         if restart:
@@ -314,7 +314,7 @@ def _alone(name: str, at: str, file: Path) -> Iterator[None]:
                 f"another process records {name!r} at the {at} budget just now: wait for it, or stop it"
             ) from problem
         except OSError as problem:
-            raise _unwritable(file, problem) from problem
+            raise RunError(files.unwritable(file, problem)) from problem
         yield
 
 
@@ -414,17 +414,12 @@ def _write(file: Path, content: Record) -> None:
         # a list of numbers is one line, so that a curve does not fill a screen
         signed = plain if file.name == "run.json" else plain | {"sha256": _digest(plain)}
         text = re.sub(r"\[[-\d.,e\s]+\]", lambda m: " ".join(m[0].split()), json.dumps(signed, indent=1))
-        write(file, (text + "\n").encode())
-    except DataError as problem:
-        raise _unwritable(file, problem.__cause__ or problem) from problem
+        files.write(file, (text + "\n").encode())
+    except OSError as problem:
+        raise RunError(files.unwritable(file, problem)) from problem
 
 
 def _digest(content: dict[str, Any]) -> str:
     """Return the digest of a record as plain data, which tells whether it was changed by hand."""
     plain = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(plain.encode()).hexdigest()
-
-
-def _unwritable(file: Path, problem: BaseException) -> RunError:
-    why = getattr(problem, "strerror", None) or problem
-    return RunError(f"cannot write {file} ({why}): make room or give write access, and try again")

@@ -6,19 +6,18 @@ from typing import Any
 
 import torch
 
-from ltcourse import supermasks
 from ltcourse.data import load
-from ltcourse.imagenet import Training
-from ltcourse.initializers import initialize, named
-from ltcourse.journal import Journal, Row
+from ltcourse.experiments.han_imagenet import Training
+from ltcourse.experiments.journal import Journal, Row
+from ltcourse.experiments.trials import Experiment, Settings, row_of
+from ltcourse.networks.initializers import initialize, named
 from ltcourse.papers import RAMANUJAN_IMAGENET
-from ltcourse.pruning import Round
+from ltcourse.pruning import Round, supermasks
 from ltcourse.training import Recipe
-from ltcourse.trials import Experiment, Settings, row_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class HiddenStreamed(Settings):
+class StreamedSupermaskSearch(Settings):
     """The settings of a search in one of torchvision's networks, on images that stay on disk.
 
     network: as torchvision names it. recipe: `iterations` are those of one epoch, at most; it ends with its images.
@@ -34,7 +33,7 @@ class HiddenStreamed(Settings):
     side: int = 224
 
 
-def find_streamed(chosen: HiddenStreamed, seed: int, device: str, journal: Journal) -> Iterator[Row]:
+def find_streamed(chosen: StreamedSupermaskSearch, seed: int, device: str, journal: Journal) -> Iterator[Row]:
     """Search for the supermask of a large random network on ImageNet; every epoch is kept.
 
     Batch norm has no learned scale and shift, and the running statistics of what it has seen.
@@ -66,7 +65,7 @@ def find_streamed(chosen: HiddenStreamed, seed: int, device: str, journal: Journ
 def _search(network: str) -> Experiment:
     """Return the search in one of torchvision's networks, at the paper budget with the paper's settings."""
 
-    def at(iterations: int, batch: int, epochs: int, warmup: int, **more: Any) -> HiddenStreamed:
+    def at(iterations: int, batch: int, epochs: int, warmup: int, **more: Any) -> StreamedSupermaskSearch:
         # 5,004 iterations of 256 are an epoch of ImageNet
         recipe = Recipe(
             iterations=iterations,
@@ -80,7 +79,7 @@ def _search(network: str) -> Experiment:
             evaluate_every=iterations,
         )
         kinds = ("kaiming", "signed constant")
-        return HiddenStreamed(
+        return StreamedSupermaskSearch(
             network=network, data="imagenet", recipe=recipe, epochs=epochs, k=0.3, initializers=kinds, **more
         )
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ltcourse import masks, models, supermasks
 from ltcourse.data import Dataset, load
-from ltcourse.initializers import named
-from ltcourse.journal import Journal, Row
-from ltcourse.pruning import Round
+from ltcourse.experiments.journal import Journal, Row
+from ltcourse.experiments.trials import Experiment, Settings, row_of, small_data
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import named
+from ltcourse.pruning import Round, supermasks
 from ltcourse.training import History, Recipe, evaluate, train
-from ltcourse.trials import Experiment, Settings, row_of, small_data
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hidden(Settings):
+class SupermaskSearch(Settings):
     """The settings of a search for supermasks: recipe is that of the scores.
 
     trained: the recipe of the same network with its weights trained. ks: shares kept, 0 to 1. initializers: by name,
@@ -41,7 +41,7 @@ class Hidden(Settings):
         return 1 + len(self.ks) * (len(self.initializers) + self.random) + 2 * len(self.widths)
 
 
-def find_supermasks(chosen: Hidden, seed: int, device: str, journal: Journal) -> Iterator[Row]:
+def find_supermasks(chosen: SupermaskSearch, seed: int, device: str, journal: Journal) -> Iterator[Row]:
     """Train a network, and search for the supermasks of networks with the same seed that are not trained.
 
     Every row has its `k` and its `width`; the rows of a trained network have k = 1.
@@ -96,9 +96,9 @@ _ALL = ("kaiming", "xavier", "signed constant")
 _POPUP = Recipe(optimizer="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine", batch=128)
 
 
-def _lenet(at: str, iterations: int, ks: tuple[float, ...], widths: tuple[float, ...], seeds: int) -> Hidden:
+def _lenet(at: str, iterations: int, ks: tuple[float, ...], widths: tuple[float, ...], seeds: int) -> SupermaskSearch:
     popup = _POPUP.but(iterations=iterations, evaluate_every=iterations)
-    return Hidden(
+    return SupermaskSearch(
         network="lenet-300-100",
         data=small_data(at, "mnist"),
         recipe=popup,
@@ -114,8 +114,10 @@ def _lenet(at: str, iterations: int, ks: tuple[float, ...], widths: tuple[float,
 def _conv(network: str, lr: float) -> Experiment:
     """Return the search in one of the paper's networks for CIFAR-10; lr: of the training that it is set beside."""
 
-    def at(data: str, popup: Recipe, ks: tuple[float, ...], initializers: tuple[str, ...], seeds: int) -> Hidden:
-        return Hidden(
+    def at(
+        data: str, popup: Recipe, ks: tuple[float, ...], initializers: tuple[str, ...], seeds: int
+    ) -> SupermaskSearch:
+        return SupermaskSearch(
             network=network,
             data=data,
             recipe=popup,

@@ -7,16 +7,16 @@ from functools import cache
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
 
-from ltcourse import masks, models
 from ltcourse.data import Dataset, Split, load
-from ltcourse.journal import Journal, Row
-from ltcourse.masks import Mask
-from ltcourse.models import Shape, snapshot
-from ltcourse.pruning import Round, prune_iteratively
-from ltcourse.restarts import State, redraw, to_step
-from ltcourse.tickets import Ticket, overlap, transplant
+from ltcourse.experiments.journal import Journal, Row
+from ltcourse.experiments.trials import Experiment, Settings, row_of
+from ltcourse.networks import masks, models
+from ltcourse.networks.masks import Mask
+from ltcourse.networks.models import Shape, snapshot
+from ltcourse.pruning import Round, criteria, prune_iteratively
+from ltcourse.pruning.restarts import State, redraw, to_step
+from ltcourse.pruning.tickets import Ticket, overlap, transplant
 from ltcourse.training import History, Recipe, train
-from ltcourse.trials import Experiment, Settings, row_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +146,7 @@ def find_and_transplant(chosen: Transfer, seed: int, device: str, journal: Journ
             network,
             examples[name],
             recipe(name),
-            rate=chosen.rate if chosen.scope == "global" else masks.layer_rates(whole, chosen.rate),
+            rate=chosen.rate if chosen.scope == "global" else criteria.layer_rates(whole, chosen.rate),
             rounds=chosen.rounds,
             scope=chosen.scope,
             restart=to_step(chosen.rewind),

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ltcourse import masks
-from ltcourse.journal import Journal, Row
+from ltcourse.experiments.journal import Journal, Row
+from ltcourse.networks import masks
 from ltcourse.pruning import Round
 from ltcourse.training import Recipe
 

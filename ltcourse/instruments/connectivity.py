@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim.swa_utils import update_bn
 
 from ltcourse.data import Split
-from ltcourse.restarts import State
+from ltcourse.pruning.restarts import State
 from ltcourse.training import evaluate
 
 NORM_BATCHES = 4  # of 500 training examples: enough for the means of a batch norm

@@ -11,9 +11,10 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from ltcourse import masks, process
-from ltcourse.masks import Mask
 from ltcourse.names import choose
+from ltcourse.networks import masks
+from ltcourse.networks.masks import Mask
+from ltcourse.training import process
 
 WAYS = ("dense", "scipy CSR", "torch CSR")
 Forward = Callable[[Tensor], Tensor]

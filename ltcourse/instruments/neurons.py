@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ltcourse import masks
-from ltcourse.dropout import Dropout
-from ltcourse.masks import Mask
-from ltcourse.models import snapshot
+from ltcourse.networks import masks
+from ltcourse.networks.dropout import Dropout
+from ltcourse.networks.masks import Mask
+from ltcourse.networks.models import snapshot
 
 # between two layers: what treats each channel by itself, so that a channel can go
 _CHANNELWISE = (

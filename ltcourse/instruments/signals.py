@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ltcourse.initializers import Initializer, initialize, xavier_normal
 from ltcourse.names import choose
+from ltcourse.networks.initializers import Initializer, initialize, xavier_normal
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"ReLU": nn.ReLU, "tanh": nn.Tanh, "none": nn.Identity}
 
@@ -74,10 +74,10 @@ def measure(network: nn.Sequential, x: Tensor, y: Tensor) -> Signals:
     stations.append(signal)
     # a sum, so that each image has the gradient that it would have alone
     loss = cross_entropy(signal, y, reduction="sum")
-    return Signals([spread(s) for s in stations], [spread(g) for g in torch.autograd.grad(loss, stations)])
+    return Signals([rms(s) for s in stations], [rms(g) for g in torch.autograd.grad(loss, stations)])
 
 
-def spread(values: Tensor) -> float:
+def rms(values: Tensor) -> float:
     """Return the root mean square, in double precision: squares of very small numbers would otherwise be 0.
 
     Lesson 06, "One neuron adds up".

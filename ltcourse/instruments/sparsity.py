@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ltcourse import masks
-from ltcourse.masks import Mask
+from ltcourse.networks import masks
+from ltcourse.networks.masks import Mask
 
 
 @dataclass(frozen=True)

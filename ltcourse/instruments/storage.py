@@ -12,10 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as safetensors_bytes
 from torch import Tensor
 
-from ltcourse.masks import Mask
+from ltcourse.data import DataError
+from ltcourse.files import write as write_whole
 from ltcourse.names import choose
-from ltcourse.sources import DataError
-from ltcourse.sources import write as write_whole
+from ltcourse.networks.masks import Mask
 
 Array = NDArray[Any]
 Parts = dict[str, Array]

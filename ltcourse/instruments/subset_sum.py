@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ltcourse.masks import Mask
+from ltcourse.networks.masks import Mask
 
 MOST = 14  # numbers of which all subsets are tried
 

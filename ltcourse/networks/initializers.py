@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from ltcourse.dropout import Dropout
 from ltcourse.names import choose
+from ltcourse.networks.dropout import Dropout
 
 Initializer = Callable[[Tensor, torch.Generator], Tensor]
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)

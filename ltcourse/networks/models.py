@@ -6,9 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ltcourse.dropout import Dropout
-from ltcourse.initializers import Initializer, initialize, xavier_normal
 from ltcourse.names import choose
+from ltcourse.networks.dropout import Dropout
+from ltcourse.networks.initializers import Initializer, initialize, xavier_normal
 
 Shape = tuple[int, int, int]
 Widen = Callable[[int], int]  # from the neurons of a hidden layer in the papers to those of ours

@@ -15,17 +15,19 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parametrize
 
-from ltcourse import masks as mask_of
-from ltcourse.augmentation import changes
 from ltcourse.data import Dataset, Split
-from ltcourse.dropout import Dropout
-from ltcourse.graphs import Replayed, can_replay
-from ltcourse.masks import Criterion, Mask, Rate, magnitude
-from ltcourse.memory import enough_for
-from ltcourse.models import snapshot
-from ltcourse.pruning import Round
-from ltcourse.restarts import At, Restart, State, to_init
-from ltcourse.training import History, Recipe, Step, batches, exact, refuse_divergence, settled
+from ltcourse.data.augmentation import changes
+from ltcourse.networks import masks as mask_of
+from ltcourse.networks.dropout import Dropout
+from ltcourse.networks.masks import Mask
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning.criteria import Criterion, Rate, magnitude
+from ltcourse.pruning.loop import Round
+from ltcourse.pruning.restarts import At, Restart, State, to_init
+from ltcourse.training import History, Recipe
+from ltcourse.training.graphs import Replayed, can_replay
+from ltcourse.training.loop import Step, batches, exact, refuse_divergence, settled
+from ltcourse.training.process import enough_for
 
 Tensors = dict[str, Tensor]
 

@@ -12,11 +12,12 @@ from functools import cache
 import torch
 from torch import nn
 
-from ltcourse import masks
 from ltcourse.data import Dataset
-from ltcourse.masks import Criterion, Mask, Rate, magnitude
-from ltcourse.models import snapshot
-from ltcourse.restarts import Restart, State, to_init
+from ltcourse.networks import masks
+from ltcourse.networks.masks import Mask
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning.criteria import Criterion, Rate, magnitude
+from ltcourse.pruning.restarts import Restart, State, to_init
 from ltcourse.training import History, Recipe, train
 
 

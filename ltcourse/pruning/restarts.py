@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from ltcourse.initializers import Initializer, initialize, xavier_normal
-from ltcourse.models import snapshot
+from ltcourse.networks.initializers import Initializer, initialize, xavier_normal
+from ltcourse.networks.models import snapshot
 
 State = dict[str, Tensor]
 At = Callable[[int], State]

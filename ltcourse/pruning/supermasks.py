@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ltcourse import masks
-from ltcourse.initializers import fans
-from ltcourse.masks import Mask
 from ltcourse.names import choose
+from ltcourse.networks import masks
+from ltcourse.networks.initializers import fans
+from ltcourse.networks.masks import Mask
 
 Shares = float | Mapping[str, float]
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)

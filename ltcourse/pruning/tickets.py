@@ -10,10 +10,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import nn
 
-from ltcourse import masks
-from ltcourse.masks import Mask
-from ltcourse.restarts import State
-from ltcourse.sources import write
+from ltcourse import files
+from ltcourse.data import DataError
+from ltcourse.networks import masks
+from ltcourse.networks.masks import Mask
+from ltcourse.pruning.restarts import State
 
 FORMAT = 1
 
@@ -56,8 +57,12 @@ def save(ticket: Ticket, file: Path | str) -> Path:
     }
     # one entry, since several would be written in a random order
     told = {"ticket": json.dumps({"format": FORMAT, "iteration": ticket.iteration, "origin": ticket.origin})}
-    write(Path(file), to_bytes(tensors, told))
-    return Path(file)
+    path = Path(file)
+    try:
+        files.write(path, to_bytes(tensors, told))
+    except OSError as problem:
+        raise DataError(files.unwritable(path, problem)) from problem
+    return path
 
 
 def load(file: Path | str) -> Ticket:

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 
 from ltcourse.names import choose
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 MINUTES = 45  # of a lecture, where nobody says otherwise
 
 _HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)

@@ -14,8 +14,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 
-from ltcourse import lecture
-from ltcourse.lecture import Section
+from ltcourse.stage import lecture
+from ltcourse.stage.lecture import Section
 
 _RECORDED = re.compile(r"\b(?:load_or_run|if_recorded|recorded)\(")
 _LIVE = re.compile(r"\b(?:watch|train|Runner|live|sweep|compare|explore)\(")

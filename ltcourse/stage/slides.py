@@ -19,8 +19,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from ltcourse import formulas, lecture
-from ltcourse.lecture import Section
+from ltcourse.stage import formulas, lecture
+from ltcourse.stage.lecture import Section
 
 # What a widget's cell stores beside its picture (`widgets.explore`): {"caption": …, "image/webp": base64} each.
 STEPS = "application/vnd.ltcourse.steps+json"

@@ -16,8 +16,8 @@ def write(notebooks: Path, target: Path) -> list[Path]:
 
     Such a cell goes with its outputs; one tagged `key-output` loses these alone; others keep theirs. Files that the
     notebooks show, such as figures, come along. The folder carries no key, but the *package* does: the quiz reads its
-    questions, with their answers, from `ltcourse/bank`, where whoever has the package can read them. It is for
-    practice; an exam needs other questions.
+    questions, with their answers, from `ltcourse/classroom/bank`, where whoever has the package can read them.
+    It is for practice; an exam needs other questions.
     Nothing is written before all has been read. Raises ValueError, one sentence, if `target` is a file, holds
     something or lies within `notebooks`, or if a notebook is damaged or shows a file that is not there.
     """

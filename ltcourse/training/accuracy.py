@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ltcourse.data import Split
-from ltcourse.training import look_at
+from ltcourse.training.loop import look_at
 
 
 def top_errors(

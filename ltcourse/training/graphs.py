@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ltcourse.dropout import Dropout
+from ltcourse.networks.dropout import Dropout
 
 Step = Callable[[Tensor, Tensor], None]
 SWITCH = "LTCOURSE_GRAPHS"  # 0 turns replaying off

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parametrize
 
-from ltcourse import masks, process
-from ltcourse.augmentation import AUGMENTATIONS, changes
 from ltcourse.data import Dataset, Split
-from ltcourse.graphs import Replayed, can_replay
-from ltcourse.masks import Mask
-from ltcourse.memory import enough_for
+from ltcourse.data.augmentation import AUGMENTATIONS, changes
 from ltcourse.names import choose
+from ltcourse.networks import masks
+from ltcourse.networks.masks import Mask
+from ltcourse.training import process
+from ltcourse.training.graphs import Replayed, can_replay
+from ltcourse.training.process import enough_for
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine")

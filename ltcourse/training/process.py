@@ -1,4 +1,4 @@
-"""What is the whole process's, PyTorch's threads and modes and modules: whatever breaks off a block, it is put back."""
+"""What belongs to the whole process: memory, and PyTorch's threads, modes and modules, put back whatever happens."""
 
 import sys
 from collections.abc import Iterator
@@ -7,6 +7,8 @@ from importlib import import_module
 from threading import Thread
 
 import torch
+
+_SAID = ("can't allocate memory", "not enough memory: you tried to allocate")  # PyTorch's allocator; on Windows
 
 
 @contextmanager
@@ -49,3 +51,19 @@ def ready_for_optimizers() -> None:
         importing = Thread(target=import_module, args=("torch._dynamo",))
         importing.start()
         importing.join()
+
+
+@contextmanager
+def enough_for(what: str, lower: str) -> Iterator[None]:
+    """Tell of memory that ran out inside the block in one sentence.
+
+    what: what the memory was for. lower: what takes less of it.
+    Raises MemoryError in place of the allocator's error, on a GPU and on the CPU.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and not any(said in str(error) for said in _SAID):
+            raise
+        where = "the GPU" if isinstance(error, torch.OutOfMemoryError) else "this machine"
+        raise MemoryError(f"{where} has too little memory for {what}: lower {lower}") from None

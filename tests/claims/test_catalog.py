@@ -13,16 +13,18 @@ import pytest
 import torch
 from yardstick import fastest, plain
 
-from ltcourse import claims, demonstrations, evidence, experiments, measures, runs
-from ltcourse.claims import CLAIMS
-from ltcourse.evidence import Case, Claim, Measurement, Row, Verdict
-from ltcourse.runs import Record
+from ltcourse import claims
+from ltcourse.claims import demonstrations, measures, verdicts
+from ltcourse.claims.catalog import CLAIMS
+from ltcourse.claims.verdicts import Case, Claim, ClaimRow, Measurement, Outcome
+from ltcourse.experiments import catalog, runs
+from ltcourse.experiments.runs import Record
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 readme = importlib.import_module("readme_claims")
 
-HOLDS, PART, FAILS = Verdict.HOLDS, Verdict.PART, Verdict.FAILS
+HOLDS, PART, FAILS = Outcome.HOLDS, Outcome.PART, Outcome.FAILS
 BY_KEY = {claim.key: claim for claim in CLAIMS}
 KEYS = [pytest.param(claim, id=claim.key) for claim in CLAIMS]
 
@@ -85,7 +87,7 @@ def test_the_cell_that_shows_a_claim_is_there(claim):
 @pytest.mark.parametrize("claim", KEYS)
 def test_a_record_is_of_an_experiment_of_the_lesson_that_shows_it(claim):
     for name in claim.records:
-        assert experiments.get(name).lesson == claim.lesson
+        assert catalog.get(name).lesson == claim.lesson
     assert set(claim.budgets) <= {"paper", "desk"}
 
 
@@ -104,7 +106,7 @@ def test_each_record_that_is_there_was_used_at_its_best_budget(whole):
         for record in row.records:
             better = row.claim.budgets[: row.claim.budgets.index(record.budget)]
             assert not any(runs.path(record.experiment, at).exists() for at in better)
-        if row.verdict not in (Verdict.MISSING, Verdict.UNTESTED):
+        if row.verdict not in (Outcome.MISSING, Outcome.UNTESTED):
             assert row.measured.cases and row.measured.text
 
 
@@ -141,7 +143,7 @@ def made(rows, *, seeds=2, budget="paper", name="made-up", **settings):
 
 
 def row_of(claim, *met, records=()):
-    return Row(claim, Measurement("text", tuple(Case("what", "found", m) for m in met)), records)
+    return ClaimRow(claim, Measurement("text", tuple(Case("what", "found", m) for m in met)), records)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ def row_of(claim, *met, records=()):
         ((True, False), PART),
         ((False, True, True), PART),
         ((False, False), FAILS),
-        ((), Verdict.UNTESTED),
+        ((), Outcome.UNTESTED),
     ],
 )
 def test_a_verdict_is_counted_from_cases(met, verdict):
@@ -287,7 +289,7 @@ PLANTED = [
     ("S2 fine-tuning", [penalties((0.5, 0.1), (0.9, 0.2))], HOLDS),
     ("S2 fine-tuning", [penalties((0.5, 0.1), (0.2, [0.1, 0.3]))], PART),
     ("S2 fine-tuning", [penalties((0.1, 0.5))], FAILS),
-    *((f"S3 {n}", [han(a)], v) for n in ("LeNet-300-100", "LeNet-5") for a, v in zip(AFTER, Verdict, strict=False)),
+    *((f"S3 {n}", [han(a)], v) for n in ("LeNet-300-100", "LeNet-5") for a, v in zip(AFTER, Outcome, strict=False)),
     ("S3 LeNet-5", [han(AFTER[0], kept=1_200)], PART),
     ("S3 LeNet-5", [han(AFTER[0], seeds=1)], PART),
     ("S3 AlexNet", [han(AFTER[0], top5=top5(0.01, 0.01))], PART),
@@ -334,7 +336,7 @@ PLANTED = [
     ("S13 depth", [hidden(PEAK), hidden(EDGE, network="conv-4")], HOLDS),
     ("S13 depth", [hidden(PEAK), hidden(HALF, network="conv-4")], PART),
     ("S13 depth", [hidden(EDGE), hidden(PEAK, network="conv-4")], FAILS),
-    ("S13 depth", [hidden(PEAK, budget="desk"), hidden(EDGE, network="conv-4")], Verdict.UNTESTED),
+    ("S13 depth", [hidden(PEAK, budget="desk"), hidden(EDGE, network="conv-4")], Outcome.UNTESTED),
     ("S14 width", [hidden(PEAK, widths=WIDE)], PART),
     ("S14 width", [hidden(PEAK, widths=NARROWING)], PART),
     ("S14 width", [hidden(PEAK, widths=WORSE)], FAILS),
@@ -347,7 +349,7 @@ PLANTED = [
     *((f"source 2 {w}", [travel(0.04, 0.03)], PART) for w in ("data", "optimizer")),
     *((f"source 2 {w}", [travel(0.04, 0.02)], PART) for w in ("data", "photographs", "optimizer")),
     *((f"source 2 {w}", [travel(0.02, -0.01)], FAILS) for w in ("data", "photographs", "optimizer")),
-    ("source 2 data", [transfer({("a", "b"): 0.04, ("b", "a"): 0.04}, own=-0.01)], Verdict.UNTESTED),
+    ("source 2 data", [transfer({("a", "b"): 0.04, ("b", "a"): 0.04}, own=-0.01)], Outcome.UNTESTED),
     ("source 2 size", [by_size((0.05, 0.04, 0.03), (0.05, 0.04, 0.03))], PART),
     ("source 2 size", [by_size((0.05, 0.04, 0.03), (0.03, 0.04, 0.03))], PART),
     ("source 2 size", [by_size((0.03, 0.04, 0.05), (0.03, 0.04, 0.03))], FAILS),
@@ -357,7 +359,7 @@ PLANTED = [
 @pytest.mark.parametrize(("key", "records", "verdict"), PLANTED, ids=[f"{k}: {v}" for k, _, v in PLANTED])
 def test_a_verdict_follows_from_what_the_records_say(key, records, verdict):
     claim = BY_KEY[key]
-    row = Row(claim, claim.measure(*records), tuple(records))
+    row = ClaimRow(claim, claim.measure(*records), tuple(records))
     assert row.verdict is verdict, f"{row.measured.text}\n{row.evidence}"
     assert row.measured.text and "nan" not in row.measured.text
 
@@ -376,7 +378,7 @@ def test_evidence_at_the_desk_of_a_claim_that_needs_the_papers_length_is_in_part
     for claim in (c for c in CLAIMS if c.short and "paper" in c.budgets):
         key, records, _ = next(p for p in PLANTED if p[0] == claim.key and p[2] is HOLDS)
         again = tuple(Record(**(vars(r) | {"budget": "desk"})) for r in records)
-        assert Row(BY_KEY[key], claim.measure(*again), again).verdict is PART
+        assert ClaimRow(BY_KEY[key], claim.measure(*again), again).verdict is PART
 
 
 # What is computed
@@ -558,7 +560,7 @@ def test_a_claim_alone_shows_every_case_and_where_its_record_was_made():
 def test_a_record_that_is_not_there_is_named_with_the_command_that_makes_it(monkeypatch, tmp_path):
     monkeypatch.setattr(runs, "FOLDER", tmp_path)
     row = claims.examine("S4 quality")
-    assert row.verdict is Verdict.MISSING and row.count == ""
+    assert row.verdict is Outcome.MISSING and row.count == ""
     assert "`ltcourse record han-lenet-5 --budget desk`" in row.measured.text
     assert row.missing == ("han-lenet-300-100", "han-lenet-5") and "han-lenet-5" in row.origin
 
@@ -587,7 +589,7 @@ def test_the_readme_has_the_table_as_it_is_now(whole):
 
 def test_another_verdict_would_be_seen_in_the_readme(monkeypatch):
     text = readme.FILE.read_text(encoding="utf-8")
-    monkeypatch.setattr(evidence.Row, "verdict", property(lambda row: FAILS))
+    monkeypatch.setattr(verdicts.ClaimRow, "verdict", property(lambda row: FAILS))
     assert readme.replaced(text) != text
     assert readme.replaced(readme.replaced(text)) == readme.replaced(text)
 

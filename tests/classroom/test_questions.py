@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ltcourse import questions
-from ltcourse.questions import KINDS, LEVELS, BankQuestion, Choice, ChoiceQuestion, QuestionError
+from ltcourse.classroom import questions
+from ltcourse.classroom.questions import KINDS, LEVELS, BankQuestion, Choice, ChoiceQuestion, QuestionError
 
-LESSONS = Path(__file__).resolve().parent.parent / "lessons"
+LESSONS = Path(__file__).resolve().parents[2] / "lessons"
 BANK = questions.load()
 ALL = [pytest.param(q, id=f"{q.lesson[:2]} {' '.join(q.prompt.split())[:40]}") for q in BANK]
 

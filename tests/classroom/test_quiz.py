@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 import pytest
 from IPython.display import Markdown
 
-from ltcourse import questions, quiz
-from ltcourse.markdown import text_of
-from ltcourse.questions import BankQuestion, Choice
-from ltcourse.quiz import FoldedAnswers, MultipleChoice, Quiz, Session
+from ltcourse.classroom import questions, quiz
+from ltcourse.classroom.questions import BankQuestion, Choice
+from ltcourse.classroom.quiz import FoldedAnswers, MultipleChoice, Quiz, Session
+from ltcourse.display.markdown import text_of
 
 BANK = questions.load()
 

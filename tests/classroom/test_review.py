@@ -6,11 +6,11 @@ from pathlib import Path
 import ipywidgets
 import pytest
 
-from ltcourse import review
-from ltcourse.markdown import text_of
-from ltcourse.review import OwnWords
+from ltcourse.classroom import review
+from ltcourse.classroom.own_words import OwnWords
+from ltcourse.display.markdown import text_of
 
-LESSONS = {path.stem[:2]: path for path in (Path(__file__).resolve().parent.parent / "lessons").glob("[0-9]*.py")}
+LESSONS = {path.stem[:2]: path for path in (Path(__file__).resolve().parents[2] / "lessons").glob("[0-9]*.py")}
 EACH = pytest.mark.parametrize("question", review.QUESTIONS, ids=lambda question: question.slide)
 WRITTEN = "There is a small part that learns as well as the whole if it starts from its first weights."
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torchvision.transforms import functional
 
-from ltcourse.augmentation import AHEAD, AUGMENTATIONS, PAD, changes, crop_and_flip
 from ltcourse.data import Split
+from ltcourse.data.augmentation import AHEAD, AUGMENTATIONS, PAD, changes, crop_and_flip
 
 PLACES = range(2 * PAD + 1)
 

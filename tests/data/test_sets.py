@@ -25,10 +25,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ltcourse import data, formats, mirrors, sources
-from ltcourse.data import DataError
+from ltcourse import data, files
+from ltcourse.data import DataError, formats, mirrors, sets, sources
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MINI = "fashion-mnist-mini"
 LABELS = sources.FILES[MINI][3]  # the smallest file of a set: 2,000 test labels
 
@@ -142,7 +142,7 @@ def test_mnist_loads_fast():
 def test_black_is_exactly_zero_and_std_is_that_of_the_training_set():
     d = data.load("mnist")
     (raw, _), _ = sources.arrays("mnist", embedded("mnist"))
-    kept, _ = data.split(60_000, 5_000)
+    kept, _ = sets.split(60_000, 5_000)
     assert torch.equal(d.train.x[:, 0] == 0, torch.tensor(raw[kept] == 0))
     assert d.mean == (0.0,)
     assert d.std[0] == pytest.approx((raw / 255).std(), abs=1e-7)
@@ -178,16 +178,16 @@ def test_to_moves_all_parts():
 @pytest.mark.parametrize(("n", "held_out"), [(60_000, 5_000), (50_000, 5_000), (5_000, 500)])
 def test_split_is_disjoint_complete_and_the_same_each_time(n, held_out):
     torch.manual_seed(1)
-    train, validation = data.split(n, held_out)
+    train, validation = sets.split(n, held_out)
     torch.manual_seed(2)
-    again = data.split(n, held_out)
+    again = sets.split(n, held_out)
     assert len(validation) == held_out and len(train) == n - held_out
     assert sorted([*train, *validation]) == list(range(n))
     assert (train == again[0]).all() and (validation == again[1]).all()
 
 
 def test_split_never_changes():
-    _, validation = data.split(60_000, 5_000)
+    _, validation = sets.split(60_000, 5_000)
     assert hashlib.sha256(validation.astype("<i8").tobytes()).hexdigest()[:16] == "21f481bfcfb2b562"
 
 
@@ -425,7 +425,7 @@ def test_a_write_that_fails_midway_leaves_nothing(tmp_path, monkeypatch, error):
 
     monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises((DataError, KeyboardInterrupt)) as caught:
-        sources.write(tmp_path / "file", b"1234")
+        files.write(tmp_path / "file", b"1234")
     assert names_below(tmp_path) == []
     if isinstance(error, OSError):
         assert "cannot write to" in str(caught.value) and "No space left on device" in str(caught.value)

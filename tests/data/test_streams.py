@@ -7,8 +7,8 @@ import torch
 from folders import BROKEN, GRAY, make_folders
 from PIL import Image
 
-from ltcourse import data, streams
-from ltcourse.data import DataError
+from ltcourse import data
+from ltcourse.data import DataError, streams
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 
-from ltcourse import pictures, plots
+from ltcourse.display import pictures, plots
 
 FIRST = torch.tensor([[1.0, -1.0, 2.0], [-1.0, 3.0, -2.0]])
 SECOND = torch.tensor([[1.0, -1.0]])

@@ -13,12 +13,13 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
 from outlines import counted
 
-from ltcourse import masks, models, plots
 from ltcourse.data import Dataset, Split
-from ltcourse.sparsity import Layer
+from ltcourse.display import plots
+from ltcourse.instruments.sparsity import Layer
+from ltcourse.networks import masks, models
 from ltcourse.training import History
 
-LESSONS = Path(__file__).resolve().parent.parent / "lessons"
+LESSONS = Path(__file__).resolve().parents[2] / "lessons"
 
 
 @pytest.fixture

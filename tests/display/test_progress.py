@@ -8,9 +8,12 @@ import pytest
 import torch
 from matplotlib import pyplot as plt
 
-from ltcourse import models, progress, pruning, restarts
+from ltcourse import pruning
 from ltcourse.data import Dataset, Split
-from ltcourse.progress import Live, watch
+from ltcourse.display import progress
+from ltcourse.display.progress import Live, watch
+from ltcourse.networks import models
+from ltcourse.pruning import restarts
 from ltcourse.training import Recipe, train
 
 TIME = re.compile(r"\d\s*s\b|left|it/s|\d:\d\d")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ltcourse.tables import Table, percent, points, spread, times
+from ltcourse.display.tables import Table, percent, points, spread, times
 
 
 def test_markdown_aligns_numbers_right():

@@ -9,13 +9,23 @@ from matplotlib import pyplot as plt
 from outlines import counted
 from yardstick import at_once
 
-from ltcourse import masks, models, plots, signals, slides, supermasks, widgets
-from ltcourse.initializers import kaiming_normal, with_gain
-from ltcourse.models import snapshot
-from ltcourse.pruning import prune_iteratively
-from ltcourse.tables import percent
+from ltcourse.display import plots, widgets
+from ltcourse.display.tables import percent
+from ltcourse.display.widgets import (
+    EdgeStepper,
+    PopupExplorer,
+    SignalExplorer,
+    ThresholdExplorer,
+    TicketStepper,
+    explore,
+)
+from ltcourse.instruments import signals
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import kaiming_normal, with_gain
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria, prune_iteratively, supermasks
+from ltcourse.stage import slides
 from ltcourse.training import Recipe, evaluate, train
-from ltcourse.widgets import EdgeStepper, PopupExplorer, SignalExplorer, ThresholdExplorer, TicketStepper, explore
 
 SHARES = [k / 20 for k in range(20)] + [0.97, 0.99, 1.0]
 LAYERS = ("fc1", "fc2", "fc3")
@@ -93,7 +103,7 @@ def accuracies(network, clothes):
     for share in SHARES:
         pruned = models.create("lenet-300-100")
         pruned.load_state_dict(network.state_dict())
-        masks.apply(pruned, masks.magnitude(dict(network.named_parameters()), masks.dense(network), share))
+        masks.apply(pruned, criteria.magnitude(dict(network.named_parameters()), masks.dense(network), share))
         found[share] = evaluate(pruned, clothes.validation)[1]
     return found
 

@@ -14,14 +14,17 @@ import pytest
 import torch
 from executors import OneAfterAnother
 
-from ltcourse import experiments, masks, models, papers
-from ltcourse.experiments import EXPERIMENTS
-from ltcourse.han import Pruning
-from ltcourse.instability import Instability
-from ltcourse.lottery import Lottery
-from ltcourse.trials import BUDGETS
+from ltcourse import papers
+from ltcourse.experiments import catalog, executors
+from ltcourse.experiments.catalog import EXPERIMENTS
+from ltcourse.experiments.han import Pruning
+from ltcourse.experiments.instability import Instability
+from ltcourse.experiments.lottery import Lottery
+from ltcourse.experiments.trials import BUDGETS
+from ltcourse.networks import masks, models
+from ltcourse.pruning import criteria
 
-LESSONS = Path(__file__).resolve().parent.parent / "lessons"
+LESSONS = Path(__file__).resolve().parents[2] / "lessons"
 LENETS = ("lenet-300-100", "lenet-5")
 
 
@@ -35,13 +38,13 @@ def default_budget(monkeypatch):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_has_all_four_budgets_and_a_lesson(name):
-    experiment = experiments.get(name)
+    experiment = catalog.get(name)
     assert experiment.name == name and experiment.question.endswith("?")
     assert (LESSONS / f"{experiment.lesson}.py").exists()
     assert tuple(experiment.budgets) == BUDGETS == ("smoke", "class", "desk", "paper")
     work = []
     for at in BUDGETS:
-        settings = experiments.settings(name, at)
+        settings = catalog.settings(name, at)
         assert settings.network in (*models.NAMES, "plain", *papers.RAMANUJAN_IMAGENET)
         assert settings.seeds == tuple(range(len(settings.seeds))) and settings.seeds
         assert settings.recipe.evaluate_every <= settings.recipe.iterations
@@ -63,7 +66,7 @@ def budgets_of(kind):
 
 @pytest.mark.parametrize(("name", "at"), budgets_of(Pruning))
 def test_han_retrains_at_no_higher_rate(name, at):
-    settings = experiments.settings(name, at)
+    settings = catalog.settings(name, at)
     assert settings.rounds >= 1
     assert settings.retrain.evaluate_every <= settings.retrain.iterations
     assert settings.retrain.lr <= settings.recipe.lr, "Han et al. 2015, Sec. 4"
@@ -72,7 +75,7 @@ def test_han_retrains_at_no_higher_rate(name, at):
 
 @pytest.mark.parametrize(("name", "at"), budgets_of(Lottery))
 def test_what_is_set_beside_a_ticket_is_at_a_round_that_there_is(name, at):
-    settings = experiments.settings(name, at)
+    settings = catalog.settings(name, at)
     for rounds in (settings.redrawn, settings.shuffled, settings.one_shot, settings.continued):
         assert set(rounds) <= set(range(1, settings.rounds + 1)) and list(rounds) == sorted(set(rounds))
     assert settings.redrawn, "no ticket without its control"
@@ -82,13 +85,13 @@ def test_what_is_set_beside_a_ticket_is_at_a_round_that_there_is(name, at):
 @pytest.mark.parametrize("at", ["class", "desk", "paper"])
 def test_the_rounds_are_the_papers_grid(at):
     """Frankle & Carbin 2019: P_m of LeNet-300-100 after 3, 7, 9, 15, 16 rounds."""
-    settings = experiments.settings("lottery-lenet-300-100", at)
+    settings = catalog.settings("lottery-lenet-300-100", at)
     network = models.create("lenet-300-100")
     mask = masks.dense(network)
     weights = {name: p.detach() for name, p in masks.prunable(network).items()}
     found = []
     for _ in range(16):
-        mask = masks.magnitude(weights, mask, settings.rates(mask))
+        mask = criteria.magnitude(weights, mask, settings.rates(mask))
         found.append(round(100 * masks.density(mask), 1))
     assert [found[n - 1] for n in (3, 7, 9, 15, 16)] == [51.3, 21.1, 13.5, 3.6, 2.9]
     assert {3, 7, 15} <= set(settings.redrawn) and settings.rounds >= 15
@@ -98,7 +101,7 @@ def test_the_paper_budget_has_the_papers_settings():
     """Frankle & Carbin 2019, Fig. 2."""
     found = {}
     for name in ("lenet-300-100", "conv-2", "conv-4", "conv-6"):
-        s = experiments.settings(f"lottery-{name}", "paper")
+        s = catalog.settings(f"lottery-{name}", "paper")
         found[name] = (s.recipe.iterations, s.recipe.batch, s.recipe.optimizer, s.recipe.lr, s.recipe.evaluate_every)
     assert found == {
         "lenet-300-100": (50_000, 60, "adam", 1.2e-3, 100),
@@ -107,25 +110,25 @@ def test_the_paper_budget_has_the_papers_settings():
         "conv-6": (30_000, 60, "adam", 3e-4, 100),
     }
     everything = masks.dense(models.create("conv-6"))
-    rates = experiments.settings("lottery-conv-6", "paper").rates(everything)
+    rates = catalog.settings("lottery-conv-6", "paper").rates(everything)
     assert [round(rates[f"{layer}.weight"], 6) for layer in ("conv1", "fc1", "fc3")] == [0.15, 0.2, 0.1]
 
 
 @pytest.mark.parametrize("rounds", [1, 3, 15])
 def test_one_shot_takes_away_as_much_as_the_rounds(rounds):
-    settings = experiments.settings("lottery-lenet-300-100", "desk")
+    settings = catalog.settings("lottery-lenet-300-100", "desk")
     network = models.create("lenet-300-100")
     weights, mask = {name: p.detach() for name, p in masks.prunable(network).items()}, masks.dense(network)
-    at_once = masks.magnitude(weights, mask, settings.rates(mask, rounds))
+    at_once = criteria.magnitude(weights, mask, settings.rates(mask, rounds))
     for _ in range(rounds):
-        mask = masks.magnitude(weights, mask, settings.rates(mask))
+        mask = criteria.magnitude(weights, mask, settings.rates(mask))
     for name, m in mask.items():
         assert abs(int(m.sum()) - int(at_once[name].sum())) <= rounds
 
 
 @pytest.mark.parametrize(("name", "at"), budgets_of(Instability))
 def test_forks_are_within_the_run(name, at):
-    settings = experiments.settings(name, at)
+    settings = catalog.settings(name, at)
     assert settings.forks[0] == 0 and list(settings.forks) == sorted(set(settings.forks))
     assert settings.forks[-1] < settings.recipe.iterations and settings.points >= 3
 
@@ -133,7 +136,7 @@ def test_forks_are_within_the_run(name, at):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 @pytest.mark.parametrize("at", BUDGETS)
 def test_settings_become_plain_json(name, at):
-    settings = experiments.settings(name, at)
+    settings = catalog.settings(name, at)
     plain = settings.to_dict()
     assert plain["seeds"] == list(settings.seeds) and plain["recipe"]["lr"] == settings.recipe.lr
     assert set(plain) == {field.name for field in dataclasses.fields(settings)}
@@ -143,7 +146,7 @@ def test_settings_become_plain_json(name, at):
 @pytest.mark.parametrize("at", ["class", "desk", "paper"])
 @pytest.mark.parametrize("network", LENETS)
 def test_the_rates_lead_to_a_twelfth_of_the_weights(network, at):
-    settings = experiments.settings(f"han-{network}", at)
+    settings = catalog.settings(f"han-{network}", at)
     weights = masks.prunable(models.create(network))
     total = sum(w.numel() for w in weights.values())
     assert set(settings.shares) == set(settings.rates()) == set(weights)
@@ -157,7 +160,7 @@ def test_the_rates_lead_to_a_twelfth_of_the_weights(network, at):
 
 
 def test_rates_of_equal_rounds():
-    settings = experiments.settings("han-lenet-300-100", "class")
+    settings = catalog.settings("han-lenet-300-100", "class")
     for name, rate in settings.rates(4).items():
         assert (1 - rate) ** 4 == pytest.approx(settings.shares[name])
     assert settings.rates() == settings.rates(settings.rounds) != settings.rates(1)
@@ -166,7 +169,7 @@ def test_rates_of_equal_rounds():
 # Choosing
 
 
-@pytest.mark.parametrize("call", [experiments.get, experiments.settings, lambda name: next(experiments.run(name))])
+@pytest.mark.parametrize("call", [catalog.get, catalog.settings, lambda name: next(executors.run(name))])
 def test_an_unknown_experiment_is_one_sentence(call):
     with pytest.raises(ValueError) as problem:
         call("han-lenet-300")
@@ -181,28 +184,28 @@ def test_an_unknown_budget_is_one_sentence(monkeypatch, from_environment):
     if from_environment:
         monkeypatch.setenv("LTCOURSE_BUDGET", "Class")
     with pytest.raises(ValueError) as problem:
-        experiments.settings("han-lenet-5", None if from_environment else "Class")
+        catalog.settings("han-lenet-5", None if from_environment else "Class")
     text = "unknown budget 'Class' (did you mean 'class'?): choose one of smoke, class, desk, paper"
     assert str(problem.value) == text
 
 
 def test_the_environment_sets_the_budget_and_an_argument_wins(monkeypatch):
-    assert experiments.budget() == "class"
+    assert catalog.budget() == "class"
     for at in BUDGETS:
         monkeypatch.setenv("LTCOURSE_BUDGET", at)
-        assert experiments.budget() == at
-        assert experiments.settings("han-lenet-5") == experiments.settings("han-lenet-5", at)
-        assert experiments.budget("desk") == "desk"
+        assert catalog.budget() == at
+        assert catalog.settings("han-lenet-5") == catalog.settings("han-lenet-5", at)
+        assert catalog.budget("desk") == "desk"
     monkeypatch.setenv("LTCOURSE_BUDGET", "")
-    assert experiments.budget() == "class"
+    assert catalog.budget() == "class"
 
 
 def test_a_lesson_runs_a_twentieth_at_the_smoke_budget(monkeypatch):
-    assert experiments.live(600) == 600
+    assert catalog.live(600) == 600
     monkeypatch.setenv("LTCOURSE_BUDGET", "desk")
-    assert experiments.live(600) == 600
+    assert catalog.live(600) == 600
     monkeypatch.setenv("LTCOURSE_BUDGET", "smoke")
-    assert (experiments.live(600), experiments.live(400), experiments.live(40)) == (30, 20, 10)
+    assert (catalog.live(600), catalog.live(400), catalog.live(40)) == (30, 20, 10)
 
 
 # Running
@@ -218,14 +221,14 @@ def by_seed(arrived):
 
 def test_rows_do_not_depend_on_the_executor():
     name, seeds = "han-lenet-300-100", (0, 3)
-    here = by_seed(experiments.run(name, "smoke", seeds=seeds, executor=OneAfterAnother(), device="cpu"))
-    pool = by_seed(experiments.run(name, "smoke", seeds=seeds, device="cpu"))  # a pool of processes
+    here = by_seed(executors.run(name, "smoke", seeds=seeds, executor=OneAfterAnother(), device="cpu"))
+    pool = by_seed(executors.run(name, "smoke", seeds=seeds, device="cpu"))  # a pool of processes
     with ThreadPoolExecutor(2) as threads:
-        in_threads = by_seed(experiments.run(name, "smoke", seeds=seeds, executor=threads, device="cpu"))
+        in_threads = by_seed(executors.run(name, "smoke", seeds=seeds, executor=threads, device="cpu"))
     assert here == pool == in_threads
     assert set(here) == set(seeds) and here[0] != here[3], "a seed decides the result"
 
-    settings = experiments.settings(name, "smoke")
+    settings = catalog.settings(name, "smoke")
     for rows in here.values():
         numbers = range(1, settings.rounds + 1)
         expected = [("magnitude", 0), *((m, n) for m in ("magnitude", "random", "dense") for n in numbers)]
@@ -253,16 +256,16 @@ def two_threads():
 
 def test_threads_that_train_beside_each_other_do_not_meet_in_the_weights_that_edge_popup_computes(two_threads):
     with ThreadPoolExecutor(2) as threads:
-        arrived = experiments.run("hidden-lenet-300-100", "smoke", seeds=(0, 1), executor=threads, device="cpu")
+        arrived = executors.run("hidden-lenet-300-100", "smoke", seeds=(0, 1), executor=threads, device="cpu")
         beside = by_seed(arrived)
-    assert beside == by_seed(experiments.run("hidden-lenet-300-100", "smoke", seeds=(0, 1), device="cpu"))
+    assert beside == by_seed(executors.run("hidden-lenet-300-100", "smoke", seeds=(0, 1), device="cpu"))
 
 
 def test_a_trial_has_one_thread_wherever_it_runs(two_threads, monkeypatch):
     """By two, sums of many numbers are added in another order than in the pool."""
-    monkeypatch.setattr(experiments.trials, "rows", lambda *given: [{"threads": torch.get_num_threads()}])
+    monkeypatch.setattr(catalog.trials, "rows", lambda *given: [{"threads": torch.get_num_threads()}])
     for executor in (OneAfterAnother(), ThreadPoolExecutor(2)):
-        rows = list(experiments.run("lottery-conv-2", "smoke", seeds=(0, 1), executor=executor, device="cpu"))
+        rows = list(executors.run("lottery-conv-2", "smoke", seeds=(0, 1), executor=executor, device="cpu"))
         assert [row for _, row in rows] == 2 * [{"threads": 1}]
 
 
@@ -272,8 +275,8 @@ def test_a_trial_that_fails_on_a_gpu_does_not_keep_the_others_from_running(monke
             raise FloatingPointError(f"seed {seed} diverged")
         yield {"seed": seed}
 
-    monkeypatch.setattr(experiments.trials, "rows", rows)
-    arrived = experiments.run("han-lenet-5", "smoke", seeds=(0, 1, 2), device="cuda")
+    monkeypatch.setattr(catalog.trials, "rows", rows)
+    arrived = executors.run("han-lenet-5", "smoke", seeds=(0, 1, 2), device="cuda")
     assert next(arrived) == (1, {"seed": 1})
     with pytest.raises(FloatingPointError, match="seed 0"):
         next(arrived)
@@ -281,15 +284,15 @@ def test_a_trial_that_fails_on_a_gpu_does_not_keep_the_others_from_running(monke
 
 def test_the_lottery_is_the_same_serial_and_in_a_pool():
     name = "lottery-lenet-300-100"
-    serial = by_seed(experiments.run(name, "smoke", seeds=(0, 1), executor=OneAfterAnother(), device="cpu"))
-    assert serial == by_seed(experiments.run(name, "smoke", seeds=(0, 1), device="cpu"))
-    assert {len(rows) for rows in serial.values()} == {experiments.settings(name, "smoke").trainings}
+    serial = by_seed(executors.run(name, "smoke", seeds=(0, 1), executor=OneAfterAnother(), device="cpu"))
+    assert serial == by_seed(executors.run(name, "smoke", seeds=(0, 1), device="cpu"))
+    assert {len(rows) for rows in serial.values()} == {catalog.settings(name, "smoke").trainings}
 
 
 def test_penalties_are_judged_before_and_after_retraining():
     name = "penalties-lenet-300-100"
-    settings = experiments.settings(name, "smoke")
-    arrived = experiments.run(name, "smoke", seeds=(0,), executor=OneAfterAnother(), device="cpu")
+    settings = catalog.settings(name, "smoke")
+    arrived = executors.run(name, "smoke", seeds=(0,), executor=OneAfterAnother(), device="cpu")
     rows = by_seed(arrived)[0]
     methods = [f"{k} {strength:g}" for k, strength in settings.penalties]
     assert len(set(methods)) == len(methods)
@@ -303,7 +306,7 @@ def test_penalties_are_judged_before_and_after_retraining():
 
 def test_a_pool_hands_rows_over_as_they_come_and_ends_its_workers_when_nobody_listens():
     before = children()
-    arrived = experiments.run("lottery-lenet-300-100", "smoke", seeds=(0, 1), device="cpu")
+    arrived = executors.run("lottery-lenet-300-100", "smoke", seeds=(0, 1), device="cpu")
     first = next(arrived)
     assert first[1]["method"] == "ticket" and first[1]["round"] == 0
     assert len(children() - before) >= 1, "the trials are not done yet"
@@ -318,9 +321,9 @@ def children():
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes under /proc")
 def test_workers_do_not_outlive_a_process_that_is_killed():
     code = (
-        "from ltcourse import experiments\n"
+        "from ltcourse.experiments import executors\n"
         "if __name__ == '__main__':\n"
-        "    for _ in experiments.run('lottery-lenet-300-100', 'class', seeds=(0, 1)):\n"
+        "    for _ in executors.run('lottery-lenet-300-100', 'class', seeds=(0, 1)):\n"
         "        pass\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code])
@@ -366,7 +369,7 @@ def test_a_trial_that_fails_is_not_hidden(monkeypatch):
             return future
 
     with pytest.raises(MemoryError, match="no room"):
-        list(experiments.run("han-lenet-5", "smoke", executor=Broken(), device="cpu"))
+        list(executors.run("han-lenet-5", "smoke", executor=Broken(), device="cpu"))
 
 
 # The device
@@ -376,14 +379,14 @@ def test_the_device_is_a_gpu_where_there_is_one_and_the_environment_decides(monk
     monkeypatch.delenv("LTCOURSE_DEVICE", raising=False)
     for there, device in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        assert experiments.default_device() == device
+        assert catalog.default_device() == device
     monkeypatch.setenv("LTCOURSE_DEVICE", "cuda")
     with pytest.raises(ValueError, match="no GPU here: unset LTCOURSE_DEVICE, or set it to cpu"):
-        experiments.default_device()
+        catalog.default_device()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert experiments.default_device() == "cuda"
+    assert catalog.default_device() == "cuda"
     monkeypatch.setenv("LTCOURSE_DEVICE", "cpu")
-    assert experiments.default_device() == "cpu"
+    assert catalog.default_device() == "cpu"
     monkeypatch.setenv("LTCOURSE_DEVICE", "gpu")
     with pytest.raises(ValueError, match=r"unknown device 'gpu'.*choose one of cpu, cuda"):
-        experiments.default_device()
+        catalog.default_device()

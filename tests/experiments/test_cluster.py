@@ -19,11 +19,12 @@ import pytest
 from distributed import LocalCluster
 from executors import OneAfterAnother
 
-from ltcourse import cli, cluster, data, experiments, machine, runs, trials
-from ltcourse.cluster import ClusterError
-from ltcourse.journal import Journal
+from ltcourse import cli, data
+from ltcourse.experiments import catalog, cluster, executors, machine, runs, trials
+from ltcourse.experiments.cluster import ClusterError
+from ltcourse.experiments.journal import Journal
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NAME = "lottery-lenet-300-100"
 SEEDS = tuple(range(8))
 KILLS = int(os.environ.get("LTCOURSE_KILLS", "5"))
@@ -50,7 +51,7 @@ def workers(local):
 @pytest.fixture(scope="module")
 def small():
     """An experiment of eight trials of four trainings each."""
-    found = experiments.EXPERIMENTS[NAME]
+    found = catalog.EXPERIMENTS[NAME]
     none = dict.fromkeys(("shuffled", "one_shot", "continued"), ())
     settings = dataclasses.replace(found.budgets["smoke"], rounds=2, redrawn=(2,), seeds=SEEDS, **none)
     return dataclasses.replace(found, budgets={"smoke": settings})
@@ -59,7 +60,7 @@ def small():
 @pytest.fixture
 def folder(monkeypatch, tmp_path, small):
     """A folder for records, and that experiment."""
-    monkeypatch.setitem(experiments.EXPERIMENTS, NAME, small)
+    monkeypatch.setitem(catalog.EXPERIMENTS, NAME, small)
     monkeypatch.setattr(runs, "FOLDER", tmp_path / "runs")
     return tmp_path / "runs"
 
@@ -69,17 +70,17 @@ def slow(folder, monkeypatch, small):
     """That experiment with trials that are far from done when their first row has come."""
     settings = small.budgets["smoke"]
     settings = dataclasses.replace(settings, recipe=settings.recipe.but(iterations=200))
-    monkeypatch.setitem(experiments.EXPERIMENTS, NAME, dataclasses.replace(small, budgets={"smoke": settings}))
+    monkeypatch.setitem(catalog.EXPERIMENTS, NAME, dataclasses.replace(small, budgets={"smoke": settings}))
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory, small):
     """The record of a serial run of the same experiment."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(experiments.EXPERIMENTS, NAME, small)
+        patch.setitem(catalog.EXPERIMENTS, NAME, small)
         patch.setattr(runs, "FOLDER", tmp_path_factory.mktemp("serial"))
-        patch.setattr(experiments, "run", functools.partial(experiments.run, executor=OneAfterAnother()))
-        patch.setattr(experiments, "default_device", lambda: "cpu")
+        patch.setattr(executors, "run", functools.partial(executors.run, executor=OneAfterAnother()))
+        patch.setattr(catalog, "default_device", lambda: "cpu")
         runs.record(NAME, "smoke")
         return runs.load(NAME, "smoke")
 
@@ -120,7 +121,7 @@ def test_a_record_of_a_cluster_is_that_of_a_serial_run_but_for_when_where_and_ho
     assert len(capsys.readouterr().out.splitlines()) == len(SEEDS) * 4, "each row is told once, as on one machine"
     assert [p.name for p in folder.iterdir()] == [file.name]
     provenance = runs.load(NAME, "smoke").provenance
-    assert {key: provenance[key] for key in cluster.PLACE} == machine.here(experiments.default_device())
+    assert {key: provenance[key] for key in cluster.PLACE} == machine.here(catalog.default_device())
     assert "2 workers" in str(workers) and provenance["machine"] in str(workers)
 
 
@@ -204,8 +205,8 @@ def test_a_run_that_was_stopped_on_one_machine_goes_on_in_the_middle_of_a_trial(
     partial = folder / f"{NAME}.smoke.partial"
     begun = runs.Runner(NAME, "smoke", folder=partial)
     runs._sign(partial, begun.record)
-    chosen, file = experiments.settings(NAME, "smoke"), partial / "seed-3.safetensors"
-    rows = trials.rows(experiments.get(NAME), chosen, 3, "cpu", file)
+    chosen, file = catalog.settings(NAME, "smoke"), partial / "seed-3.safetensors"
+    rows = trials.rows(catalog.get(NAME), chosen, 3, "cpu", file)
     before = [next(rows), next(rows)]
     rows.close()
     runs.record(NAME, "smoke", workers=workers)

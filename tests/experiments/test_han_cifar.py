@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from ltcourse import experiments, models, trials
-from ltcourse.compression import Compression
+from ltcourse.experiments import catalog, trials
+from ltcourse.experiments.han_cifar import Compression
+from ltcourse.networks import models
 
 NAMES = ("han-alexnet-cifar", "han-vgg-16-cifar")
 
@@ -17,7 +18,7 @@ def plain(rows):
 @pytest.mark.parametrize("at", trials.BUDGETS)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_settings_lead_to_the_density(name, at):
-    settings = experiments.settings(name, at)
+    settings = catalog.settings(name, at)
     assert isinstance(settings, Compression)
     assert (1 - settings.rate) ** settings.rounds == pytest.approx(settings.density)
     assert 1 / settings.density >= (10 if "vgg" in name else 9) - 1e-9
@@ -27,8 +28,8 @@ def test_the_settings_lead_to_the_density(name, at):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rows(name):
-    settings = experiments.settings(name, "smoke")
-    rows = list(trials.rows(experiments.get(name), settings, 0, "cpu"))
+    settings = catalog.settings(name, "smoke")
+    rows = list(trials.rows(catalog.get(name), settings, 0, "cpu"))
     numbers = range(1, settings.rounds + 1)
     expected = [("magnitude", 0), *((m, n) for m in settings.methods for n in numbers)]
     assert [(r["method"], r["round"]) for r in rows] == expected
@@ -47,8 +48,8 @@ def test_rows(name):
 
 @pytest.mark.parametrize("after", [1, 3, 5])
 def test_a_stopped_trial_goes_on_to_the_same_rows(tmp_path, after):
-    experiment = experiments.get("han-alexnet-cifar")
-    settings = dataclasses.replace(experiments.settings("han-alexnet-cifar", "smoke"), width=1 / 32)
+    experiment = catalog.get("han-alexnet-cifar")
+    settings = dataclasses.replace(catalog.settings("han-alexnet-cifar", "smoke"), width=1 / 32)
     whole = list(trials.rows(experiment, settings, 0, "cpu"))
     file = tmp_path / "seed-0.safetensors"
     begun = trials.rows(experiment, settings, 0, "cpu", file)

@@ -11,12 +11,15 @@ import torchvision
 from folders import make_folders
 from torch import nn
 
-from ltcourse import cli, data, experiments, imagenet, masks, models, papers, runs, streams, trials
-from ltcourse.data import DataError
-from ltcourse.dropout import rate_after_pruning
-from ltcourse.imagenet import Training
-from ltcourse.journal import Journal
-from ltcourse.models import snapshot
+from ltcourse import cli, data, papers
+from ltcourse.data import DataError, streams
+from ltcourse.experiments import catalog, executors, han_imagenet, runs, trials
+from ltcourse.experiments.han_imagenet import Training
+from ltcourse.experiments.journal import Journal
+from ltcourse.networks import masks, models
+from ltcourse.networks.dropout import rate_after_pruning
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria
 from ltcourse.training import Recipe
 
 
@@ -50,7 +53,7 @@ def narrow(monkeypatch, folder):
 
 
 def chosen(**changes):
-    settings = experiments.settings("han-alexnet", "smoke")
+    settings = catalog.settings("han-alexnet", "smoke")
     recipe = Recipe(iterations=50, batch=8, optimizer="sgd", lr=0.02, weight_decay=5e-4, evaluate_every=50)
     return dataclasses.replace(
         settings, recipe=recipe, epochs=3, retrain_epochs=2, retrain_lr=0.002, rounds=2, **changes
@@ -58,7 +61,7 @@ def chosen(**changes):
 
 
 def rows_of(settings, journal=None):
-    return list(imagenet._prune_streamed(settings, 0, "cpu", journal or Journal()))
+    return list(han_imagenet._prune_streamed(settings, 0, "cpu", journal or Journal()))
 
 
 def test_it_trains_prunes_and_fine_tunes(narrow):
@@ -96,7 +99,7 @@ def test_a_run_that_is_stopped_after_any_epoch_goes_on_to_the_same_result(narrow
             raise Stopped
 
     file = tmp_path / "seed-0.safetensors"
-    experiment = dataclasses.replace(experiments.get("han-alexnet"), budgets={})
+    experiment = dataclasses.replace(catalog.get("han-alexnet"), budgets={})
     monkeypatch.setattr(Training, "_keep", stop)
     with pytest.raises(Stopped):
         list(trials.rows(experiment, settings, 0, "cpu", file))
@@ -112,7 +115,7 @@ def test_a_run_that_is_stopped_after_any_epoch_goes_on_to_the_same_result(narrow
 def test_pruned_weights_stay_0_and_dropout_follows_the_rule(narrow):
     stream = data.load("imagenet")
     network = models.create("alexnet-one-tower", classes=4)
-    mask = masks.magnitude(dict(network.named_parameters()), masks.dense(network), 0.75)
+    mask = criteria.magnitude(dict(network.named_parameters()), masks.dense(network), 0.75)
     training = Training(network, stream, chosen().recipe, mask, 0, 1)
     before = snapshot(network)
     losses = list(training.epochs(8, 64))
@@ -143,12 +146,10 @@ def test_divergence_is_told(narrow):
 def test_record_takes_the_folder_and_names_it_nowhere(narrow, monkeypatch, tmp_path, capsys):
     monkeypatch.delenv(streams.ROOT)
     monkeypatch.setattr(runs, "FOLDER", tmp_path)
-    experiment = experiments.get("han-alexnet")
+    experiment = catalog.get("han-alexnet")
     quick = dataclasses.replace(chosen(), epochs=1, retrain_epochs=1, rounds=1)
-    monkeypatch.setitem(
-        experiments.EXPERIMENTS, "han-alexnet", dataclasses.replace(experiment, budgets={"smoke": quick})
-    )
-    monkeypatch.setattr(experiments, "_pool", one_after_another)
+    monkeypatch.setitem(catalog.EXPERIMENTS, "han-alexnet", dataclasses.replace(experiment, budgets={"smoke": quick}))
+    monkeypatch.setattr(executors, "_pool", one_after_another)
     assert cli.main(["record", "han-alexnet", "--budget", "smoke", "--data", str(narrow)]) == 0, capsys.readouterr().err
     written = (tmp_path / "han-alexnet.smoke.json").read_text()
     assert str(narrow) not in written
@@ -160,7 +161,7 @@ def test_record_takes_the_folder_and_names_it_nowhere(narrow, monkeypatch, tmp_p
 
 def one_after_another(name, settings, seeds, device, folder):
     for seed in seeds:
-        for row in trials.rows(experiments.get(name), settings, seed, device, experiments._journal(folder, seed)):
+        for row in trials.rows(catalog.get(name), settings, seed, device, executors._journal(folder, seed)):
             yield seed, row
 
 
@@ -178,11 +179,11 @@ def test_the_networks_have_torchvisions_layers_in_their_order(name, theirs):
 def test_torchvisions_weights_compute_what_torchvisions_network_does():
     theirs = torchvision.models.alexnet().eval()
     network = models.create("alexnet-one-tower").eval()
-    assert imagenet._take(network, list(theirs.state_dict().values())) == "torchvision's"
+    assert han_imagenet._take(network, list(theirs.state_dict().values())) == "torchvision's"
     x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert (network(x) - theirs(x)).abs().max() < 1e-4
-    mask = masks.magnitude(
+    mask = criteria.magnitude(
         {name: p.detach() for name, p in masks.prunable(network).items()},
         masks.dense(network),
         {f"{layer}.weight": 1 - share for layer, share in papers.HAN_SHARES["alexnet"].items()},
@@ -196,13 +197,13 @@ def test_weights_of_other_classes_are_taken_but_for_the_output():
         like = torchvision.models.alexnet()
     published = [torch.full(p.shape, 0.5) for p in like.parameters()]
     before = network.fc3.weight.clone()
-    assert imagenet._take(network, published).startswith("torchvision's, but for fc3")
+    assert han_imagenet._take(network, published).startswith("torchvision's, but for fc3")
     assert network.conv1.weight.eq(0.5).all() and torch.equal(network.fc3.weight, before)
 
 
 def test_a_network_without_published_weights_says_so():
-    assert imagenet.create("alexnet-cifar", 10)[1].startswith("random: torchvision has no weights")
-    assert imagenet.create("alexnet-cifar", 10, pretrained=False)[1] == "random"
+    assert han_imagenet.create("alexnet-cifar", 10)[1].startswith("random: torchvision has no weights")
+    assert han_imagenet.create("alexnet-cifar", 10, pretrained=False)[1] == "random"
 
 
 def test_a_stopped_epoch_that_was_read_can_be_replaced_on_windows_too(narrow, tmp_path):
@@ -222,7 +223,7 @@ def test_out_of_memory_is_one_sentence_in_training_and_in_testing(folder):
 
     network, stream = Greedy(nn.Flatten(), nn.Linear(3 * 32 * 32, 4)), data.load("imagenet")
     training = Training(network, stream, chosen().recipe, {}, 0, 0)
-    for work in (lambda: next(training.epochs(1, 32)), lambda: imagenet.errors(network, stream, 32, 8)):
+    for work in (lambda: next(training.epochs(1, 32)), lambda: han_imagenet.errors(network, stream, 32, 8)):
         with pytest.raises(MemoryError, match=r"too little memory for batches of 8 images: lower the batch, or"):
             work()
 
@@ -230,6 +231,6 @@ def test_out_of_memory_is_one_sentence_in_training_and_in_testing(folder):
 @pytest.mark.parametrize(("name", "batch"), [("han-alexnet", 128), ("han-vgg16", 256)])
 def test_the_dense_training_has_the_batch_of_its_paper_and_a_rate_that_falls(name, batch):
     """Krizhevsky et al. 2012, Sec. 5; Simonyan & Zisserman 2015, Sec. 3.1."""
-    recipe = experiments.settings(name, "paper").recipe
+    recipe = catalog.settings(name, "paper").recipe
     assert (recipe.batch, recipe.lr, recipe.momentum, recipe.weight_decay) == (batch, 0.01, 0.9, 5e-4)
     assert recipe.lr_at(recipe.iterations) < 0.01 * recipe.lr

@@ -3,11 +3,14 @@
 import pytest
 import torch
 
-from ltcourse import beginnings, masks, models, signals
-from ltcourse.beginnings import Depth, FirstTickets, find_first_tickets, train_by_depth
-from ltcourse.initializers import INITIALIZERS
-from ltcourse.journal import Journal
-from ltcourse.models import snapshot
+from ltcourse.experiments import initialization
+from ltcourse.experiments.initialization import Depth, FirstTickets, find_first_tickets, train_by_depth
+from ltcourse.experiments.journal import Journal
+from ltcourse.instruments import signals
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import INITIALIZERS
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria
 from ltcourse.training import Recipe
 
 RECIPE = Recipe(iterations=6, batch=50, evaluate_every=6, optimizer="sgd", lr=0.01)
@@ -86,6 +89,6 @@ def test_tickets_return_to_their_own_initialization_and_the_control_does_not(sma
 
 
 def test_the_rate_is_seven_of_the_papers_rounds():
-    settings = beginnings.EXPERIMENTS[1].budgets["class"]
-    rates = masks.layer_rates(masks.dense(models.create("lenet-300-100")), settings.rate)
+    settings = initialization.EXPERIMENTS[1].budgets["class"]
+    rates = criteria.layer_rates(masks.dense(models.create("lenet-300-100")), settings.rate)
     assert rates["fc1.weight"] == pytest.approx(1 - 0.8**7) and rates["fc3.weight"] == rates["fc1.weight"] / 2

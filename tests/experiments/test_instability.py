@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from ltcourse import instability, models
-from ltcourse.connectivity import barrier, errors_along
-from ltcourse.instability import Instability, fork_and_compare
-from ltcourse.journal import Journal
-from ltcourse.models import snapshot
+from ltcourse.experiments import instability
+from ltcourse.experiments.instability import Instability, fork_and_compare
+from ltcourse.experiments.journal import Journal
+from ltcourse.instruments.connectivity import barrier, errors_along
+from ltcourse.networks import models
+from ltcourse.networks.models import snapshot
 from ltcourse.training import Recipe
 
 RECIPE = Recipe(iterations=12, batch=50, evaluate_every=4)

@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from ltcourse import masks, models
-from ltcourse.journal import Journal
-from ltcourse.models import snapshot
-from ltcourse.pruning import Round, prune_iteratively
-from ltcourse.sources import DataError
+from ltcourse.data import DataError
+from ltcourse.experiments.journal import Journal
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import Round, criteria, prune_iteratively
 from ltcourse.training import History, Recipe
 
 RECIPE = Recipe(iterations=4, batch=8, evaluate_every=2)
@@ -45,7 +45,7 @@ def residual():
 
 
 def some_round(network, number=3):
-    mask = masks.magnitude(masks.prunable(network), masks.dense(network), 0.3)
+    mask = criteria.magnitude(masks.prunable(network), masks.dense(network), 0.3)
     return Round(number, mask, snapshot(network), HISTORY)
 
 

@@ -5,13 +5,13 @@ import itertools
 import pytest
 import torch
 
-from ltcourse import masks, models
-from ltcourse.journal import Journal
-from ltcourse.lottery import Lottery, find_tickets
+from ltcourse.experiments.journal import Journal
+from ltcourse.experiments.lottery import Lottery, find_tickets
+from ltcourse.experiments.trials import row_of
+from ltcourse.networks import masks, models
 from ltcourse.pruning import prune_iteratively
-from ltcourse.restarts import keep, to_init, to_step
+from ltcourse.pruning.restarts import keep, to_init, to_step
 from ltcourse.training import Recipe, train
-from ltcourse.trials import row_of
 
 RECIPE = Recipe(iterations=6, evaluate_every=2)
 BESIDE = {"redrawn": (2, 3), "shuffled": (1, 3), "one_shot": (2, 3), "continued": (1, 3)}

@@ -10,14 +10,15 @@ from dataclasses import replace
 import pytest
 from executors import OneAfterAnother
 
-from ltcourse import experiments, masks, models
-from ltcourse.journal import Journal
-from ltcourse.models import snapshot
+from ltcourse.experiments import catalog, executors
+from ltcourse.experiments.journal import Journal
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
 from ltcourse.pruning import Round
 from ltcourse.training import History
 
 NAME = "lottery-lenet-300-100"
-ROWS = experiments.settings(NAME, "smoke").trainings
+ROWS = catalog.settings(NAME, "smoke").trainings
 
 
 def untimed(rows):
@@ -27,14 +28,14 @@ def untimed(rows):
 @pytest.fixture
 def slow(monkeypatch):
     """Trials that are far from done when their first row has come."""
-    found = experiments.get(NAME)
+    found = catalog.get(NAME)
     settings = found.budgets["smoke"]
     settings = replace(settings, recipe=settings.recipe.but(iterations=100))
-    monkeypatch.setitem(experiments.EXPERIMENTS, NAME, replace(found, budgets={"smoke": settings}))
+    monkeypatch.setitem(catalog.EXPERIMENTS, NAME, replace(found, budgets={"smoke": settings}))
 
 
 def pool(folder, seeds=(0,)):
-    return experiments.run(NAME, "smoke", seeds=seeds, device="cpu", folder=folder)
+    return executors.run(NAME, "smoke", seeds=seeds, device="cpu", folder=folder)
 
 
 def rows_in(file):
@@ -52,9 +53,9 @@ def test_rows_come_while_the_trial_goes_on_and_one_that_is_left_can_be_gone_on_w
     assert 0 < len(left) < ROWS
 
     serial = {"seeds": (0,), "executor": OneAfterAnother(), "device": "cpu"}
-    gone_on = [row for _, row in experiments.run(NAME, "smoke", folder=tmp_path, **serial)]
+    gone_on = [row for _, row in executors.run(NAME, "smoke", folder=tmp_path, **serial)]
     assert gone_on[: len(left)] == left
-    assert untimed(gone_on) == untimed(row for _, row in experiments.run(NAME, "smoke", **serial))
+    assert untimed(gone_on) == untimed(row for _, row in executors.run(NAME, "smoke", **serial))
 
 
 def test_the_rows_of_a_trial_that_failed_do_not_stand_for_those_of_another(tmp_path):

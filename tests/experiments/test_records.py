@@ -4,10 +4,12 @@ from statistics import fmean
 
 import pytest
 
-from ltcourse import data, experiments, masks, models, runs
-from ltcourse.lottery import Lottery
-from ltcourse.matrix import TransferMatrix
-from ltcourse.transfer import Transfer
+from ltcourse import data
+from ltcourse.experiments import catalog, runs
+from ltcourse.experiments.lottery import Lottery
+from ltcourse.experiments.transfer import Transfer
+from ltcourse.experiments.transfer_matrix import TransferMatrix
+from ltcourse.networks import masks, models
 
 RECORDS = [tuple(path.name.split(".")[:2]) for path in runs.recorded()]
 
@@ -19,7 +21,7 @@ def test_there_are_records():
 @pytest.mark.parametrize(("name", "at"), RECORDS)
 def test_a_record_is_of_the_settings_and_the_data_that_the_code_has_now(name, at):
     record = runs.load(name, at)
-    assert record.settings == experiments.settings(name, at).to_dict(), "make it again: `ltcourse record`"
+    assert record.settings == catalog.settings(name, at).to_dict(), "make it again: `ltcourse record`"
     parts = [record.provenance, *record.provenance.get("before", [])]
     assert {part["data_sha256"] for part in parts} == {data.load(record.settings["data"]).sha256}
     assert not any("+changes" in part["code"] for part in parts), "recorded by code that was never committed"
@@ -35,7 +37,7 @@ def test_a_record_has_each_row_of_each_of_its_trials_once(name, at):
     assert all(found == rows[0] for found in rows), "the seed decides the numbers and not which rows there are"
 
 
-LOTTERIES = [(name, at) for name, at in RECORDS if isinstance(experiments.settings(name, at), Lottery)]
+LOTTERIES = [(name, at) for name, at in RECORDS if isinstance(catalog.settings(name, at), Lottery)]
 
 
 def of_rounds(sizes, rates, number):
@@ -47,7 +49,7 @@ def of_rounds(sizes, rates, number):
 
 @pytest.mark.parametrize(("name", "at"), LOTTERIES)
 def test_a_lottery_keeps_as_many_weights_as_its_rates_say(name, at):
-    chosen = experiments.settings(name, at)
+    chosen = catalog.settings(name, at)
     mask = masks.dense(models.create(chosen.network, device="meta"))
     sizes = {layer: m.numel() for layer, m in mask.items()}
     total, by_layer = sum(sizes.values()), chosen.scope == "layer"
@@ -66,12 +68,12 @@ def test_a_lottery_keeps_as_many_weights_as_its_rates_say(name, at):
                 assert layers == pytest.approx(left)
 
 
-TRANSFERS = [(name, at) for name, at in RECORDS if isinstance(experiments.settings(name, at), Transfer)]
+TRANSFERS = [(name, at) for name, at in RECORDS if isinstance(catalog.settings(name, at), Transfer)]
 
 
 @pytest.mark.parametrize(("name", "at"), TRANSFERS)
 def test_a_transfer_has_all_its_rows_each_on_the_data_of_its_target(name, at):
-    chosen = experiments.settings(name, at)
+    chosen = catalog.settings(name, at)
     digests = {task.name: data.load(task.data).sha256 for task in chosen.tasks}
     for trial in runs.load(name, at).trials:
         assert len(trial["rows"]) == chosen.trainings

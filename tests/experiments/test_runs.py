@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from executors import OneAfterAnother
 
-from ltcourse import experiments, runs
-from ltcourse.han import Pruning
-from ltcourse.journal import Journal
-from ltcourse.runs import RunError
-from ltcourse.sources import DataError
+from ltcourse.data import DataError
+from ltcourse.experiments import catalog, executors, runs
+from ltcourse.experiments.han import Pruning
+from ltcourse.experiments.journal import Journal
+from ltcourse.experiments.runs import RunError
+from ltcourse.experiments.trials import Experiment
 from ltcourse.training import Recipe
-from ltcourse.trials import Experiment
 
 NAME = "cheap"
-RUN = experiments.run
+RUN = executors.run
 
 
 def rows_of(settings, seed, device, journal):
@@ -47,19 +47,19 @@ def folder(monkeypatch, tmp_path):
     """A folder for records, and an experiment of three cheap trials that run in this process."""
     names = {"network": "lenet-300-100", "data": "fashion-mnist-mini"}
     small = Pruning(**names, recipe=Recipe(), retrain=Recipe(), rounds=2, shares={"fc1.weight": 0.1}, seeds=(0, 1, 2))
-    budgets = dict.fromkeys(experiments.BUDGETS, small)
+    budgets = dict.fromkeys(catalog.BUDGETS, small)
     cheap = Experiment(NAME, "Does a record hold?", "01_pruning_lenet", budgets, rows_of)
-    monkeypatch.setitem(experiments.EXPERIMENTS, NAME, cheap)
+    monkeypatch.setitem(catalog.EXPERIMENTS, NAME, cheap)
     monkeypatch.setattr(runs, "FOLDER", tmp_path / "runs")
     monkeypatch.delenv("LTCOURSE_BUDGET", raising=False)
-    monkeypatch.setattr(experiments, "run", functools.partial(RUN, executor=OneAfterAnother()))
+    monkeypatch.setattr(executors, "run", functools.partial(RUN, executor=OneAfterAnother()))
     return tmp_path / "runs"
 
 
 def set_trial(monkeypatch, trial):
-    cheap = experiments.EXPERIMENTS[NAME]
+    cheap = catalog.EXPERIMENTS[NAME]
     monkeypatch.setitem(
-        experiments.EXPERIMENTS, NAME, Experiment(cheap.name, cheap.question, cheap.lesson, cheap.budgets, trial)
+        catalog.EXPERIMENTS, NAME, Experiment(cheap.name, cheap.question, cheap.lesson, cheap.budgets, trial)
     )
 
 
@@ -94,7 +94,7 @@ def test_a_record_comes_back_as_it_was_made(folder):
     assert file == folder / "cheap.smoke.json" == runs.path(NAME, "smoke")
     assert [p.name for p in folder.iterdir()] == ["cheap.smoke.json"], "something was left beside the record"
     record = runs.load(NAME, "smoke")
-    settings = experiments.settings(NAME, "smoke")
+    settings = catalog.settings(NAME, "smoke")
     assert results(record) == [(seed, list(rows_of(settings, seed, "cpu", Journal()))) for seed in (0, 1, 2)]
     assert (record.experiment, record.budget, record.format) == (NAME, "smoke", runs.FORMAT)
     assert record.settings == settings.to_dict()
@@ -120,7 +120,7 @@ def test_provenance_says_when_where_and_with_what(folder):
 
 
 def test_load_or_run_does_not_run_for_hours_unasked(folder, monkeypatch):
-    monkeypatch.setattr(experiments, "run", lambda *given, **named: pytest.fail("it ran"))
+    monkeypatch.setattr(executors, "run", lambda *given, **named: pytest.fail("it ran"))
     with pytest.raises(RunError) as problem:
         runs.load_or_run(NAME, "desk")
     assert "make it with `ltcourse record cheap --budget desk`" in one_sentence(problem.value)
@@ -241,7 +241,7 @@ def stopping(monkeypatch, stop):
             yield row
 
     set_trial(monkeypatch, trial)
-    monkeypatch.setattr(experiments, "run", functools.partial(RUN, executor=Stops(stop)))
+    monkeypatch.setattr(executors, "run", functools.partial(RUN, executor=Stops(stop)))
 
 
 @pytest.mark.parametrize("stop", [OSError("the machine went away"), MemoryError("full")], ids=repr)
@@ -268,7 +268,7 @@ def test_a_stopped_run_goes_on_in_the_middle_of_a_trial_to_the_identical_result(
             yield row
 
     set_trial(monkeypatch, counting)
-    monkeypatch.setattr(experiments, "run", functools.partial(RUN, executor=OneAfterAnother()))
+    monkeypatch.setattr(executors, "run", functools.partial(RUN, executor=OneAfterAnother()))
     runs.record(NAME, "smoke")
     assert made[:2] == [(1, "random", 1), (1, "random", 2)] and len(made) == 2 + 5, "what was done is not done again"
     assert results(runs.load(NAME, "smoke")) == results(unbroken)
@@ -282,7 +282,7 @@ def test_trials_that_finish_in_another_order_give_the_same_record(folder, monkey
     def backwards(name, at, *, seeds, **choices):
         yield from RUN(name, at, seeds=tuple(reversed(seeds)), executor=OneAfterAnother(), **choices)
 
-    monkeypatch.setattr(experiments, "run", backwards)
+    monkeypatch.setattr(executors, "run", backwards)
     runs.record(NAME, "smoke", restart=True)
     assert results(runs.load(NAME, "smoke")) == first
 
@@ -298,7 +298,7 @@ def test_a_trial_that_fails_costs_only_itself(folder, monkeypatch):
 
     set_trial(monkeypatch, fails)
     with ThreadPoolExecutor(3) as pool:
-        monkeypatch.setattr(experiments, "run", functools.partial(RUN, executor=pool))
+        monkeypatch.setattr(executors, "run", functools.partial(RUN, executor=pool))
         with pytest.raises(MemoryError, match="seed 1"):
             runs.record(NAME, "smoke")
     partial = folder / "cheap.smoke.partial"
@@ -311,7 +311,7 @@ def make_partial(monkeypatch):
     with pytest.raises(OSError, match="stopped"):
         runs.record(NAME, "smoke")
     set_trial(monkeypatch, rows_of)
-    monkeypatch.setattr(experiments, "run", functools.partial(RUN, executor=OneAfterAnother()))
+    monkeypatch.setattr(executors, "run", functools.partial(RUN, executor=OneAfterAnother()))
     return runs.FOLDER / "cheap.smoke.partial"
 
 
@@ -359,7 +359,7 @@ def test_a_run_that_went_on_elsewhere_says_where_it_was_before(folder, monkeypat
     with pytest.raises(OSError, match="stopped again"):
         runs.record(NAME, "smoke")
     set_trial(monkeypatch, rows_of)
-    monkeypatch.setattr(experiments, "run", functools.partial(RUN, executor=OneAfterAnother()))
+    monkeypatch.setattr(executors, "run", functools.partial(RUN, executor=OneAfterAnother()))
     runs.record(NAME, "smoke")
     provenance = runs.load(NAME, "smoke").provenance
     (part,) = provenance["before"]

@@ -8,11 +8,15 @@ import torchvision
 from folders import make_folders
 from torch import nn
 
-from ltcourse import experiments, imagenet, masks, papers, streams, supermasks
-from ltcourse.hidden_imagenet import find_streamed
-from ltcourse.imagenet import Training
-from ltcourse.initializers import initialize, named
-from ltcourse.journal import Journal
+from ltcourse import papers
+from ltcourse.data import streams
+from ltcourse.experiments import catalog, han_imagenet
+from ltcourse.experiments.han_imagenet import Training
+from ltcourse.experiments.journal import Journal
+from ltcourse.experiments.supermask_imagenet import find_streamed
+from ltcourse.networks import masks
+from ltcourse.networks.initializers import initialize, named
+from ltcourse.pruning import supermasks
 from ltcourse.training import Recipe
 
 
@@ -27,7 +31,7 @@ def folder(root, monkeypatch):
 
 
 def chosen(**changes):
-    settings = experiments.settings("hidden-resnet50", "smoke")
+    settings = catalog.settings("hidden-resnet50", "smoke")
     return dataclasses.replace(settings, network="resnet18", side=32, **changes)
 
 
@@ -99,13 +103,13 @@ def test_the_schedule_is_that_of_all_epochs_together(monkeypatch):
 
 def test_labels_are_smoothed(monkeypatch):
     asked = []
-    loss = imagenet.cross_entropy
+    loss = han_imagenet.cross_entropy
 
     def watched(*arguments, **named):
         asked.append(named.get("label_smoothing"))
         return loss(*arguments, **named)
 
-    monkeypatch.setattr(imagenet, "cross_entropy", watched)
+    monkeypatch.setattr(han_imagenet, "cross_entropy", watched)
     rows_of(chosen(initializers=("kaiming",)), Journal())
     assert 0.1 in asked
 
@@ -113,7 +117,7 @@ def test_labels_are_smoothed(monkeypatch):
 def test_the_paper_budget_is_the_papers():
     """Ramanujan et al. 2020, Sec. 4."""
     for name in papers.RAMANUJAN_IMAGENET:
-        settings = experiments.settings(f"hidden-{name.replace('_', '-')}", "paper")
+        settings = catalog.settings(f"hidden-{name.replace('_', '-')}", "paper")
         recipe = settings.recipe
         assert (recipe.lr, recipe.momentum, recipe.weight_decay, recipe.batch) == (0.256, 0.875, 2**-15, 256)
         assert (settings.epochs, settings.k, settings.smoothing, settings.side) == (100, 0.3, 0.1, 224)

@@ -6,16 +6,18 @@ import itertools
 import pytest
 import torch
 
-from ltcourse import experiments, hidden, masks, models, supermasks, trials
-from ltcourse.experiments import EXPERIMENTS
-from ltcourse.hidden import Hidden, find_supermasks
-from ltcourse.initializers import named
-from ltcourse.journal import Journal
+from ltcourse.experiments import catalog, supermask_search, trials
+from ltcourse.experiments.catalog import EXPERIMENTS
+from ltcourse.experiments.journal import Journal
+from ltcourse.experiments.supermask_search import SupermaskSearch, find_supermasks
+from ltcourse.experiments.trials import BUDGETS, Experiment
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import named
+from ltcourse.pruning import supermasks
 from ltcourse.training import Recipe, evaluate, train
-from ltcourse.trials import BUDGETS, Experiment
 
 SGD = Recipe(iterations=4, batch=20, optimizer="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine", evaluate_every=2)
-NAMES = [name for name, e in EXPERIMENTS.items() if isinstance(e.budgets["smoke"], Hidden)]
+NAMES = [name for name, e in EXPERIMENTS.items() if isinstance(e.budgets["smoke"], SupermaskSearch)]
 
 
 def plan(**choices):
@@ -29,7 +31,7 @@ def plan(**choices):
         "widths": (0.25, 2),
         "random": True,
     }
-    return Hidden(**(common | choices))
+    return SupermaskSearch(**(common | choices))
 
 
 def search(seed=0, **choices):
@@ -133,7 +135,7 @@ def test_another_seed_is_another_trial_and_the_same_seed_the_same(small_trials):
 
 
 def test_a_weight_that_moves_stops_the_trial(small_trials, monkeypatch):
-    spy = hidden.train
+    spy = supermask_search.train
 
     def moves(network, *given, **choices):
         history = spy(network, *given, **choices)
@@ -141,7 +143,7 @@ def test_a_weight_that_moves_stops_the_trial(small_trials, monkeypatch):
             supermasks.frozen(network)["fc1.weight"][0, 0] += 1e-6
         return history
 
-    monkeypatch.setattr(hidden, "train", moves)
+    monkeypatch.setattr(supermask_search, "train", moves)
     with pytest.raises(RuntimeError, match="a random weight has moved"):
         search()
 
@@ -168,8 +170,8 @@ def test_a_trial_goes_on_to_the_identical_rows_and_does_nothing_twice(small_tria
 
 @pytest.mark.parametrize("name", ["hidden-lenet-300-100", "hidden-conv-2"])
 def test_a_smoke_trial_has_the_rows_that_it_says(name):
-    chosen = experiments.settings(name, "smoke")
-    rows = list(trials.rows(experiments.get(name), chosen, 0, "cpu"))
+    chosen = catalog.settings(name, "smoke")
+    rows = list(trials.rows(catalog.get(name), chosen, 0, "cpu"))
     assert len(rows) == chosen.rows
     assert {row["k"] for row in rows if row["method"] in chosen.initializers} == set(chosen.ks)
     assert {row["width"] for row in rows} == {1, *chosen.widths}
@@ -187,7 +189,7 @@ def test_the_networks_are_those_of_the_slides():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_paper_budget_has_the_papers_settings(name):
     """Ramanujan et al. 2020, Sec. 4: 100 epochs of the 45,000 (MNIST: 55,000) images that are trained with."""
-    chosen = experiments.settings(name, "paper")
+    chosen = catalog.settings(name, "paper")
     recipe, lenet = chosen.recipe, "lenet" in name
     epoch = (55_000 if lenet else 45_000) // 128
     assert recipe.iterations == 100 * epoch
@@ -202,7 +204,7 @@ def test_the_paper_budget_has_the_papers_settings(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_desk_budget_shows_the_curve_over_k_with_a_spread(name):
-    chosen = experiments.settings(name, "desk")
+    chosen = catalog.settings(name, "desk")
     assert len(chosen.ks) >= 5 and len(chosen.initializers) >= 2 and len(chosen.seeds) >= 2
     assert chosen.data in ("mnist", "cifar-10")
     assert min(chosen.ks) <= 0.1 and max(chosen.ks) >= 0.9
@@ -211,7 +213,7 @@ def test_the_desk_budget_shows_the_curve_over_k_with_a_spread(name):
 @pytest.mark.parametrize("at", BUDGETS)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_budget_can_be_run(name, at):
-    chosen = experiments.settings(name, at)
+    chosen = catalog.settings(name, at)
     assert list(chosen.ks) == sorted(set(chosen.ks)) and all(0 < k < 1 for k in chosen.ks)
     assert chosen.ks and len(set(chosen.initializers)) == len(chosen.initializers)
     for initializer in chosen.initializers:

@@ -5,16 +5,18 @@ import dataclasses
 import pytest
 import torch
 
-from ltcourse import data, experiments, masks, models, transfer
+from ltcourse import data
 from ltcourse.data import Split
-from ltcourse.journal import Journal
-from ltcourse.models import snapshot
-from ltcourse.pruning import prune_iteratively
-from ltcourse.restarts import to_step
-from ltcourse.tickets import overlap
+from ltcourse.experiments import catalog, transfer
+from ltcourse.experiments.journal import Journal
+from ltcourse.experiments.transfer import Task, Transfer, find_and_transplant, fitted, method
+from ltcourse.experiments.trials import BUDGETS, row_of, rows
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria, prune_iteratively
+from ltcourse.pruning.restarts import to_step
+from ltcourse.pruning.tickets import overlap
 from ltcourse.training import Recipe, train
-from ltcourse.transfer import Task, Transfer, find_and_transplant, fitted, method
-from ltcourse.trials import BUDGETS, row_of, rows
 
 LENET = "lenet-300-100"
 RECIPE = Recipe(iterations=6, evaluate_every=2)
@@ -111,7 +113,7 @@ def test_a_search_is_the_pruning_loop(trial, sets, rewind):
     found, _ = trial(seed=2, rewind=rewind)
     for task, name in (("here", "clothes"), ("there", "upside down")):
         network = models.create(LENET, shape=(1, 7, 7), seed=2)
-        rates = masks.layer_rates(masks.dense(network), 0.2)
+        rates = criteria.layer_rates(masks.dense(network), 0.2)
         loop = prune_iteratively(network, sets[name], RECIPE, rate=rates, rounds=2, restart=to_step(rewind), seed=2)
         for done in loop:
             row = found[f"ticket: {task} → {task}", done.number]
@@ -125,7 +127,7 @@ def test_a_ticket_takes_its_mask_and_its_first_weights_to_the_target(trial, sets
     found, moved = trial(rewind=rewind, tasks=(HERE, dataclasses.replace(THERE, recipe=SLOW)), redrawn=(1, 2))
     network = models.create(LENET, shape=(1, 7, 7), seed=0)
     loop = prune_iteratively(
-        network, sets["clothes"], RECIPE, rate=masks.layer_rates(masks.dense(network), 0.2), rounds=2,
+        network, sets["clothes"], RECIPE, rate=criteria.layer_rates(masks.dense(network), 0.2), rounds=2,
         restart=to_step(rewind),
     )  # fmt: skip
     early = models.create(LENET, shape=(1, 7, 7), seed=0)
@@ -180,7 +182,7 @@ def test_a_part_is_of_the_training_examples_only(trial, sets):
 def test_a_trial_that_was_killed_anywhere_goes_on_to_the_same_rows(trial, tmp_path, stop):
     choices = {"redrawn": (2,), "rewind": 2}
     expected, _ = trial(**choices)
-    experiment = dataclasses.replace(experiments.get("transfer-lenet-300-100"), budgets={})
+    experiment = dataclasses.replace(catalog.get("transfer-lenet-300-100"), budgets={})
     file = tmp_path / "seed-0.safetensors"
     begun = rows(experiment, plan(**choices), 0, "cpu", file)
     for _ in range(stop):
@@ -230,7 +232,7 @@ def test_colors_cannot_be_made_gray():
 @pytest.mark.parametrize("at", BUDGETS)
 @pytest.mark.parametrize("experiment", [e.name for e in transfer.EXPERIMENTS])
 def test_tasks_rounds_and_targets_are_there(experiment, at):
-    chosen = experiments.settings(experiment, at)
+    chosen = catalog.settings(experiment, at)
     names = [task.name for task in chosen.tasks]
     assert len(set(names)) == len(names) >= 2 and set(chosen.goals) <= set(names)
     assert chosen.data == chosen.tasks[0].data and {task.data for task in chosen.tasks} <= set(data.NAMES)
@@ -247,7 +249,7 @@ def test_tasks_rounds_and_targets_are_there(experiment, at):
 
 
 def test_the_lenet_matrix_is_recorded_at_five_densities_and_the_halves_share_nothing():
-    assert len(experiments.settings("transfer-lenet-300-100", "desk").tried) >= 5
-    photos = experiments.settings("transfer-resnet", "desk")
+    assert len(catalog.settings("transfer-lenet-300-100", "desk").tried) >= 5
+    photos = catalog.settings("transfer-resnet", "desk")
     assert [task.part for task in photos.tasks[:2]] == [(0.0, 0.5), (0.5, 1.0)]
     assert (photos.scope, photos.rate) == ("global", 0.2) and photos.rewind > 0

@@ -9,11 +9,11 @@ import pytest
 from matplotlib import pyplot as plt
 from yardstick import at_once
 
-from ltcourse import plots, widgets
-from ltcourse.matrix import TransferMatrix
-from ltcourse.tables import percent
-from ltcourse.transfer import method
-from ltcourse.widgets import TransferExplorer, explore
+from ltcourse.display import plots, widgets
+from ltcourse.display.tables import percent
+from ltcourse.display.widgets import TransferExplorer, explore
+from ltcourse.experiments.transfer import method
+from ltcourse.experiments.transfer_matrix import TransferMatrix
 
 DENSITY = {0: 1.0, 1: 0.5, 2: 0.1, 3: 0.03}
 SOURCES, TARGETS = ("digits", "clothes", "a tenth"), ("digits", "clothes")
@@ -197,7 +197,7 @@ def test_it_answers_at_once(explorer):
 def test_a_built_notebook_keeps_its_picture(explorer, monkeypatch):
     monkeypatch.setenv("LTCOURSE_BUILD", "1")
     shown = []
-    monkeypatch.setattr("ltcourse.widgets.display", lambda bundle, raw: shown.append(bundle))
+    monkeypatch.setattr("ltcourse.display.widgets.display", lambda bundle, raw: shown.append(bundle))
     choices = {"source": explorer.sources, "target": explorer.targets, "density": explorer.densities}
     explore(explorer.draw, **choices)
     middle = {name: list(values.values() if name == "density" else values) for name, values in choices.items()}

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from ltcourse import experiments, lottery, masks, models, pruning, trials
-from ltcourse.han import Pruning
-from ltcourse.hidden import Hidden
-from ltcourse.instability import Instability
-from ltcourse.journal import Journal
-from ltcourse.lottery import Lottery
-from ltcourse.pruning import Round
+from ltcourse.experiments import catalog, lottery, trials
+from ltcourse.experiments.han import Pruning
+from ltcourse.experiments.instability import Instability
+from ltcourse.experiments.journal import Journal
+from ltcourse.experiments.lottery import Lottery
+from ltcourse.experiments.supermask_search import SupermaskSearch
+from ltcourse.experiments.trials import Experiment, Settings, describe, row_of, small_data
+from ltcourse.networks import masks, models
+from ltcourse.pruning import Round, criteria, loop
 from ltcourse.training import History, Recipe
-from ltcourse.trials import Experiment, Settings, describe, row_of, small_data
 
 RECIPE = Recipe(iterations=4, evaluate_every=2)
 COMMON = {"network": "lenet-300-100", "data": "tiny", "recipe": RECIPE}
@@ -26,7 +27,7 @@ SGD = Recipe(iterations=4, batch=8, optimizer="sgd", lr=0.1, weight_decay=1e-4, 
 
 
 def trial_of(name):
-    return experiments.get(name).trial
+    return catalog.get(name).trial
 
 
 KINDS = {  # each kind of trial: its function, its settings, and the whole trainings behind each row
@@ -59,7 +60,7 @@ KINDS = {  # each kind of trial: its function, its settings, and the whole train
     "instability": (trial_of("instability-lenet-300-100"), Instability(**COMMON, forks=(0, 1, 3), points=3), 2),
     "hidden": (
         trial_of("hidden-lenet-300-100"),
-        Hidden(
+        SupermaskSearch(
             **COMMON | {"recipe": SGD.but(augment="crop-flip")},
             trained=RECIPE,
             ks=(0.3, 0.5),
@@ -132,7 +133,7 @@ def test_a_trial_that_fails_within_a_training_keeps_the_rows_before(small_trials
 
         with monkeypatch.context() as patch:
             patch.setattr(lottery, "train", fails)
-            patch.setattr(pruning, "train", fails)
+            patch.setattr(loop, "train", fails)
             with pytest.raises(MemoryError):
                 list(trials.rows(of, chosen, 0, "cpu", tmp_path / f"{number}"))
         assert untimed(Journal.read(tmp_path / f"{number}").rows) == unbroken[:number]
@@ -170,7 +171,7 @@ def test_a_row_is_journaled_before_it_is_handed_over_with_the_seconds_that_it_to
 
 def some_round(history, rate=0.9):
     network = models.create("lenet-300-100")
-    return Round(2, masks.magnitude(masks.prunable(network), masks.dense(network), rate), {}, history)
+    return Round(2, criteria.magnitude(masks.prunable(network), masks.dense(network), rate), {}, history)
 
 
 def history(evaluations):

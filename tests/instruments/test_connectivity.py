@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from ltcourse import models
-from ltcourse.connectivity import barrier, between, errors_along
-from ltcourse.models import snapshot
+from ltcourse.instruments.connectivity import barrier, between, errors_along
+from ltcourse.networks import models
+from ltcourse.networks.models import snapshot
 from ltcourse.training import Recipe, evaluate, train
 
 RECIPE = Recipe(iterations=12, batch=50, evaluate_every=12)

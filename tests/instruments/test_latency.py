@@ -4,13 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from ltcourse import latency, masks, models
+from ltcourse.instruments import latency
+from ltcourse.networks import masks, models
+from ltcourse.pruning import criteria
 
 
 def pruned(name, density=0.1):
     network = models.create(name, width=1 if name.startswith("lenet") else 1 / 16, seed=2).eval()
     weights = {key: p.detach() for key, p in masks.prunable(network).items()}
-    mask = masks.magnitude(weights, masks.dense(network), 1 - density)
+    mask = criteria.magnitude(weights, masks.dense(network), 1 - density)
     return masks.apply(network, mask), mask
 
 

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from ltcourse import masks, models, neurons
-from ltcourse.dropout import Dropout, rate_after_pruning
-from ltcourse.models import snapshot
+from ltcourse.instruments import neurons
+from ltcourse.networks import masks, models
+from ltcourse.networks.dropout import Dropout, rate_after_pruning
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria
 
 
 def with_biases(network, seed=1):
@@ -25,7 +27,7 @@ def with_biases(network, seed=1):
 
 def pruned(network, density, seed=0):
     weights = {name: p.detach() for name, p in masks.prunable(network).items()}
-    mask = masks.at_random(seed)(weights, masks.dense(network), 1 - density, "layer")
+    mask = criteria.at_random(seed)(weights, masks.dense(network), 1 - density, "layer")
     return masks.apply(network, mask), mask
 
 

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ltcourse import signals
-from ltcourse.initializers import initialize, kaiming_normal, with_gain, xavier_normal
-from ltcourse.models import snapshot
+from ltcourse.instruments import signals
+from ltcourse.networks.initializers import initialize, kaiming_normal, with_gain, xavier_normal
+from ltcourse.networks.models import snapshot
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,8 @@ def test_what_cannot_be_built_is_refused():
 
 
 def test_the_spread_is_the_root_mean_square_also_of_tiny_numbers():
-    assert signals.spread(torch.tensor([3.0, -4.0])) == pytest.approx(math.sqrt(12.5))
-    assert signals.spread(torch.full((4,), 1e-30)) == pytest.approx(1e-30)
+    assert signals.rms(torch.tensor([3.0, -4.0])) == pytest.approx(math.sqrt(12.5))
+    assert signals.rms(torch.full((4,), 1e-30)) == pytest.approx(1e-30)
 
 
 def test_measured_is_what_the_layers_hand_on_and_what_comes_back(batch):
@@ -90,7 +90,7 @@ def test_measuring_leaves_the_network_and_the_images_as_they_were(batch):
 def test_both_lists_have_an_entry_a_layer_and_the_images(batch, activation):
     found = signals.measure(signals.plain(6, 10, activation=activation), *batch)
     assert len(found.activations) == len(found.gradients) == 7
-    assert found.activations[0] == pytest.approx(signals.spread(batch[0]))
+    assert found.activations[0] == pytest.approx(signals.rms(batch[0]))
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from ltcourse import masks, models, papers, sparsity
-from ltcourse.sparsity import Layer
+from ltcourse import papers
+from ltcourse.instruments import sparsity
+from ltcourse.instruments.sparsity import Layer
+from ltcourse.networks import masks, models
+from ltcourse.pruning import criteria
 
 
 def meta(name):
@@ -121,7 +124,7 @@ def test_zero_activations_are_counted_exactly(module):
     network = nn.Sequential(module)
     x = drawn(3, 6) if isinstance(module, nn.Linear) else drawn(2, module.in_channels, 5, 5)
     x = x.relu()
-    mask = masks.at_random(1)(dict(network.named_parameters()), masks.dense(network), 0.6, "layer")
+    mask = criteria.at_random(1)(dict(network.named_parameters()), masks.dense(network), 0.6, "layer")
     (row,) = sparsity.layers(network, mask, x)
     assert row.nonzero == pytest.approx(by_hand(module, mask["0.weight"], x))
     positions = network(x)[0].numel() // network(x).shape[1]

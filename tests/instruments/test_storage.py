@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from ltcourse import masks, models, storage
 from ltcourse.data import DataError
+from ltcourse.instruments import storage
+from ltcourse.networks import masks, models
+from ltcourse.pruning import criteria
 
 SHAPES = [(7, 13), (1, 1), (5, 1), (4, 3, 5, 5), (3, 1000)]
 DENSITIES = [0.0, 0.01, 0.1, 0.5, 1.0]
@@ -110,7 +112,7 @@ def test_a_kept_weight_that_is_0_is_stored_and_a_pruned_one_that_is_not_is_none(
 def test_a_network_in_a_real_file(form, name, tmp_path):
     network = models.create(name, seed=3)
     weights = {key: p.detach() for key, p in masks.prunable(network).items()}
-    mask = masks.magnitude(weights, masks.dense(network), 0.9)
+    mask = criteria.magnitude(weights, masks.dense(network), 0.9)
     size = storage.write(tmp_path / "w.safetensors", weights, mask, form)
     assert size == (tmp_path / "w.safetensors").stat().st_size
     assert 0 < size - storage.size(weights, mask, form) < 2000, "the header"

@@ -5,8 +5,9 @@ from itertools import product
 import pytest
 import torch
 
-from ltcourse import masks, models, subset_sum
-from ltcourse.subset_sum import MOST, closest, contain
+from ltcourse.instruments import subset_sum
+from ltcourse.instruments.subset_sum import MOST, closest, contain
+from ltcourse.networks import masks, models
 
 
 def numbers(*shape, seed=0):

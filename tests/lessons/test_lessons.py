@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = [name for name in ("ltcourse", "lessons", "tests", "tools", "benchmarks") if (ROOT / name).is_dir()]
 
 

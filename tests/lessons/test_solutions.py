@@ -12,10 +12,10 @@ import matplotlib
 import pytest
 from verdict_reports import public_checks
 
-from ltcourse import checks
-from ltcourse.checks import Verdict
+from ltcourse.classroom import checks
+from ltcourse.classroom.checks.verdict import Verdict
 
-LESSONS = sorted((Path(__file__).resolve().parent.parent / "lessons").glob("*.py"))
+LESSONS = sorted((Path(__file__).resolve().parents[2] / "lessons").glob("*.py"))
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 

@@ -11,11 +11,11 @@ import jupytext
 import pytest
 from matplotlib import pyplot as plt
 
-from ltcourse import experiments, runs
-from ltcourse.matrix import TransferMatrix
-from ltcourse.transfer import EXPERIMENTS, method
+from ltcourse.experiments import catalog, runs
+from ltcourse.experiments.transfer import EXPERIMENTS, method
+from ltcourse.experiments.transfer_matrix import TransferMatrix
 
-LESSON = Path(__file__).resolve().parent.parent / "lessons" / "05_one_ticket_to_win_them_all.py"
+LESSON = Path(__file__).resolve().parents[2] / "lessons" / "05_one_ticket_to_win_them_all.py"
 CELLS = [cell.source for cell in jupytext.read(LESSON).cells if cell.cell_type == "code"]
 RECORDED = re.compile(r"\b(recorded|show|leads|judge|by_size|lenet|optimizers|sizes|convolutions)\b")
 NAMES = [e.name for e in EXPERIMENTS]
@@ -23,7 +23,7 @@ NAMES = [e.name for e in EXPERIMENTS]
 
 def rows_of(name, seed, lead=0.03):
     """Rows as a trial would have them, of numbers that are made up; `lead`: of tickets over random ones."""
-    chosen = experiments.settings(name, "desk")
+    chosen = catalog.settings(name, "desk")
     sources = [task.name for task in chosen.tasks]
     asked = [("ticket", s, s, n) for s in sources for n in range(chosen.rounds + 1)]
     for n, target, source in product(chosen.tried, chosen.goals, sources):
@@ -40,7 +40,7 @@ def rows_of(name, seed, lead=0.03):
 def record_of(name, lead):
     seeds = (0, 1)
     provenance = {"finished": "2030-01-01", "machine": "m", "device": "cpu", "versions": {"torch": "2"}, "code": "c"}
-    settings = experiments.settings(name, "desk").to_dict() | {"seeds": list(seeds)}
+    settings = catalog.settings(name, "desk").to_dict() | {"seeds": list(seeds)}
     trials = [{"seed": seed, "seconds": 60.0, "rows": list(rows_of(name, seed, lead))} for seed in seeds]
     return runs.Record(name, "desk", settings, trials, provenance)
 

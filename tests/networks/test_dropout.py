@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from ltcourse import masks, models
-from ltcourse.dropout import Dropout, rate_after_pruning
-from ltcourse.models import snapshot
+from ltcourse.networks import masks, models
+from ltcourse.networks.dropout import Dropout, rate_after_pruning
+from ltcourse.networks.models import snapshot
 
 
 @pytest.mark.parametrize(("kept", "expected"), [(100, 0.5), (25, 0.25), (9, 0.15), (0, 0.0)])

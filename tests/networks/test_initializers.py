@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from ltcourse import models
-from ltcourse.initializers import (
+from ltcourse.networks import models
+from ltcourse.networks.initializers import (
     INITIALIZERS,
     fans,
     initialize,

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
-from ltcourse import masks, models
-from ltcourse.models import snapshot
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria
 
 RATES = [0, 0.001, 0.05, 0.1, 1 / 7, 0.2, 1 / 3, 0.37, 0.5, 0.63, 0.8, 0.9, 0.999, 1]
 
@@ -59,7 +60,7 @@ def one_sentence(caught):
 def test_a_layer_loses_exactly_the_rounded_share(kind, rate):
     weights = {"w": WEIGHTS[kind]}
     n = weights["w"].numel()
-    for criterion in (masks.magnitude, masks.at_random(4)):
+    for criterion in (criteria.magnitude, criteria.at_random(4)):
         mask = criterion(weights, ones(weights), rate, "layer")
         assert mask["w"].dtype == torch.bool
         assert mask["w"].shape == weights["w"].shape
@@ -72,7 +73,7 @@ def test_a_layer_loses_exactly_the_rounded_share(kind, rate):
 def test_global_pruning_loses_exactly_the_rounded_share_of_all(kind, rate):
     weights = {"a": WEIGHTS[kind], "b": WEIGHTS[kind][:5] * 0.5, "c": WEIGHTS["channels last"]}
     n = sum(w.numel() for w in weights.values())
-    for criterion in (masks.magnitude, masks.at_random(4)):
+    for criterion in (criteria.magnitude, criteria.at_random(4)):
         mask = criterion(weights, ones(weights), rate, "global")
         assert masks.kept(mask) == n - round(rate * n)
         assert all(mask[name].shape == w.shape for name, w in weights.items())
@@ -86,7 +87,7 @@ def test_every_round_is_exact_and_a_subset_of_the_last(kind, scope):
     for number in range(12):
         weights = {name: w + 0.3 * randn(*w.shape, seed=50 + number) * mask[name] for name, w in weights.items()}
         weights = {name: w * mask[name] for name, w in weights.items()}
-        smaller = masks.magnitude(weights, mask, 0.3, scope)
+        smaller = criteria.magnitude(weights, mask, 0.3, scope)
         assert subset(smaller, mask)
         if scope == "layer":
             for name, m in mask.items():
@@ -99,9 +100,9 @@ def test_every_round_is_exact_and_a_subset_of_the_last(kind, scope):
 @pytest.mark.parametrize("scope", ["layer", "global"])
 def test_pruned_weights_stay_pruned_even_where_they_are_the_largest(scope):
     weights = {"w": randn(20, 20)}
-    half = masks.magnitude(weights, ones(weights), 0.5)
+    half = criteria.magnitude(weights, ones(weights), 0.5)
     upside_down = {"w": torch.where(half["w"], weights["w"], torch.tensor(100.0))}
-    quarter = masks.magnitude(upside_down, half, 0.5, scope)
+    quarter = criteria.magnitude(upside_down, half, 0.5, scope)
     assert subset(quarter, half)
     assert masks.kept(quarter) == 100
 
@@ -110,17 +111,17 @@ def test_surviving_zeros_are_survivors():
     """A weight that is 0 by chance is told from a pruned one: it counts, and it is the next to go."""
     weights = {"w": torch.tensor([[0.0, 0.0, 3.0, -1.0]])}
     mask = {"w": torch.tensor([[False, True, True, True]])}
-    assert masks.magnitude(weights, mask, 1 / 3)["w"].tolist() == [[False, False, True, True]]
+    assert criteria.magnitude(weights, mask, 1 / 3)["w"].tolist() == [[False, False, True, True]]
 
 
 def test_the_input_is_not_changed():
     weights = {"w": randn(6, 7)}
-    mask = masks.magnitude(weights, ones(weights), 0.3)
+    mask = criteria.magnitude(weights, ones(weights), 0.3)
     before = weights["w"].clone(), mask["w"].clone()
     for scope in ("layer", "global"):
-        masks.magnitude(weights, mask, 0.5, scope)
-        masks.at_random(1)(weights, mask, 0.5, scope)
-    masks.threshold(1.0)(weights, mask, 0.0, "layer")
+        criteria.magnitude(weights, mask, 0.5, scope)
+        criteria.at_random(1)(weights, mask, 0.5, scope)
+    criteria.threshold(1.0)(weights, mask, 0.0, "layer")
     assert torch.equal(weights["w"], before[0])
     assert torch.equal(mask["w"], before[1])
 
@@ -136,13 +137,13 @@ def test_density_and_kept_count_over_all_layers():
 
 def test_magnitude_takes_the_smallest_absolute_values_of_either_sign():
     weights = {"w": torch.tensor([[-5.0, 0.1, -0.2, 3.0, -0.05, 1.0]])}
-    assert masks.magnitude(weights, ones(weights), 0.5)["w"].tolist() == [[True, False, False, True, False, True]]
+    assert criteria.magnitude(weights, ones(weights), 0.5)["w"].tolist() == [[True, False, False, True, False, True]]
 
 
 def test_layer_scope_looks_at_one_layer_and_global_at_all():
     weights = {"small": randn(10, 10) * 0.01, "large": randn(10, 10, seed=1)}
-    by_layer = masks.magnitude(weights, ones(weights), 0.5, "layer")
-    over_all = masks.magnitude(weights, ones(weights), 0.5, "global")
+    by_layer = criteria.magnitude(weights, ones(weights), 0.5, "layer")
+    over_all = criteria.magnitude(weights, ones(weights), 0.5, "global")
     assert [int(m.sum()) for m in by_layer.values()] == [50, 50]
     assert int(over_all["small"].sum()) < 10
     assert masks.kept(over_all) == 100
@@ -150,7 +151,7 @@ def test_layer_scope_looks_at_one_layer_and_global_at_all():
 
 def test_among_ties_the_same_ones_go_every_time():
     weights = {"w": torch.full((4, 5), 2.0)}
-    first, again = (masks.magnitude(weights, ones(weights), 0.5) for _ in range(2))
+    first, again = (criteria.magnitude(weights, ones(weights), 0.5) for _ in range(2))
     assert torch.equal(first["w"], again["w"])
     assert not first["w"].flatten()[:10].any()  # the earlier ones, as promised
 
@@ -162,7 +163,7 @@ def test_layer_pruning_equals_that_of_pytorch(shape, amount):
     module.weight = nn.Parameter(randn(*shape))
     weights = {"weight": module.weight.detach().clone()}
     prune.l1_unstructured(module, "weight", amount)
-    assert torch.equal(masks.magnitude(weights, ones(weights), amount)["weight"], module.weight_mask.bool())
+    assert torch.equal(criteria.magnitude(weights, ones(weights), amount)["weight"], module.weight_mask.bool())
 
 
 @pytest.mark.parametrize("amount", [0.2, 0.5, 0.9])
@@ -171,7 +172,7 @@ def test_two_rounds_of_layer_pruning_equal_those_of_pytorch(amount):
     weights = masks.prunable(copy.deepcopy(network))
     mask = masks.dense(network)
     for _ in range(2):
-        mask = masks.magnitude(weights, mask, amount)
+        mask = criteria.magnitude(weights, mask, amount)
         for module in network:
             if hasattr(module, "weight"):
                 prune.l1_unstructured(module, "weight", amount)
@@ -185,7 +186,7 @@ def test_global_pruning_equals_that_of_pytorch(amount):
     with torch.no_grad():
         network.fc1.weight.mul_(0.5)
     trained = copy.deepcopy(network).to(memory_format=torch.channels_last)  # as training leaves it
-    mask = masks.magnitude(masks.prunable(trained), masks.dense(trained), amount, "global")
+    mask = criteria.magnitude(masks.prunable(trained), masks.dense(trained), amount, "global")
     prune.global_unstructured(
         [(m, "weight") for m in network if hasattr(m, "weight")], pruning_method=prune.L1Unstructured, amount=amount
     )
@@ -201,9 +202,9 @@ def test_random_masks_are_reproducible_nested_and_different_for_another_seed(sco
     weights = {"a": randn(40, 50), "b": randn(8, 4, 3, 3)}
     mask = ones(weights)
     for _ in range(5):
-        smaller = masks.at_random(3)(weights, mask, 0.4, scope)
-        again = masks.at_random(3)(weights, mask, 0.4, scope)
-        other = masks.at_random(4)(weights, mask, 0.4, scope)
+        smaller = criteria.at_random(3)(weights, mask, 0.4, scope)
+        again = criteria.at_random(3)(weights, mask, 0.4, scope)
+        other = criteria.at_random(4)(weights, mask, 0.4, scope)
         assert subset(smaller, mask)
         assert all(torch.equal(smaller[name], again[name]) for name in mask)
         assert not torch.equal(smaller["a"], other["a"])
@@ -212,15 +213,15 @@ def test_random_masks_are_reproducible_nested_and_different_for_another_seed(sco
 
 def test_random_masks_do_not_look_at_the_weights():
     weights = {"a": randn(40, 50)}
-    mask = masks.at_random(3)(weights, ones(weights), 0.4)
-    assert torch.equal(mask["a"], masks.at_random(3)({"a": randn(40, 50, seed=9)}, ones(weights), 0.4)["a"])
+    mask = criteria.at_random(3)(weights, ones(weights), 0.4)
+    assert torch.equal(mask["a"], criteria.at_random(3)({"a": randn(40, 50, seed=9)}, ones(weights), 0.4)["a"])
 
 
 @pytest.mark.parametrize("seed", [0, 1, 5])
 @pytest.mark.parametrize("drawn_with", [0, 1])
 def test_random_masks_are_uncorrelated_with_the_initial_weights_even_of_the_same_seed(seed, drawn_with):
     network = models.create("lenet-300-100", seed=drawn_with)
-    mask = masks.at_random(seed)(masks.prunable(network), masks.dense(network), 0.8)
+    mask = criteria.at_random(seed)(masks.prunable(network), masks.dense(network), 0.8)
     for name in ("fc1.weight", "fc2.weight"):
         w, m = masks.prunable(network)[name].detach().flatten(), mask[name].flatten().float()
         for value in (w, w.abs()):
@@ -230,7 +231,7 @@ def test_random_masks_are_uncorrelated_with_the_initial_weights_even_of_the_same
 
 def test_random_pruning_is_uniform_over_the_layer():
     weights = {"w": torch.zeros(100, 100)}
-    mask = masks.at_random(0)(weights, ones(weights), 0.5)["w"].float()
+    mask = criteria.at_random(0)(weights, ones(weights), 0.5)["w"].float()
     assert (mask.mean(0) - 0.5).abs().max() < 0.25
     assert (mask.mean(1) - 0.5).abs().max() < 0.25
     assert abs(mask[:50].mean() - 0.5) < 0.05
@@ -239,7 +240,7 @@ def test_random_pruning_is_uniform_over_the_layer():
 @pytest.mark.parametrize("rate", RATES)
 def test_a_shuffled_mask_keeps_as_many_of_each_layer_elsewhere(rate):
     weights = {name: WEIGHTS[kind] for name, kind in (("a", "distinct"), ("b", "convolution"), ("c", "channels last"))}
-    mask = masks.magnitude(weights, ones(weights), rate)
+    mask = criteria.magnitude(weights, ones(weights), rate)
     before = {name: m.clone() for name, m in mask.items()}
     shuffled = masks.shuffle(mask, 2)
     for name, m in mask.items():
@@ -252,7 +253,7 @@ def test_a_shuffled_mask_keeps_as_many_of_each_layer_elsewhere(rate):
 
 def test_a_shuffled_mask_is_reproducible_and_another_one_for_another_seed():
     weights = {"a": randn(40, 50), "b": randn(8, 4, 3, 3)}
-    mask = masks.magnitude(weights, ones(weights), 0.6)
+    mask = criteria.magnitude(weights, ones(weights), 0.6)
     shuffled, again, other = (masks.shuffle(mask, seed) for seed in (3, 3, 4))
     for name in mask:
         assert torch.equal(shuffled[name], again[name])
@@ -261,14 +262,14 @@ def test_a_shuffled_mask_is_reproducible_and_another_one_for_another_seed():
 
 def test_a_shuffled_mask_does_not_look_at_what_was_kept():
     weights, other = {"w": randn(40, 50)}, {"w": randn(40, 50, seed=9)}
-    first, second = (masks.shuffle(masks.magnitude(w, ones(w), 0.6), 3) for w in (weights, other))
+    first, second = (masks.shuffle(criteria.magnitude(w, ones(w), 0.6), 3) for w in (weights, other))
     assert torch.equal(first["w"], second["w"])
 
 
 @pytest.mark.parametrize("seed", [0, 1, 5])
 def test_a_shuffled_mask_is_uncorrelated_with_mask_and_first_weights_even_of_the_same_seed(seed):
     network = models.create("lenet-300-100", seed=seed)
-    mask = masks.magnitude(masks.prunable(network), masks.dense(network), 0.8)
+    mask = criteria.magnitude(masks.prunable(network), masks.dense(network), 0.8)
     for name, m in masks.shuffle(mask, seed).items():
         w = masks.prunable(network)[name].detach()
         for value in (w, w.abs(), mask[name].float()):
@@ -279,8 +280,8 @@ def test_a_shuffled_mask_is_uncorrelated_with_mask_and_first_weights_even_of_the
 def test_global_randomness_is_not_touched(global_randomness_untouched):
     weights = {"w": randn(10, 10)}
     masks.shuffle(ones(weights), 1)
-    masks.at_random(1)(weights, ones(weights), 0.5)
-    masks.magnitude(weights, ones(weights), 0.5, "global")
+    criteria.at_random(1)(weights, ones(weights), 0.5)
+    criteria.magnitude(weights, ones(weights), 0.5, "global")
 
 
 # --- Han's threshold
@@ -289,15 +290,15 @@ def test_global_randomness_is_not_touched(global_randomness_untouched):
 @pytest.mark.parametrize("quality", [0, 0.3, 1.0, 2.5])
 def test_threshold_keeps_what_is_at_least_quality_times_the_deviation(quality):
     weights = {"a": randn(50, 60) * 0.3, "b": randn(8, 4, 3, 3, seed=2) * 2}
-    mask = masks.threshold(quality)(weights, ones(weights), 0.0, "layer")
+    mask = criteria.threshold(quality)(weights, ones(weights), 0.0, "layer")
     for name, w in weights.items():
         assert torch.equal(mask[name], w.abs() >= quality * w.std())
 
 
 def test_threshold_takes_the_deviation_of_the_survivors():
     weights = {"w": randn(50, 60)}
-    mask = masks.magnitude(weights, ones(weights), 0.9)
-    after = masks.threshold(1.0)({"w": weights["w"] * mask["w"]}, mask, 0.0, "layer")
+    mask = criteria.magnitude(weights, ones(weights), 0.9)
+    after = criteria.threshold(1.0)({"w": weights["w"] * mask["w"]}, mask, 0.0, "layer")
     survivors = weights["w"][mask["w"]]
     assert torch.equal(after["w"], mask["w"] & (weights["w"].abs() >= survivors.std()))
     assert subset(after, mask)
@@ -306,13 +307,13 @@ def test_threshold_takes_the_deviation_of_the_survivors():
 
 def test_threshold_of_zero_prunes_nothing_and_brings_nothing_back():
     weights = {"w": randn(20, 20)}
-    mask = masks.magnitude(weights, ones(weights), 0.5)
-    assert torch.equal(masks.threshold(0)(weights, mask, 0.0, "layer")["w"], mask["w"])
+    mask = criteria.magnitude(weights, ones(weights), 0.5)
+    assert torch.equal(criteria.threshold(0)(weights, mask, 0.0, "layer")["w"], mask["w"])
 
 
 def test_threshold_takes_a_quality_per_layer_and_ignores_the_rate():
     weights = {"a": randn(50, 60), "b": randn(50, 60, seed=1)}
-    mask = masks.threshold({"a": 0.0, "b": 1.5})(weights, ones(weights), 0.9, "layer")
+    mask = criteria.threshold({"a": 0.0, "b": 1.5})(weights, ones(weights), 0.9, "layer")
     assert mask["a"].all()
     assert torch.equal(mask["b"], weights["b"].abs() >= 1.5 * weights["b"].std())
 
@@ -321,7 +322,7 @@ def test_threshold_takes_a_quality_per_layer_and_ignores_the_rate():
 def test_threshold_survives_layers_with_next_to_nothing_left(survivors):
     weights = {"w": randn(4, 4)}
     few = masks.keep_largest(weights["w"].abs(), survivors)
-    assert masks.kept(masks.threshold(0.5)(weights, {"w": few}, 0.0, "layer")) <= survivors
+    assert masks.kept(criteria.threshold(0.5)(weights, {"w": few}, 0.0, "layer")) <= survivors
 
 
 @pytest.mark.parametrize("share", [0.0, 0.08, 0.26, 0.5, 0.9, 1.0])
@@ -331,17 +332,17 @@ def test_a_calibrated_quality_reaches_its_density_to_the_weight(share, layout):
         w = randn(50, 40, seed=seed) if layout == "dense" else randn(20, 10, 3, 3, seed=seed)
         if layout == "channels last":
             w = w.contiguous(memory_format=torch.channels_last)
-        quality = masks.quality_for(w, share)
-        mask = masks.threshold(quality)({"w": w}, ones({"w": w}), 0.0, "layer")
+        quality = criteria.quality_for(w, share)
+        mask = criteria.threshold(quality)({"w": w}, ones({"w": w}), 0.0, "layer")
         assert masks.kept(mask) == round(share * w.numel()), (seed, quality)
 
 
 def test_quality_for_gives_a_plain_number_that_falls_with_the_share():
-    qualities = [masks.quality_for(randn(50, 40), share) for share in (0.1, 0.3, 0.5, 0.9)]
+    qualities = [criteria.quality_for(randn(50, 40), share) for share in (0.1, 0.3, 0.5, 0.9)]
     assert all(type(q) is float for q in qualities)
     assert qualities == sorted(qualities, reverse=True)
-    assert masks.quality_for(randn(500, 400), 0.3173) == pytest.approx(1.0, abs=0.02)  # of a normal distribution
-    assert masks.quality_for(randn(50, 40) * 7, 0.3) == pytest.approx(masks.quality_for(randn(50, 40), 0.3))
+    assert criteria.quality_for(randn(500, 400), 0.3173) == pytest.approx(1.0, abs=0.02)  # of a normal distribution
+    assert criteria.quality_for(randn(50, 40) * 7, 0.3) == pytest.approx(criteria.quality_for(randn(50, 40), 0.3))
 
 
 # --- rates per layer
@@ -349,25 +350,25 @@ def test_quality_for_gives_a_plain_number_that_falls_with_the_share():
 
 def test_layer_rates_halve_the_output_layer():
     mask = masks.dense(models.create("lenet-300-100", device="meta"))
-    assert masks.layer_rates(mask, 0.2) == {"fc1.weight": 0.2, "fc2.weight": 0.2, "fc3.weight": 0.1}
-    assert masks.layer_rates(mask, 0.2, output=0.2)["fc3.weight"] == 0.2
-    assert masks.layer_rates(mask, 0.2, output=0.0)["fc3.weight"] == 0.0
+    assert criteria.layer_rates(mask, 0.2) == {"fc1.weight": 0.2, "fc2.weight": 0.2, "fc3.weight": 0.1}
+    assert criteria.layer_rates(mask, 0.2, output=0.2)["fc3.weight"] == 0.2
+    assert criteria.layer_rates(mask, 0.2, output=0.0)["fc3.weight"] == 0.0
 
 
 def test_layer_rates_tell_convolutions_from_dense_layers():
     mask = masks.dense(models.create("conv-4", device="meta"))
     convolutions = {f"conv{i}.weight" for i in range(1, 5)}
-    rates = masks.layer_rates(mask, 0.2, conv=0.1)
+    rates = criteria.layer_rates(mask, 0.2, conv=0.1)
     assert {name for name, rate in rates.items() if name in convolutions and rate == 0.1} == convolutions
     assert [rates[f"fc{i}.weight"] for i in (1, 2, 3)] == [0.2, 0.2, 0.1]
-    assert masks.layer_rates(mask, 0.2)["conv1.weight"] == 0.2
-    assert masks.layer_rates(mask, 0.2, conv=0.0)["conv1.weight"] == 0.0
+    assert criteria.layer_rates(mask, 0.2)["conv1.weight"] == 0.2
+    assert criteria.layer_rates(mask, 0.2, conv=0.0)["conv1.weight"] == 0.0
 
 
 def test_each_layer_is_pruned_at_its_own_rate():
     network = models.create("lenet-300-100")
     mask = masks.dense(network)
-    pruned = masks.magnitude(masks.prunable(network), mask, masks.layer_rates(mask, 0.2))
+    pruned = criteria.magnitude(masks.prunable(network), mask, criteria.layer_rates(mask, 0.2))
     assert [int(m.sum()) for m in pruned.values()] == [188_160, 24_000, 900]
 
 
@@ -376,7 +377,7 @@ def test_the_papers_densities_follow_from_its_rates(rounds, percent):
     network = models.create("lenet-300-100")
     mask = masks.dense(network)
     for _ in range(rounds):
-        mask = masks.magnitude(masks.prunable(network), mask, masks.layer_rates(mask, 0.2))
+        mask = criteria.magnitude(masks.prunable(network), mask, criteria.layer_rates(mask, 0.2))
     assert round(100 * masks.density(mask), 1) == percent
 
 
@@ -406,7 +407,7 @@ def test_apply_zeroes_what_is_pruned_and_nothing_else():
             p.add_(0.001)
     network.to(memory_format=torch.channels_last)
     before = snapshot(network)
-    mask = masks.magnitude(masks.prunable(network), masks.dense(network), 0.7)
+    mask = criteria.magnitude(masks.prunable(network), masks.dense(network), 0.7)
     assert masks.apply(network, mask) is network
     for name, tensor in network.state_dict().items():
         kept = mask.get(name, torch.ones_like(tensor, dtype=torch.bool))
@@ -445,7 +446,7 @@ def not_boolean(mask):
 )
 def test_a_mask_of_another_network_is_refused_and_nothing_is_changed(spoil, words):
     network = models.create("lenet-300-100")
-    mask = masks.magnitude(masks.prunable(network), masks.dense(network), 0.5)
+    mask = criteria.magnitude(masks.prunable(network), masks.dense(network), 0.5)
     spoil(mask)
     before = snapshot(network)
     for refuse in (masks.check, lambda m, n: masks.apply(n, m)):
@@ -465,7 +466,7 @@ def test_a_mask_of_another_network_names_both_ways_out():
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0001, 20, math.nan, math.inf])
 @pytest.mark.parametrize("scope", ["layer", "global"])
-@pytest.mark.parametrize("criterion", [masks.magnitude, masks.at_random(0)], ids=["magnitude", "lot"])
+@pytest.mark.parametrize("criterion", [criteria.magnitude, criteria.at_random(0)], ids=["magnitude", "lot"])
 def test_rates_outside_0_to_1_are_refused(rate, scope, criterion):
     weights = {"w": randn(4, 4)}
     with pytest.raises(ValueError, match=r"is outside 0 to 1: write 0\.2 for 20 %") as caught:
@@ -476,50 +477,50 @@ def test_rates_outside_0_to_1_are_refused(rate, scope, criterion):
 def test_a_bad_rate_of_one_layer_is_refused():
     weights = {"a": randn(4, 4), "b": randn(4, 4)}
     with pytest.raises(ValueError, match="outside 0 to 1"):
-        masks.magnitude(weights, ones(weights), {"a": 0.2, "b": 1.2})
+        criteria.magnitude(weights, ones(weights), {"a": 0.2, "b": 1.2})
 
 
 def test_an_unknown_scope_is_refused_with_a_guess():
     weights = {"w": randn(4, 4)}
     with pytest.raises(ValueError, match=r"unknown scope 'layers'.*did you mean 'layer'") as caught:
-        masks.magnitude(weights, ones(weights), 0.2, "layers")
+        criteria.magnitude(weights, ones(weights), 0.2, "layers")
     one_sentence(caught)
 
 
 def test_a_rate_per_layer_with_global_scope_is_refused():
     weights = {"w": randn(4, 4)}
     with pytest.raises(ValueError, match="global pruning takes one rate") as caught:
-        masks.magnitude(weights, ones(weights), {"w": 0.2}, "global")
+        criteria.magnitude(weights, ones(weights), {"w": 0.2}, "global")
     one_sentence(caught)
 
 
 def test_a_layer_missing_from_the_rates_is_named():
     weights = {"fc1.weight": randn(4, 4), "fc2.weight": randn(4, 4)}
     with pytest.raises(ValueError, match=r"'fc2\.weight'") as caught:
-        masks.magnitude(weights, ones(weights), {"fc1.weight": 0.2})
+        criteria.magnitude(weights, ones(weights), {"fc1.weight": 0.2})
     one_sentence(caught)
 
 
 @pytest.mark.parametrize("quality", [-0.5, {"a": 1.0, "b": -1}, math.nan])
 def test_a_negative_quality_is_refused(quality):
     with pytest.raises(ValueError, match="so 0 or more") as caught:
-        masks.threshold(quality)
+        criteria.threshold(quality)
     one_sentence(caught)
 
 
 def test_a_layer_missing_from_the_qualities_is_named():
     weights = {"fc1.weight": randn(4, 4), "fc2.weight": randn(4, 4)}
     with pytest.raises(ValueError, match=r"'fc2\.weight'") as caught:
-        masks.threshold({"fc1.weight": 1.0})(weights, ones(weights), 0.0, "layer")
+        criteria.threshold({"fc1.weight": 1.0})(weights, ones(weights), 0.0, "layer")
     one_sentence(caught)
 
 
 @pytest.mark.parametrize(
     "criterion",
     [
-        masks.magnitude,
-        lambda weights, mask, rate, scope: masks.magnitude(weights, mask, rate, "global"),
-        masks.threshold(0.5),
+        criteria.magnitude,
+        lambda weights, mask, rate, scope: criteria.magnitude(weights, mask, rate, "global"),
+        criteria.threshold(0.5),
     ],
     ids=["layer", "global", "threshold"],
 )
@@ -534,7 +535,7 @@ def test_weights_that_are_not_numbers_are_refused(criterion):
 @pytest.mark.parametrize("share", [-0.1, 1.5, math.nan])
 def test_a_share_outside_0_to_1_is_refused(share):
     with pytest.raises(ValueError, match=r"share .* is outside 0 to 1"):
-        masks.quality_for(randn(4, 4), share)
+        criteria.quality_for(randn(4, 4), share)
 
 
 @pytest.mark.parametrize("count", [-1, 13])

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from ltcourse import masks, models
-from ltcourse.initializers import kaiming_normal
-from ltcourse.models import Residual
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import kaiming_normal
+from ltcourse.networks.models import Residual
 
 VGG = (
     *(1_728, 36_864, 73_728, 147_456, 294_912, 589_824, 589_824),

@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from ltcourse import batched, masks, models, pruning, supermasks, training
-from ltcourse.models import snapshot
-from ltcourse.restarts import keep, to_step
-from ltcourse.training import Recipe
+from ltcourse import pruning, training
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import batched, criteria, supermasks
+from ltcourse.pruning.restarts import keep, to_step
+from ltcourse.training import Recipe, loop
 
 ADAM = Recipe(iterations=20, evaluate_every=5)
 SGD = Recipe(iterations=20, evaluate_every=5, batch=50, optimizer="sgd", lr=0.05, weight_decay=1e-2)
@@ -32,7 +34,7 @@ def several(name, data, width=0.5):
 def pruned(networks):
     """A mask for each network, of its own weights and its own density."""
     return [
-        masks.magnitude(masks.prunable(network), masks.dense(network), rate)
+        criteria.magnitude(masks.prunable(network), masks.dense(network), rate)
         for network, rate in zip(networks, (0.2, 0.5, 0.8), strict=True)
     ]
 
@@ -84,14 +86,14 @@ def test_the_early_stop_of_each_is_its_own(tiny):
 
 def test_pruned_weights_are_exactly_0_after_every_step(tiny, monkeypatch):
     together = several("lenet-300-100", tiny)
-    mask, seen, step = pruned(together), [], training.Step.__call__
+    mask, seen, step = pruned(together), [], loop.Step.__call__
 
     def watched(self, x, y):
         step(self, x, y)
         for place, name in enumerate(mask[0]):
             seen.append(all(not self._weights[place][i][~mask[i][name]].any() for i in range(3)))
 
-    monkeypatch.setattr(training.Step, "__call__", watched)
+    monkeypatch.setattr(loop.Step, "__call__", watched)
     batched.train(together, tiny, SGD, seeds=SEEDS, masks=mask)
     assert len(seen) == 3 * SGD.iterations
     assert all(seen)
@@ -216,7 +218,7 @@ def test_divergence_of_one_network_is_said(tiny):
 
 
 def test_an_interrupted_training_leaves_each_network_with_what_it_had_learned(tiny, monkeypatch):
-    together, calls, step = several("lenet-300-100", tiny), [], training.Step.__call__
+    together, calls, step = several("lenet-300-100", tiny), [], loop.Step.__call__
 
     def interrupted(self, x, y):
         step(self, x, y)
@@ -225,7 +227,7 @@ def test_an_interrupted_training_leaves_each_network_with_what_it_had_learned(ti
             raise KeyboardInterrupt
 
     before = snapshot(together[2])
-    monkeypatch.setattr(training.Step, "__call__", interrupted)
+    monkeypatch.setattr(loop.Step, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         batched.train(together, tiny, ADAM, seeds=SEEDS)
     monkeypatch.undo()

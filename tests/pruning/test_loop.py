@@ -7,11 +7,12 @@ import itertools
 import pytest
 import torch
 
-from ltcourse import masks, models, pruning
-from ltcourse.initializers import kaiming_normal
-from ltcourse.models import snapshot
-from ltcourse.pruning import Round, prune_iteratively, sensitivity
-from ltcourse.restarts import keep, redraw, to_init, to_step
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import kaiming_normal
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import Round, criteria, prune_iteratively, sensitivity
+from ltcourse.pruning import loop as pruning_loop
+from ltcourse.pruning.restarts import keep, redraw, to_init, to_step
 from ltcourse.training import Recipe, evaluate, evaluations, train
 
 RECIPE = Recipe(iterations=12, batch=60, evaluate_every=6)
@@ -55,7 +56,7 @@ def trainings(monkeypatch):
         calls.append((snapshot(network), recipe, choices))
         return train(network, data, recipe, **choices)
 
-    monkeypatch.setattr(pruning, "train", spy)
+    monkeypatch.setattr(pruning_loop, "train", spy)
     return calls
 
 
@@ -87,7 +88,7 @@ def test_no_rounds_is_the_dense_network_alone(clothes):
 
 
 def test_densities_follow_the_papers_grid_exactly(clothes):
-    rates = masks.layer_rates(masks.dense(lenet()), 0.2)
+    rates = criteria.layer_rates(masks.dense(lenet()), 0.2)
     density = {
         done.number: done.density
         for done in loop(clothes, recipe=STILL.but(iterations=1), rate=rates, rounds=16, restart=keep)
@@ -124,9 +125,9 @@ def test_later_masks_are_subsets_and_pruned_weights_are_0(clothes, restart, scop
 
 def test_the_mask_is_chosen_by_the_trained_weights(clothes):
     first, second, third = loop(clothes)
-    assert same(second.mask, masks.magnitude(first.state, first.mask, 0.4))
-    assert same(third.mask, masks.magnitude(second.state, second.mask, 0.4))
-    assert not same(second.mask, masks.magnitude(lenet().state_dict(), first.mask, 0.4))
+    assert same(second.mask, criteria.magnitude(first.state, first.mask, 0.4))
+    assert same(third.mask, criteria.magnitude(second.state, second.mask, 0.4))
+    assert not same(second.mask, criteria.magnitude(lenet().state_dict(), first.mask, 0.4))
 
 
 def test_the_criterion_gets_the_weights_the_mask_the_rate_and_the_scope(clothes):
@@ -134,7 +135,7 @@ def test_the_criterion_gets_the_weights_the_mask_the_rate_and_the_scope(clothes)
 
     def spy(weights, mask, rate, scope):
         seen.append((dict(weights), mask, rate, scope))
-        return masks.magnitude(weights, mask, rate, scope)
+        return criteria.magnitude(weights, mask, rate, scope)
 
     rounds = list(loop(clothes, criterion=spy, rate=0.3, scope="global"))
     tried_out, *used = seen  # once before the training, so that bad arguments are told early
@@ -146,9 +147,9 @@ def test_the_criterion_gets_the_weights_the_mask_the_rate_and_the_scope(clothes)
 
 
 def test_other_criteria_are_used(clothes):
-    _, lot = loop(clothes, rounds=1, criterion=masks.at_random(9))
-    assert same(lot.mask, masks.at_random(9)(lot.state, masks.dense(lenet()), 0.4))
-    dense, han = loop(clothes, rounds=1, criterion=masks.threshold(0.7), restart=keep)
+    _, lot = loop(clothes, rounds=1, criterion=criteria.at_random(9))
+    assert same(lot.mask, criteria.at_random(9)(lot.state, masks.dense(lenet()), 0.4))
+    dense, han = loop(clothes, rounds=1, criterion=criteria.threshold(0.7), restart=keep)
     for name, m in han.mask.items():
         w = dense.state[name]
         assert torch.equal(m, w.abs() >= 0.7 * w.std())
@@ -341,7 +342,7 @@ def test_closing_the_loop_keeps_the_rounds_and_the_network_usable(clothes):
 
 def test_global_randomness_is_not_touched(clothes, global_randomness_untouched):
     for restart in RESTARTS.values():
-        list(loop(clothes, restart=restart, criterion=masks.at_random(1), rounds=1))
+        list(loop(clothes, restart=restart, criterion=criteria.at_random(1), rounds=1))
 
 
 def test_a_round_reads_well(clothes):
@@ -389,7 +390,7 @@ def test_a_criterion_whose_mask_is_of_another_network_is_refused(clothes):
 # --- sensitivity
 
 
-@pytest.mark.parametrize("criterion", [masks.magnitude, masks.at_random(3)], ids=["magnitude", "lot"])
+@pytest.mark.parametrize("criterion", [criteria.magnitude, criteria.at_random(3)], ids=["magnitude", "lot"])
 def test_sensitivity_prunes_one_layer_at_a_time_to_the_share(clothes, criterion):
     network = models.create("lenet-5")
     train(network, clothes, Recipe(iterations=3))

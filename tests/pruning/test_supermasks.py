@@ -11,10 +11,11 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from ltcourse import masks, models, supermasks
-from ltcourse.initializers import fans, initialize, kaiming_normal
-from ltcourse.models import snapshot
-from ltcourse.supermasks import edge_popup
+from ltcourse.networks import masks, models
+from ltcourse.networks.initializers import fans, initialize, kaiming_normal
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import supermasks
+from ltcourse.pruning.supermasks import edge_popup
 from ltcourse.training import Recipe, evaluate, train
 
 SMALL = (3, 8, 8)

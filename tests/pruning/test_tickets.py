@@ -7,9 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ltcourse import masks, models, tickets
-from ltcourse.models import snapshot
-from ltcourse.tickets import Ticket, TicketError, overlap, transplant
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria, tickets
+from ltcourse.pruning.tickets import Ticket, TicketError, overlap, transplant
 from ltcourse.training import Recipe, train
 
 ORIGIN = {"network": "lenet-300-100", "data": "mnist", "seed": 3, "round": 7, "lr": 0.0012}
@@ -23,7 +24,7 @@ def same(first, other):
 
 def ticket_of(name, seed=0, **choices):
     network = models.create(name, seed=seed, **choices)
-    mask = masks.at_random(seed)(snapshot(network), masks.dense(network), 0.7, "layer")
+    mask = criteria.at_random(seed)(snapshot(network), masks.dense(network), 0.7, "layer")
     return Ticket(mask, snapshot(network), 5, ORIGIN | {"network": name})
 
 
@@ -240,7 +241,7 @@ def test_the_overlap_is_counted_and_set_beside_chance():
 
 def test_chance_is_what_random_masks_reach_on_average():
     whole = masks.dense(models.create("lenet-300-100"))
-    first = masks.at_random(1)({n: m.float() for n, m in whole.items()}, whole, 0.8)
+    first = criteria.at_random(1)({n: m.float() for n, m in whole.items()}, whole, 0.8)
     counts = [overlap(first, masks.shuffle(first, seed))["fc2.weight"] for seed in range(50, 70)]
     expected = counts[0].expected
     assert expected == 6_000 * 6_000 / 30_000

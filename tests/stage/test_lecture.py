@@ -8,9 +8,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from ltcourse import lecture
+from ltcourse.stage import lecture
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = lecture.lessons()
 NOTES = "<details><summary>For the instructor, 2.5 minutes</summary>\n\n**Say** this.\n\n</details>"
 

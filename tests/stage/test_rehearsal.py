@@ -6,9 +6,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from ltcourse import cli, lecture, rehearsal
-from ltcourse.lecture import Section
-from ltcourse.rehearsal import Timing, kind, report
+from ltcourse import cli
+from ltcourse.stage import lecture, rehearsal
+from ltcourse.stage.lecture import Section
+from ltcourse.stage.rehearsal import Timing, kind, report
 
 
 def write(folder, *cells):

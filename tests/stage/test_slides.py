@@ -9,7 +9,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from ltcourse import cli, formulas, lecture, slides
+from ltcourse import cli
+from ltcourse.stage import formulas, lecture, slides
 
 NOTES = "<details><summary>For the instructor, 4 minutes</summary>\n\n**Say** *slowly*.\n\n</details>"
 CDN = re.compile(r"cdn|jsdelivr|unpkg|cloudflare|googleapis", re.IGNORECASE)

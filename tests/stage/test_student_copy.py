@@ -12,9 +12,11 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from ltcourse import cli, questions, review, student_copy
+from ltcourse import cli
+from ltcourse.classroom import questions, review
+from ltcourse.stage import student_copy
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 builder = importlib.import_module("build_notebooks")
 

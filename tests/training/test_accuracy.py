@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from ltcourse import models
-from ltcourse.accuracy import top_errors
 from ltcourse.data import Split
+from ltcourse.networks import models
 from ltcourse.training import evaluate
+from ltcourse.training.accuracy import top_errors
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])

@@ -10,11 +10,12 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ltcourse import masks, models, supermasks, training
-from ltcourse.augmentation import changes
 from ltcourse.data import Split
-from ltcourse.models import snapshot
-from ltcourse.training import History, Recipe, evaluate, evaluations, train
+from ltcourse.data.augmentation import changes
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria, supermasks
+from ltcourse.training import History, Recipe, evaluate, evaluations, loop, train
 
 SGD = Recipe(optimizer="sgd", momentum=0.0, lr=0.1, iterations=23, batch=60, evaluate_every=5)
 EACH_OPTIMIZER = [
@@ -35,7 +36,7 @@ def name_of(recipe):
 
 
 def half_pruned(network, rate=0.7):
-    return masks.magnitude(masks.prunable(network), masks.dense(network), rate)
+    return criteria.magnitude(masks.prunable(network), masks.dense(network), rate)
 
 
 def moved(network, seed=3):
@@ -658,7 +659,7 @@ def test_without_augmentation_the_images_are_the_very_ones_and_nothing_is_drawn(
     assert all(torch.equal(x, clothes.train.x[next(order)]) for x in seen[True])
     plain, bare = lenet(), lenet()
     train(plain, clothes, SGD, seed=4, end=20)
-    monkeypatch.setattr(training, "changes", lambda *given, **named: lambda images: images)
+    monkeypatch.setattr(loop, "changes", lambda *given, **named: lambda images: images)
     train(bare, clothes, SGD.but(augment="crop-flip"), seed=4, end=20)
     assert same(snapshot(plain), snapshot(bare))
 

@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ltcourse import batched, cli, data, models
-from ltcourse.memory import enough_for
+from ltcourse import cli
+from ltcourse.data import sets
+from ltcourse.networks import models
+from ltcourse.pruning import batched
 from ltcourse.training import Recipe, evaluate, train
+from ltcourse.training.process import enough_for
 
 RECIPE = Recipe(iterations=2, batch=20)
 
@@ -64,7 +67,7 @@ def test_the_command_line_says_it_in_one_line(monkeypatch, capsys):
         with enough_for("mnist and batches of 60", "the batch, or train on the CPU"):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(data, "verify", run)
+    monkeypatch.setattr(sets, "verify", run)
     assert cli.main(["data"]) == 1
     assert capsys.readouterr().err == (
         "ltcourse: the GPU has too little memory for mnist and batches of 60: lower the batch, or train on the CPU\n"

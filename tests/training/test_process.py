@@ -7,8 +7,8 @@ from contextlib import suppress
 import pytest
 import torch
 
-from ltcourse import models
-from ltcourse.training import settled
+from ltcourse.networks import models
+from ltcourse.training.loop import settled
 
 
 def state():

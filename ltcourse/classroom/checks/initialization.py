@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ltcourse import verdicts
-from ltcourse.initializers import fans
-from ltcourse.models import snapshot
-from ltcourse.signals import factor
-from ltcourse.verdicts import Finding, Verdict
+from ltcourse.classroom.checks import verdict
+from ltcourse.classroom.checks.verdict import Finding, Verdict
+from ltcourse.instruments.signals import factor
+from ltcourse.networks.initializers import fans
+from ltcourse.networks.models import snapshot
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -36,7 +36,7 @@ def xavier_and_kaiming(function: Callable[[tuple[int, ...]], tuple[float, float]
 
     def findings() -> Iterator[Finding]:
         for shape in cases:
-            yours = verdicts.ask(function, shape)
+            yours = verdict.ask(function, shape)
             inward, outward = fans(shape)
             expected = math.sqrt(2 / (inward + outward)), math.sqrt(2 / inward)
             kind = (
@@ -47,7 +47,7 @@ def xavier_and_kaiming(function: Callable[[tuple[int, ...]], tuple[float, float]
             wrong = _wrong_stds(yours, expected, shape)
             yield Finding(f"shape {shape}, {kind}", _show(yours), _show(expected), wrong)
 
-    return verdicts.judge("exercise 1, both formulas", findings())
+    return verdict.judge("exercise 1, both formulas", findings())
 
 
 def keeping_gain(function: Callable[[Activation], float]) -> Verdict:
@@ -65,14 +65,14 @@ def keeping_gain(function: Callable[[Activation], float]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for name, activation in cases.items():
-            yours = verdicts.ask(function, lambda z, f=activation: f(torch.as_tensor(z)))
+            yours = verdict.ask(function, lambda z, f=activation: f(torch.as_tensor(z)))
             moments = _moments(activation)
             expected = 1 / math.sqrt(moments["square"])
-            found = verdicts.number(yours)
+            found = verdict.number(yours)
             shown = f"{yours!r}"[:60] if found is None else f"{found:.4f}"
             yield Finding(name, shown, f"{expected:.4f}, within 2 %", _wrong_gain(yours, expected, moments, activation))
 
-    return verdicts.judge("exercise 2, the gain of an activation", findings())
+    return verdict.judge("exercise 2, the gain of an activation", findings())
 
 
 def diagnose(function: Callable[[list[float]], tuple[str, float]]) -> Verdict:
@@ -100,15 +100,15 @@ def diagnose(function: Callable[[list[float]], tuple[str, float]]) -> Verdict:
     def findings() -> Iterator[Finding]:
         for name, spreads in cases.items():
             given = list(spreads)
-            yours = verdicts.ask(function, given)
+            yours = verdict.ask(function, given)
             layer = factor(spreads)
             expected = _name(layer), layer
             wrong = _wrong_diagnosis(yours, expected, spreads)
-            wrong = wrong or verdicts.changed("the list", given, spreads)
+            wrong = wrong or verdict.changed("the list", given, spreads)
             shown = f"{name}: {[round(s, 4) for s in spreads]}" if len(spreads) < 5 else name
             yield Finding(shown, _show(yours), _show(expected), wrong)
 
-    return verdicts.judge("exercise 3, a diagnosis", findings())
+    return verdict.judge("exercise 3, a diagnosis", findings())
 
 
 def fill_kaiming(function: Callable[[nn.Module, torch.Generator], nn.Module]) -> Verdict:
@@ -134,12 +134,12 @@ def fill_kaiming(function: Callable[[nn.Module, torch.Generator], nn.Module]) ->
                 with torch.no_grad():
                     for p in parameters.values():
                         p.fill_(7)
-                yours = verdicts.ask(function, network, torch.Generator().manual_seed(seed))
+                yours = verdict.ask(function, network, torch.Generator().manual_seed(seed))
                 wrong = _wrong_filling(yours, network, parameters)
-                found = f"std ÷ sqrt(2 / fan-in): {_ratios(network)}" if yours is network else verdicts.show(yours)
+                found = f"std ÷ sqrt(2 / fan-in): {_ratios(network)}" if yours is network else verdict.show(yours)
                 yield Finding(f"{name}, seed {seed}", found, "normal, each ratio near 1, biases 0", wrong)
                 drawn.append(snapshot(network))
-            again, other = (verdicts.same(drawn[0], d) for d in drawn[1:])
+            again, other = (verdict.same(drawn[0], d) for d in drawn[1:])
             wrong = ""
             if not again:
                 wrong = "the same seed gives other weights: draw from the generator that is given, and from no other"
@@ -147,16 +147,14 @@ def fill_kaiming(function: Callable[[nn.Module, torch.Generator], nn.Module]) ->
                 wrong = "another seed gives the same weights: draw from the generator that is given"
             yield Finding(f"{name}, seeds 11, 11, 12", f"same: {again}, {other}", "same: True, False", wrong)
 
-    return verdicts.judge("exercise 4, fill a network", findings())
+    return verdict.judge("exercise 4, fill a network", findings())
 
 
 def _show(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return f"({', '.join(_show(v) for v in value)})"[:80]
     return (
-        value
-        if isinstance(value, str)
-        else (f"{value!r}"[:60] if (n := verdicts.number(value)) is None else f"{n:.4g}")
+        value if isinstance(value, str) else (f"{value!r}"[:60] if (n := verdict.number(value)) is None else f"{n:.4g}")
     )
 
 
@@ -180,7 +178,7 @@ def _pair(value: Any) -> list[Any] | None:
 
 def _wrong_stds(yours: Any, expected: tuple[float, float], shape: Sequence[int]) -> str:
     parts = _pair(yours)
-    found = None if parts is None else [verdicts.number(p) for p in parts]
+    found = None if parts is None else [verdict.number(p) for p in parts]
     if found is None or None in found:
         return f"the result is a pair of numbers, (Xavier, Kaiming), and this is {_show(yours)}"
     xavier, kaiming = (float(f) for f in found if f is not None)
@@ -236,7 +234,7 @@ def _moments(activation: Activation) -> dict[str, float]:
 
 
 def _wrong_gain(yours: Any, expected: float, moments: Mapping[str, float], activation: Activation) -> str:
-    found = verdicts.number(yours)
+    found = verdict.number(yours)
     if found is None:
         return f"a gain is a number, and this is {type(yours).__name__}"
     if _near(found, expected, 0.02):
@@ -269,7 +267,7 @@ def _wrong_diagnosis(yours: Any, expected: tuple[str, float], spreads: Sequence[
     parts = _pair(yours)
     if parts is None:
         return f"the result is a pair, (diagnosis, factor), and this is {_show(yours)}"
-    diagnosis, layer = parts[0], verdicts.number(parts[1])
+    diagnosis, layer = parts[0], verdict.number(parts[1])
     if not isinstance(diagnosis, str) or diagnosis not in ("too small", "too large", "kept"):
         return f"the diagnosis is 'too small', 'too large' or 'kept', and this is {_show(diagnosis)!r}"
     if layer is None:

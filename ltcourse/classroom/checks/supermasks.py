@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ltcourse import masks, verdicts
-from ltcourse.initializers import fans
-from ltcourse.verdicts import Finding, Verdict
+from ltcourse.classroom.checks import verdict
+from ltcourse.classroom.checks.verdict import Finding, Verdict
+from ltcourse.networks import masks
+from ltcourse.networks.initializers import fans
 
 Layer = dict[str, Tensor]
 Step = tuple[Tensor, Tensor]
@@ -40,14 +41,14 @@ def forward_mask(function: Callable[[Tensor, float], Tensor]) -> Verdict:
     def findings() -> Iterator[Finding]:
         for scores, k in cases:
             given = scores.clone()
-            yours = verdicts.ask(function, given, k)
+            yours = verdict.ask(function, given, k)
             count = round(k * scores.numel())
             expected = masks.keep_largest(scores.abs(), count)
-            wrong = wrong_mask(yours, scores, k, count) or verdicts.changed("the `scores`", given, scores)
-            case = f"k = {k}: keep {count} of the scores {verdicts.show(scores)}"
-            yield Finding(case, verdicts.show(yours), verdicts.show(expected), wrong)
+            wrong = wrong_mask(yours, scores, k, count) or verdict.changed("the `scores`", given, scores)
+            case = f"k = {k}: keep {count} of the scores {verdict.show(scores)}"
+            yield Finding(case, verdict.show(yours), verdict.show(expected), wrong)
 
-    return verdicts.judge("exercise 1, the mask of a layer", findings())
+    return verdict.judge("exercise 1, the mask of a layer", findings())
 
 
 def score_gradient(function: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> Verdict:
@@ -66,14 +67,14 @@ def score_gradient(function: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor])
 
     def findings() -> Iterator[Finding]:
         for name, layer in cases.items():
-            given = verdicts.copied(layer)
-            yours = verdicts.ask(function, *given.values())
+            given = verdict.copied(layer)
+            yours = verdict.ask(function, *given.values())
             expected = _gradient(**layer)
             wrong = _wrong_gradient(yours, expected, layer) or _changed(given, layer)
-            case = f"{name}: {', '.join(f'{what} {verdicts.show(t)}' for what, t in layer.items())}"
-            yield Finding(case, verdicts.show(yours), verdicts.show(expected), wrong)
+            case = f"{name}: {', '.join(f'{what} {verdict.show(t)}' for what, t in layer.items())}"
+            yield Finding(case, verdict.show(yours), verdict.show(expected), wrong)
 
-    return verdicts.judge("exercise 2, the gradient of the scores", findings())
+    return verdict.judge("exercise 2, the gradient of the scores", findings())
 
 
 def popup_step(function: Callable[[Tensor, Tensor, Tensor, Tensor, float, float], Step]) -> Verdict:
@@ -90,15 +91,15 @@ def popup_step(function: Callable[[Tensor, Tensor, Tensor, Tensor, float, float]
 
     def findings() -> Iterator[Finding]:
         for layer, k, lr in cases:
-            given = verdicts.copied(layer)
+            given = verdict.copied(layer)
             order = ("weight", "scores", "inputs", "grad_out")
-            yours = verdicts.ask(function, *(given[what] for what in order), k, lr)
+            yours = verdict.ask(function, *(given[what] for what in order), k, lr)
             expected = _step(layer, k, lr)
             wrong = _wrong_step(yours, expected, layer, k, lr) or _changed(given, layer)
-            case = f"k = {k}, lr = {lr}, {', '.join(f'{what} {verdicts.show(layer[what])}' for what in order)}"
+            case = f"k = {k}, lr = {lr}, {', '.join(f'{what} {verdict.show(layer[what])}' for what in order)}"
             yield Finding(case, _show_step(yours), _show_step(expected), wrong)
 
-    return verdicts.judge("exercise 3, the bugs in a step", findings())
+    return verdict.judge("exercise 3, the bugs in a step", findings())
 
 
 def scaled_std(function: Callable[[tuple[int, ...], float], float]) -> Verdict:
@@ -114,16 +115,16 @@ def scaled_std(function: Callable[[tuple[int, ...], float], float]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for shape, k in cases:
-            yours = verdicts.ask(function, shape, k)
+            yours = verdict.ask(function, shape, k)
             expected, mistakes = math.sqrt(2 / (k * fans(shape)[0])), _std_mistakes(shape, k)
             case = f"a weight of shape {shape}, k = {k}"
-            yield verdicts.compare_number(case, "a standard deviation", yours, expected, mistakes, ".5f")
+            yield verdict.compare_number(case, "a standard deviation", yours, expected, mistakes, ".5f")
 
-    return verdicts.judge("exercise 4, weights for what is kept", findings())
+    return verdict.judge("exercise 4, weights for what is kept", findings())
 
 
 def _changed(now: Layer, before: Layer) -> str:
-    return next(filter(None, (verdicts.changed(f"the `{name}`", now[name], w) for name, w in before.items())), "")
+    return next(filter(None, (verdict.changed(f"the `{name}`", now[name], w) for name, w in before.items())), "")
 
 
 def _wrong_tensor(yours: Any, like: Tensor, what: str) -> str:
@@ -139,12 +140,12 @@ def _wrong_tensor(yours: Any, like: Tensor, what: str) -> str:
 
 
 def _near(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and verdicts.distance(a, b) <= 1e-5
+    return a.shape == b.shape and verdict.distance(a, b) <= 1e-5
 
 
 def _fitting(yours: Tensor, mistakes: Mapping[str, Tensor], expected: Tensor) -> str:
     """Return the first mistake that leads to this tensor; if none does, how far it is from the expected one."""
-    otherwise = f"largest difference {verdicts.distance(yours, expected):.3g}"
+    otherwise = f"largest difference {verdict.distance(yours, expected):.3g}"
     return next((wrong for wrong, leads_to in mistakes.items() if _near(yours, leads_to)), otherwise)
 
 
@@ -155,7 +156,7 @@ def wrong_mask(yours: Any, scores: Tensor, k: float, count: int) -> str:
     """Return what is wrong with the mask of a layer that should keep the `count` largest |scores|, the share k."""
     if isinstance(yours, Tensor) and yours.dtype == torch.int64 and yours.shape == (count,):
         return "these are positions: a mask says True or False for every edge"
-    if wrong := verdicts.wrong_mask(yours, scores, what="scores"):
+    if wrong := verdict.wrong_mask(yours, scores, what="scores"):
         flat = isinstance(yours, Tensor) and yours.dtype == torch.bool and yours.shape == (scores.numel(),)
         return f"{wrong}: .view_as(scores) puts it back into shape" if flat else wrong
     n, kept, size = scores.numel(), int(yours.sum()), scores.abs()
@@ -258,8 +259,8 @@ def _step(layer: Layer, k: float, lr: float, bugs: Collection[str] = ()) -> Step
 
 def _show_step(yours: Any) -> str:
     if not isinstance(yours, (tuple, list)) or len(yours) != 2:
-        return verdicts.show(yours)
-    return f"out {verdicts.show(yours[0])}, new scores {verdicts.show(yours[1])}"
+        return verdict.show(yours)
+    return f"out {verdict.show(yours[0])}, new scores {verdict.show(yours[1])}"
 
 
 def _wrong_step(yours: Any, expected: Step, layer: Layer, k: float, lr: float) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ltcourse import models, storage, verdicts
-from ltcourse.dropout import rate_after_pruning
-from ltcourse.verdicts import Finding, Verdict
+from ltcourse.classroom.checks import verdict
+from ltcourse.classroom.checks.verdict import Finding, Verdict
+from ltcourse.instruments import storage
+from ltcourse.networks import models
+from ltcourse.networks.dropout import rate_after_pruning
 
 LayerSize = tuple[int, int, int, int]
 
@@ -44,10 +46,10 @@ def count_parameters(function: Callable[[list[LayerSize]], int]) -> Verdict:
                 ),
                 "a bias is for each output, not for each input": sum(o * i * k * k // g + i for o, i, k, g in layers),
             }
-            yours = verdicts.ask(function, list(layers))
-            yield verdicts.compare_number(case, "a count", yours, expected, mistakes, ",.0f")
+            yours = verdict.ask(function, list(layers))
+            yield verdict.compare_number(case, "a count", yours, expected, mistakes, ",.0f")
 
-    return verdicts.judge("exercise 1, counting parameters", findings())
+    return verdict.judge("exercise 1, counting parameters", findings())
 
 
 def relative_bytes(function: Callable[[Tensor, int], int]) -> Verdict:
@@ -77,13 +79,13 @@ def relative_bytes(function: Callable[[Tensor, int], int]) -> Verdict:
     def findings() -> Iterator[Finding]:
         for case, keep, bits in cases:
             given = keep.clone()
-            yours = verdicts.ask(function, given, bits)
+            yours = verdict.ask(function, given, bits)
             stored, real = (len(part) if i == 0 else int(part.sum()) for i, part in enumerate(_index(keep, bits)))
             expected, mistakes = _bytes(stored, bits), _byte_mistakes(keep, bits, stored, real)
-            also = verdicts.changed("the mask", given, keep)
-            yield verdicts.compare_number(case, "a count of bytes", yours, expected, mistakes, ",.0f", also)
+            also = verdict.changed("the mask", given, keep)
+            yield verdict.compare_number(case, "a count of bytes", yours, expected, mistakes, ",.0f", also)
 
-    return verdicts.judge("exercise 2, bytes of a relative index", findings())
+    return verdict.judge("exercise 2, bytes of a relative index", findings())
 
 
 def retraining_dropout(function: Callable[[float, int, int], float]) -> Verdict:
@@ -92,7 +94,7 @@ def retraining_dropout(function: Callable[[float, int, int], float]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for rate, kept, total in cases:
-            yours = verdicts.ask(function, rate, kept, total)
+            yours = verdict.ask(function, rate, kept, total)
             share = kept / total
             mistakes = {
                 "the square root is missing: weights grow with the square of the neurons": rate * share,
@@ -105,9 +107,9 @@ def retraining_dropout(function: Callable[[float, int, int], float]) -> Verdict:
             }
             expected = rate_after_pruning(rate, kept, total)
             case = f"rate {rate}, {kept} of {total} weights left"
-            yield verdicts.compare_number(case, "a rate", yours, expected, mistakes, ".4f")
+            yield verdict.compare_number(case, "a rate", yours, expected, mistakes, ".4f")
 
-    return verdicts.judge("exercise 3, dropout for retraining", findings())
+    return verdict.judge("exercise 3, dropout for retraining", findings())
 
 
 def break_even_density(function: Callable[[int, int, int], float]) -> Verdict:
@@ -117,7 +119,7 @@ def break_even_density(function: Callable[[int, int, int], float]) -> Verdict:
     def findings() -> Iterator[Finding]:
         for rows, columns, bits in cases:
             n = rows * columns
-            yours = verdicts.ask(function, rows, columns, bits)
+            yours = verdict.ask(function, rows, columns, bits)
             mistakes = {
                 "the rows are missing: where each begins is a number of 32 bits": 32 / (32 + bits),
                 "the values are missing: CSR stores a value and its column": (n - rows - 1) / n * 32 / bits,
@@ -134,9 +136,9 @@ def break_even_density(function: Callable[[int, int, int], float]) -> Verdict:
             }
             expected = 32 * (n - rows - 1) / ((32 + bits) * n)
             case = f"{rows} × {columns} weights, columns of {bits} bits"
-            yield verdicts.compare_number(case, "a density", yours, expected, mistakes, ".5f")
+            yield verdict.compare_number(case, "a density", yours, expected, mistakes, ".5f")
 
-    return verdicts.judge("exercise 4, where CSR breaks even", findings())
+    return verdict.judge("exercise 4, where CSR breaks even", findings())
 
 
 def _sizes(name: str) -> list[LayerSize]:

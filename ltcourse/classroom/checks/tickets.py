@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ltcourse import masks, verdicts
-from ltcourse.masks import Mask, Weights
-from ltcourse.models import snapshot
-from ltcourse.restarts import State
-from ltcourse.verdicts import Finding, Verdict
+from ltcourse.classroom.checks import verdict
+from ltcourse.classroom.checks.verdict import Finding, Verdict
+from ltcourse.networks import masks
+from ltcourse.networks.masks import Mask, Weights
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria
+from ltcourse.pruning.restarts import State
 
 Train = Callable[[nn.Module, Mask], float]
 Batches = list[tuple[Tensor, Tensor]]
@@ -31,28 +33,28 @@ def imp_round(function: Callable[[nn.Module, State, Mask, float, Train], Mask]) 
     def findings() -> Iterator[Finding]:
         for sizes, share, rate in cases:
             network, initial, mask, train = before_a_round(sizes, share)
-            first, old, received = verdicts.copied(initial), verdicts.copied(mask), list[Mask]()
+            first, old, received = verdict.copied(initial), verdict.copied(mask), list[Mask]()
             right = copy.deepcopy(network)
             train(right, old)
             trained = snapshot(right)
-            expected = masks.magnitude(trained, old, rate)
+            expected = criteria.magnitude(trained, old, rate)
 
             def noted(network: nn.Module, mask: Mask, train: Train = train, received: list[Mask] = received) -> float:
-                received.append(verdicts.copied(mask))
+                received.append(verdict.copied(mask))
                 return train(network, mask)
 
-            yours = verdicts.ask(function, network, initial, mask, rate, noted)
+            yours = verdict.ask(function, network, initial, mask, rate, noted)
             case = f"{' → '.join(map(str, sizes))} neurons, {share:.0%} kept before, rate {rate}"
-            wrong = verdicts.wrong_masks(yours, old)
-            wrong = wrong or verdicts.changed("the mask", mask, old)
+            wrong = verdict.wrong_masks(yours, old)
+            wrong = wrong or verdict.changed("the mask", mask, old)
             wrong = wrong or _wrong_training(received, old, yours) or wrong_choice(yours, old, rate, trained, first)
-            yield Finding(f"{case}: the next mask", verdicts.show(yours), verdicts.show(expected), wrong)
+            yield Finding(f"{case}: the next mask", verdict.show(yours), verdict.show(expected), wrong)
             yield _compare_reset(f"{case}: the network afterwards", network, expected, first, trained)
             yield _compare_initial(f"{case}: the initial weights", initial, first)
-            verdicts.ask(train, network, expected)  # it shows what network and `initial` share
+            verdict.ask(train, network, expected)  # it shows what network and `initial` share
             yield _compare_initial(f"{case}: the initial weights, when the next round has trained", initial, first)
 
-    return verdicts.judge("exercise 1, a round of iterative pruning", findings())
+    return verdict.judge("exercise 1, a round of iterative pruning", findings())
 
 
 def rounds_until(function: Callable[[float, list[int], float], int]) -> Verdict:
@@ -71,21 +73,21 @@ def rounds_until(function: Callable[[float, list[int], float], int]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for density, sizes, rate in cases:
-            yours = verdicts.ask(function, density, list(sizes), rate)
+            yours = verdict.ask(function, density, list(sizes), rate)
             expected = _rounds(density, sizes, rate)
             wrong = _wrong_rounds(yours, expected, density, sizes, rate)
             yield Finding(f"{sizes} weights down to {density:.1%}, rate {rate}", f"{yours}", f"{expected}", wrong)
 
-    return verdicts.judge("exercise 2, how many rounds", findings())
+    return verdict.judge("exercise 2, how many rounds", findings())
 
 
 def train_ticket(function: Callable[[nn.Module, torch.optim.Optimizer, State, Mask, Batches], float]) -> Verdict:
     """Check exercise 3 of lesson 03: (network, optimizer, initial, mask, batches) → the loss of the last step."""
 
     def findings() -> Iterator[Finding]:
-        for name in verdicts.OPTIMIZERS:
+        for name in verdict.OPTIMIZERS:
             network, optimizer, initial, mask, batches = _trained_densely(name)
-            first, kept = verdicts.copied(initial), verdicts.copied(mask)
+            first, kept = verdict.copied(initial), verdict.copied(mask)
             right, losses = _ticket(name)
             for again in (False, True):
                 alive: list[tuple[float, str]] = []
@@ -96,7 +98,7 @@ def train_ticket(function: Callable[[nn.Module, torch.optim.Optimizer, State, Ma
 
                 hook = network.register_forward_pre_hook(look)
                 try:
-                    loss = verdicts.ask(function, network, optimizer, initial, mask, list(batches))
+                    loss = verdict.ask(function, network, optimizer, initial, mask, list(batches))
                 finally:
                     hook.remove()
                 wrong = wrong_parameters(network, first)
@@ -110,7 +112,7 @@ def train_ticket(function: Callable[[nn.Module, torch.optim.Optimizer, State, Ma
                     yield _compare_last_loss(f"{name}: the loss", loss, losses, right, batches)
                     yield _compare_initial(f"{name}: the initial weights", initial, first)
 
-    return verdicts.judge("exercise 3, training a ticket", findings())
+    return verdict.judge("exercise 3, training a ticket", findings())
 
 
 def early_stop(function: Callable[[list[int], list[float]], int]) -> Verdict:
@@ -130,14 +132,14 @@ def early_stop(function: Callable[[list[int], list[float]], int]) -> Verdict:
     def findings() -> Iterator[Finding]:
         for iterations, losses in cases:
             given = list(iterations), list(losses)
-            yours = verdicts.ask(function, *given)
+            yours = verdict.ask(function, *given)
             expected = iterations[min(range(len(losses)), key=losses.__getitem__)]
             wrong = _wrong_stop(yours, expected, iterations, losses)
-            wrong = wrong or verdicts.changed("the lists", given, (iterations, losses))
+            wrong = wrong or verdict.changed("the lists", given, (iterations, losses))
             shown = f"losses {losses} at {iterations}" if len(losses) < 8 else f"a noisy curve of {len(losses)} losses"
             yield Finding(shown, f"{yours}", f"{expected}", wrong)
 
-    return verdicts.judge("exercise 4, the early stop", findings())
+    return verdict.judge("exercise 4, the early stop", findings())
 
 
 def wrong_parameters(network: nn.Module, first: Weights) -> str:
@@ -154,7 +156,7 @@ def wrong_parameters(network: nn.Module, first: Weights) -> str:
 
 
 def _compare_initial(case: str, initial: Weights, first: Weights) -> Finding:
-    if verdicts.same(initial, first):
+    if verdict.same(initial, first):
         return Finding(case, "unchanged", "unchanged")
     wrong = (
         "`initial` has changed, and the next round needs it: the network shares its tensors, or you wrote into them; "
@@ -169,15 +171,15 @@ def _compare_initial(case: str, initial: Weights, first: Weights) -> Finding:
 def before_a_round(sizes: Sequence[int], share: float) -> tuple[nn.Module, State, Mask, Train]:
     """Return a network that holds its initial weights under a mask, all its initial weights, the mask, and training."""
     generator = torch.Generator().manual_seed(4)
-    network = verdicts.small_network(sizes, seed=5)
+    network = verdict.small_network(sizes, seed=5)
     initial = {name: p.detach().clone() for name, p in network.named_parameters()}
     x, y = torch.randn(16, sizes[0], generator=generator), torch.randint(0, sizes[-1], (16,), generator=generator)
-    mask = masks.at_random(seed=1)(initial, masks.dense(network), 1 - share, "layer")
+    mask = criteria.at_random(seed=1)(initial, masks.dense(network), 1 - share, "layer")
 
     def train(network: nn.Module, mask: Mask) -> float:
         masks.apply(network, mask)
         optimizer = torch.optim.SGD(network.parameters(), lr=0.3, momentum=0.9)
-        return [verdicts.step(network, optimizer, mask, x, y) for _ in range(10)][-1]
+        return [verdict.step(network, optimizer, mask, x, y) for _ in range(10)][-1]
 
     masks.apply(network, mask)
     return network, initial, mask, train
@@ -188,9 +190,9 @@ def _wrong_training(received: Sequence[Mask], old: Mask, yours: Mask) -> str:
         return "`train` was never called: a round trains the network before it prunes"
     if len(received) > 1:
         return f"`train` was called {len(received)} times: a round trains once, and the next round begins with training"
-    if verdicts.same(received[0], yours):
+    if verdict.same(received[0], yours):
         return "you pruned before training: train under the mask that you are given, then choose the next one"
-    if not verdicts.same(received[0], old):
+    if not verdict.same(received[0], old):
         return "`train` was not called with the mask that your function was given"
     return ""
 
@@ -212,7 +214,7 @@ def wrong_choice(yours: Mask, old: Mask, rate: float, trained: Weights, first: W
             return "it prunes the share of all layers together: each layer loses its own share"
         name = next(name for name in gone if gone[name] != right[name])
         return f"it prunes {gone[name]} of the {left[name]} remaining weights of {name}, and should prune {right[name]}"
-    if verdicts.same(yours, masks.magnitude(trained, old, rate)):
+    if verdict.same(yours, criteria.magnitude(trained, old, rate)):
         return ""
     magnitude = {name: trained[name].abs() for name in old}
     mistakes = {
@@ -221,7 +223,7 @@ def wrong_choice(yours: Mask, old: Mask, rate: float, trained: Weights, first: W
         "it prunes the most negative weights: magnitude has no sign": trained,
     }
     for wrong, scores in mistakes.items():
-        if verdicts.same(yours, masks.select(scores, old, rate)):
+        if verdict.same(yours, criteria.select(scores, old, rate)):
             return wrong
     gap = max(float(magnitude[n][m & ~yours[n]].max() - magnitude[n][yours[n]].min()) for n, m in old.items())
     return f"it prunes a weight whose trained magnitude is {gap:.3g} larger than one that it keeps"
@@ -234,7 +236,7 @@ def _compare_reset(case: str, network: nn.Module, mask: Mask, first: Weights, tr
         return Finding(case, wrong, expected, wrong)
     now = {name: p.detach() for name, p in network.named_parameters()}
     target = {name: w * mask.get(name, True) for name, w in first.items()}
-    far, worst = verdicts.furthest(now, target)
+    far, worst = verdict.furthest(now, target)
     if far <= 1e-7:
         return Finding(case, "largest difference 0", expected)
 
@@ -242,13 +244,13 @@ def _compare_reset(case: str, network: nn.Module, mask: Mask, first: Weights, tr
         return {name: state[name][m] for name, m in mask.items()}
 
     biases = {name: w for name, w in now.items() if name not in mask}
-    if verdicts.close(survivors(now), survivors(trained)):
+    if verdict.close(survivors(now), survivors(trained)):
         wrong = "not reset: the survivors still have their trained values"
-    elif not verdicts.close(survivors(now), survivors(first)):
+    elif not verdict.close(survivors(now), survivors(first)):
         wrong = "the survivors are not at their initial values: take them from `initial`, and do not draw them anew"
-    elif verdicts.close(biases, trained):
+    elif verdict.close(biases, trained):
         wrong = "the weights were reset, but not the biases: `initial` holds them too"
-    elif not verdicts.close(biases, first):
+    elif not verdict.close(biases, first):
         wrong = "the biases are not at their initial values: only weights are pruned"
     else:
         wrong = "the network was reset without the next mask: pruned weights must be 0"
@@ -273,7 +275,7 @@ def _rounds(density: float, sizes: Sequence[int], rate: float, output: float | N
 
 
 def _wrong_rounds(yours: Any, expected: int, density: float, sizes: Sequence[int], rate: float) -> str:
-    rounds = verdicts.number(yours)
+    rounds = verdict.number(yours)
     if rounds is None:
         return f"the rounds are a number, and this is {type(yours).__name__}"
     if rounds == expected:
@@ -301,9 +303,9 @@ def _wrong_rounds(yours: Any, expected: int, density: float, sizes: Sequence[int
 def _trained_densely(name: str) -> tuple[nn.Module, torch.optim.Optimizer, State, Mask, Batches]:
     """Return a trained network, its optimizer full of memories, the initial weights, a mask, and batches."""
     generator = torch.Generator().manual_seed(2)
-    network = verdicts.small_network((4, 6, 3), seed=2)
+    network = verdict.small_network((4, 6, 3), seed=2)
     initial = {name: p.detach().clone() for name, p in network.named_parameters()}
-    optimizer = verdicts.OPTIMIZERS[name](network.parameters())
+    optimizer = verdict.OPTIMIZERS[name](network.parameters())
     # AdamW does not take this default back, and type(optimizer)(…, **optimizer.defaults) is a right answer
     optimizer.defaults.pop("decoupled_weight_decay", None)
     batches = [
@@ -311,8 +313,8 @@ def _trained_densely(name: str) -> tuple[nn.Module, torch.optim.Optimizer, State
     ]
     everything = masks.dense(network)
     for x, y in batches[1:] + batches[1:]:
-        verdicts.step(network, optimizer, everything, x, y)
-    mask = masks.magnitude(snapshot(network), everything, 0.5)
+        verdict.step(network, optimizer, everything, x, y)
+    mask = criteria.magnitude(snapshot(network), everything, 0.5)
     return network, optimizer, initial, mask, batches[:3]
 
 
@@ -374,7 +376,7 @@ def _compare_ticket(
 ) -> tuple[str, str]:
     """Return what was found, and what is wrong. alive: the largest pruned weight, before each step and at the end."""
     now = snapshot(network)
-    far, worst = verdicts.furthest(now, snapshot(right))
+    far, worst = verdict.furthest(now, snapshot(right))
     # "not …": a NaN is never right
     back = next((i for i, (largest, _) in enumerate(alive) if not largest <= 0), None)
     if back is None and far <= 1e-5:
@@ -390,12 +392,12 @@ def _compare_ticket(
             wrong = "the network was reset without the mask: pruned weights must be 0 before the first step, too"
     if again:
         return found, f"{wrong}: something of the first call is left"
-    fits = (mistake for mistake, how in _MISTAKES if verdicts.close(now, snapshot(_ticket(name, **how)[0])))
+    fits = (mistake for mistake, how in _MISTAKES if verdict.close(now, snapshot(_ticket(name, **how)[0])))
     return found, next(fits, wrong)
 
 
 def _compare_last_loss(case: str, loss: Any, losses: Sequence[float], right: nn.Module, batches: Batches) -> Finding:
-    yours = verdicts.number(loss)
+    yours = verdict.number(loss)
     expected = f"{losses[-1]:.4f}"
     if yours is None:
         return Finding(case, type(loss).__name__, expected, "the loss is a number: return loss.item()")
@@ -416,7 +418,7 @@ def _compare_last_loss(case: str, loss: Any, losses: Sequence[float], right: nn.
 
 
 def _wrong_stop(yours: Any, expected: int, iterations: Sequence[int], losses: Sequence[float]) -> str:
-    found = verdicts.number(yours)
+    found = verdict.number(yours)
     if found is None:
         return f"an iteration is a number, and this is {type(yours).__name__}"
     if found == expected:
@@ -435,4 +437,4 @@ def _wrong_stop(yours: Any, expected: int, iterations: Sequence[int], losses: Se
     otherwise = f"the smallest loss, {smallest}, is at iteration {expected}"
     if found in iterations:
         otherwise = f"the loss at iteration {found:.0f} is {losses[iterations.index(int(found))]}; {otherwise}"
-    return verdicts.fitting(found, mistakes, otherwise)
+    return verdict.fitting(found, mistakes, otherwise)

@@ -10,10 +10,12 @@ from statistics import mean
 import torch
 from torch import nn
 
-from ltcourse import masks, verdicts
-from ltcourse.masks import Mask, Weights
-from ltcourse.restarts import State
-from ltcourse.verdicts import Finding, Verdict
+from ltcourse.classroom.checks import verdict
+from ltcourse.classroom.checks.verdict import Finding, Verdict
+from ltcourse.networks import masks
+from ltcourse.networks.masks import Mask, Weights
+from ltcourse.pruning import criteria
+from ltcourse.pruning.restarts import State
 
 Accuracies = Mapping[tuple[str, str], Sequence[float]]
 
@@ -25,28 +27,28 @@ def transplant(function: Callable[[nn.Module, State, Mask], Mask]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for sizes, theirs, ours in cases:
-            donor = verdicts.small_network((*sizes, theirs), seed=1)
-            network = verdicts.small_network((*sizes, ours), seed=2)
+            donor = verdict.small_network((*sizes, theirs), seed=1)
+            network = verdict.small_network((*sizes, ours), seed=2)
             weights = {name: p.detach().clone() for name, p in donor.named_parameters()}
-            mask = masks.at_random(seed=3)(weights, masks.dense(donor), 0.5, "layer")
+            mask = criteria.at_random(seed=3)(weights, masks.dense(donor), 0.5, "layer")
             before = {name: p.detach().clone() for name, p in network.named_parameters()}
-            first, old = verdicts.copied(weights), verdicts.copied(mask)
+            first, old = verdict.copied(weights), verdict.copied(mask)
             right, target = _transplanted(before, first, old)
-            yours = verdicts.ask(function, network, weights, mask)
+            yours = verdict.ask(function, network, weights, mask)
             case = f"a ticket of {' → '.join(map(str, (*sizes, theirs)))} neurons, in a network of {ours} classes"
-            wrong = verdicts.wrong_masks(yours, masks.prunable(network)) or _wrong_mask(yours, right, old)
-            yield Finding(f"{case}: the mask", verdicts.show(yours), verdicts.show(right), wrong)
+            wrong = verdict.wrong_masks(yours, masks.prunable(network)) or _wrong_mask(yours, right, old)
+            yield Finding(f"{case}: the mask", verdict.show(yours), verdict.show(right), wrong)
             yield _compare_network(f"{case}: the network", network, target, before, first, old)
             with torch.no_grad():  # as training would; it shows what network and ticket share
                 for p in network.parameters():
                     p.add_(1)
             for what, now, was in (("weights", weights, first), ("mask", mask, old)):
-                same = verdicts.same(now, was)
+                same = verdict.same(now, was)
                 wrong = f"the ticket's {what} changed, or change when the network trains: copy the values"
                 yield Finding(f"{case}: the ticket's {what}, afterwards", "unchanged" if same else "changed",
                               "unchanged", "" if same else wrong)  # fmt: skip
 
-    return verdicts.judge("exercise 1, transplant a ticket", findings())
+    return verdict.judge("exercise 1, transplant a ticket", findings())
 
 
 def expected_overlap(function: Callable[[list[int], list[int], list[int]], float]) -> Verdict:
@@ -63,13 +65,13 @@ def expected_overlap(function: Callable[[list[int], list[int], list[int]], float
     def findings() -> Iterator[Finding]:
         for a, b, sizes in cases:
             given = list(a), list(b), list(sizes)
-            yours = verdicts.ask(function, *given)
+            yours = verdict.ask(function, *given)
             expected = sum(x * y / n for x, y, n in zip(a, b, sizes, strict=True))
             case, mistakes = f"masks that keep {a} and {b} of {sizes} weights", _overlap_mistakes(expected, a, b, sizes)
-            also = verdicts.changed("the lists", given, (a, b, sizes))
-            yield verdicts.compare_number(case, "the overlap", yours, expected, mistakes, ".4g", also)
+            also = verdict.changed("the lists", given, (a, b, sizes))
+            yield verdict.compare_number(case, "the overlap", yours, expected, mistakes, ".4g", also)
 
-    return verdicts.judge("exercise 2, the overlap of two random masks", findings())
+    return verdict.judge("exercise 2, the overlap of two random masks", findings())
 
 
 def transferred_share(function: Callable[[Accuracies, Mapping[str, Sequence[float]], str, str], float]) -> Verdict:
@@ -93,15 +95,15 @@ def transferred_share(function: Callable[[Accuracies, Mapping[str, Sequence[floa
     def findings() -> Iterator[Finding]:
         for accuracies, random, source, target in cases:
             given = {pair: list(v) for pair, v in accuracies.items()}, {name: list(v) for name, v in random.items()}
-            yours = verdicts.ask(function, *given, source, target)
+            yours = verdict.ask(function, *given, source, target)
             expected = _share(accuracies, random, source, target)
             mistakes = _share_mistakes(expected, accuracies, random, source, target)
-            also = verdicts.changed("the accuracies", given, (accuracies, random))
+            also = verdict.changed("the accuracies", given, (accuracies, random))
             case = f"from {source} to {target}: {list(accuracies[source, target])}, own {accuracies[target, target]}"
             case = f"{case}, random {random[target]}"
-            yield verdicts.compare_number(case, "the share", yours, expected, mistakes, ".4f", also)
+            yield verdict.compare_number(case, "the share", yours, expected, mistakes, ".4f", also)
 
-    return verdicts.judge("exercise 3, read the matrix", findings())
+    return verdict.judge("exercise 3, read the matrix", findings())
 
 
 # Lesson 05, exercise 1
@@ -152,7 +154,7 @@ def _compare_network(
                 f"{name} now has shape {tuple(now[name].shape)}, and had {tuple(w.shape)}: the network keeps its own"
             )
             return Finding(case, str(tuple(now[name].shape)), str(tuple(w.shape)), wrong)
-    far, worst = verdicts.furthest(now, target)
+    far, worst = verdict.furthest(now, target)
     if far <= 1e-7:
         return Finding(case, "largest difference 0", expected)
     last, bias = _output(mask)
@@ -161,17 +163,17 @@ def _compare_network(
     def mistaken(name: str) -> str:
         if other and name in (last, bias):
             return "the output layer is for other classes: leave it as it was drawn, weights and bias"
-        if verdicts.distance(now[name], before[name]) <= 1e-7:
+        if verdict.distance(now[name], before[name]) <= 1e-7:
             if name in (last, bias):
                 return "the classes are as many as the ticket's: its output layer, bias included, travels, too"
             return f"{name} is still the network's own" + ("" if name in mask else ": biases belong to a ticket, too")
-        if name in mask and verdicts.distance(now[name], weights[name]) <= 1e-7:
+        if name in mask and verdict.distance(now[name], weights[name]) <= 1e-7:
             return f"{name} came without the mask: pruned weights must be 0"
-        if name in mask and verdicts.distance(now[name], before[name] * mask[name]) <= 1e-7:
+        if name in mask and verdict.distance(now[name], before[name] * mask[name]) <= 1e-7:
             return f"{name} has the ticket's mask on the network's own weights: it takes both"
         return f"{name} is not the ticket's"
 
-    first = next(name for name in target if not verdicts.distance(now[name], target[name]) <= 1e-7)
+    first = next(name for name in target if not verdict.distance(now[name], target[name]) <= 1e-7)
     return Finding(case, f"largest difference {far:.2g}, in {worst}", expected, mistaken(first))
 
 

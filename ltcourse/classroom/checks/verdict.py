@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ltcourse import masks
-from ltcourse.masks import Mask, Weights
+from ltcourse.networks import masks
+from ltcourse.networks.masks import Mask, Weights
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "SGD": lambda p: torch.optim.SGD(p, lr=0.1),

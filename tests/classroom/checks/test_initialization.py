@@ -10,7 +10,9 @@ import torch
 from torch import nn
 from verdict_reports import accepted, refused_and_not_stopped
 
-from ltcourse import checks, initializers, signals
+from ltcourse.classroom import checks
+from ltcourse.instruments import signals
+from ltcourse.networks import initializers
 
 # Exercise 1
 

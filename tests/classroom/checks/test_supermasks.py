@@ -11,10 +11,11 @@ import pytest
 import torch
 from verdict_reports import accepted, refused_and_not_stopped
 
-from ltcourse import checks, initializers, masks
-from ltcourse.supermasks import Popup, Subnetwork
+from ltcourse.classroom import checks
+from ltcourse.networks import initializers, masks
+from ltcourse.pruning.supermasks import Popup, Subnetwork
 
-LESSONS = Path(__file__).resolve().parent.parent / "lessons"
+LESSONS = Path(__file__).resolve().parents[3] / "lessons"
 
 
 # Exercise 1

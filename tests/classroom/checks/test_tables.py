@@ -7,7 +7,7 @@ import pytest
 import torch
 from verdict_reports import accepted, refused_and_not_stopped
 
-from ltcourse import checks
+from ltcourse.classroom import checks
 
 # Exercise 1
 

@@ -9,7 +9,9 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import prune
 from verdict_reports import accepted, refused, refused_and_not_stopped
 
-from ltcourse import checks, masks, models
+from ltcourse.classroom import checks
+from ltcourse.networks import masks, models
+from ltcourse.pruning import criteria
 from ltcourse.training import History
 
 # Exercise 1
@@ -24,7 +26,7 @@ def restore(network, initial, mask):
 
 def by_the_library(network, initial, mask, rate, train):
     train(network, mask)
-    new = masks.magnitude({name: p.detach() for name, p in network.named_parameters()}, mask, rate)
+    new = criteria.magnitude({name: p.detach() for name, p in network.named_parameters()}, mask, rate)
     network.load_state_dict(initial)
     masks.apply(network, new)
     return new
@@ -78,7 +80,7 @@ def one_round(choose=None, put_back=restore, *, under=None, times=1):
         for _ in range(times):
             train(network, under(network) if under else mask)
         weights = {name: p.detach() for name, p in network.named_parameters()}
-        new = choose(weights, mask, rate, initial) if choose else masks.magnitude(weights, mask, rate)
+        new = choose(weights, mask, rate, initial) if choose else criteria.magnitude(weights, mask, rate)
         put_back(network, initial, new)
         return new
 
@@ -98,7 +100,7 @@ def share_of_all_by_quantile(weights, mask, rate, initial):
 
 def brings_pruned_back(weights, mask, rate, initial):
     whole = {name: torch.ones_like(m) for name, m in mask.items()}
-    return masks.magnitude(weights, whole, rate)
+    return criteria.magnitude(weights, whole, rate)
 
 
 def keeps_the_rate(weights, mask, rate, initial):
@@ -108,27 +110,27 @@ def keeps_the_rate(weights, mask, rate, initial):
 
 
 def without_sign(weights, mask, rate, initial):
-    return masks.select({name: weights[name] for name in mask}, mask, rate)
+    return criteria.select({name: weights[name] for name in mask}, mask, rate)
 
 
 def the_largest(weights, mask, rate, initial):
-    return masks.select({name: -weights[name].abs() for name in mask}, mask, rate)
+    return criteria.select({name: -weights[name].abs() for name in mask}, mask, rate)
 
 
 def by_lot(weights, mask, rate, initial):
-    return masks.at_random(seed=3)(weights, mask, rate, "layer")
+    return criteria.at_random(seed=3)(weights, mask, rate, "layer")
 
 
 def all_layers_together(weights, mask, rate, initial):
-    return masks.magnitude(weights, mask, rate, "global")
+    return criteria.magnitude(weights, mask, rate, "global")
 
 
 def one_too_many(weights, mask, rate, initial):
-    return masks.magnitude(weights, mask, {name: rate + 1 / int(m.sum()) for name, m in mask.items()})
+    return criteria.magnitude(weights, mask, {name: rate + 1 / int(m.sum()) for name, m in mask.items()})
 
 
 def of_the_initial(weights, mask, rate, initial):
-    return masks.magnitude(initial, mask, rate)
+    return criteria.magnitude(initial, mask, rate)
 
 
 def changes_the_mask(network, initial, mask, rate, train):
@@ -139,14 +141,14 @@ def changes_the_mask(network, initial, mask, rate, train):
 
 
 def prunes_first(network, initial, mask, rate, train):
-    new = masks.magnitude({name: p.detach() for name, p in network.named_parameters()}, mask, rate)
+    new = criteria.magnitude({name: p.detach() for name, p in network.named_parameters()}, mask, rate)
     train(network, new)
     restore(network, initial, new)
     return new
 
 
 def never_trains(network, initial, mask, rate, train):
-    new = masks.magnitude(initial, mask, rate)
+    new = criteria.magnitude(initial, mask, rate)
     restore(network, initial, new)
     return new
 
@@ -308,10 +310,10 @@ def by_pruning_a_network(density, sizes, rate):
     generator = torch.Generator().manual_seed(1)
     weights = {str(i): torch.randn(n, 1, generator=generator) for i, n in enumerate(sizes)}
     mask = {name: torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()}
-    rates = masks.layer_rates(mask, rate)
+    rates = criteria.layer_rates(mask, rate)
     rounds = 0
     while masks.density(mask) > density:
-        mask = masks.magnitude(weights, mask, rates)
+        mask = criteria.magnitude(weights, mask, rates)
         rounds += 1
     return rounds
 

@@ -7,9 +7,11 @@ import pytest
 import torch
 from verdict_reports import accepted, refused, refused_and_not_stopped
 
-from ltcourse import checks, masks, models, tickets
-from ltcourse.models import snapshot
-from ltcourse.tickets import Ticket
+from ltcourse.classroom import checks
+from ltcourse.networks import masks, models
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria, tickets
+from ltcourse.pruning.tickets import Ticket
 
 # Exercise 1
 
@@ -126,7 +128,7 @@ def test_transplant_refuses(answer, evidence):
 
 def test_the_check_of_transplanting_does_what_the_library_does():
     donor, network = (models.create("lenet-300-100", seed=s, classes=c) for s, c in ((1, 10), (2, 4)))
-    mask = masks.at_random(0)(snapshot(donor), masks.dense(donor), 0.5)
+    mask = criteria.at_random(0)(snapshot(donor), masks.dense(donor), 0.5)
     other = models.create("lenet-300-100", seed=2, classes=4)
     ours = by_hand(network, snapshot(donor), mask)
     theirs = tickets.transplant(Ticket(mask, snapshot(donor)), other)

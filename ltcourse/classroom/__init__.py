@@ -1,0 +1,5 @@
+"""Exercises, review questions and the quiz.
+
+`checks` try an answer written as code; `questions` are those of the quiz, read from `bank/`, which `quiz` asks;
+`review` has the three questions at the end of the slides, and `own_words` sets an answer beside a complete one.
+"""

@@ -1,0 +1,381 @@
+"""The check of the first review question: the lottery ticket hypothesis as a test (lesson 08).
+
+An answer that is wrong is set beside the usual misreadings, so that the one that it fits can be named.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from operator import ge, gt, le, lt
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ltcourse.classroom.checks import verdict
+from ltcourse.classroom.checks.digits import digits, judged, reader_of_digits, steps, training_on_digits
+from ltcourse.classroom.checks.verdict import Finding, Verdict
+from ltcourse.display.tables import percent
+from ltcourse.networks import masks
+from ltcourse.networks.masks import Mask
+from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria
+from ltcourse.pruning.restarts import State
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """One training of a network, or of a subnetwork of it.
+
+    mask: name → booleans. initial: the weights that it began from, name → tensor, 0 where they are pruned.
+    iterations: when it was evaluated. validation_loss, test_accuracy (0 to 1): at each of these.
+    Lesson 08, "Question 1".
+    """
+
+    mask: Mask
+    initial: State
+    iterations: tuple[int, ...]
+    validation_loss: tuple[float, ...]
+    test_accuracy: tuple[float, ...]
+
+    @property
+    def early_stop(self) -> int:
+        """The position of the smallest validation loss, the first of equally small ones."""
+        return self.validation_loss.index(min(self.validation_loss))
+
+
+Hypothesis = Callable[[Attempt, list[Attempt], float], bool]
+
+
+def supports(function: Hypothesis) -> Verdict:
+    """Check question 1 of lesson 08: (dense, subnetworks, small) → whether one of them is a winning ticket."""
+
+    def findings() -> Iterator[Finding]:
+        for trials in (_made_trials, _real_trials):
+            for trial in trials():
+                yours = verdict.ask(function, *trial.given())
+                expected = _Reading().says(trial)
+                wrong = ""
+                if (answer := _truth(yours)) is None:
+                    wrong = f"the result is True or False, and this is {type(yours).__name__}"
+                elif answer is not expected:
+                    wrong = _told(trial, expected) + _misread(function)
+                yield Finding(trial.case, f"{yours}"[:80], f"{expected}", wrong)
+
+    return verdict.judge("exercise 1, the hypothesis as a test", findings())
+
+
+def small_lottery(seed: int = 0) -> tuple[Attempt, dict[str, Attempt]]:
+    """Train a small network that reads digits, and subnetworks of it: return the dense one, and the others by name.
+
+    seed: of the weights that are drawn. Its images are averaged to 7 × 7 pixels.
+    Lesson 08, "Question 1".
+    """
+    network = reader_of_digits(seed)
+    initial = snapshot(network)
+    train = training_on_digits()
+    mask = whole = masks.dense(network)
+    for _ in range(6):
+        network.load_state_dict(initial)
+        train(network, mask)
+        mask = criteria.magnitude(masks.prunable(network), mask, 0.2)
+    anew = snapshot(reader_of_digits(seed + 100))
+
+    def attempt(mask: Mask, initial: State, order: int = 0) -> Attempt:
+        begun = {name: w * mask[name] for name, w in initial.items()}
+        network.load_state_dict(begun)
+        return _trained_on_digits(network, mask, begun, order)
+
+    dense = attempt(whole, initial)
+    others = {
+        "ticket": (mask, initial),
+        "re-initialized": (mask, anew),
+        "random": (masks.shuffle(mask, seed), initial),
+    }
+    return dense, {name: attempt(*what) for name, what in others.items()} | {
+        "all weights, in another order of the images": attempt(whole, initial, order=1)
+    }
+
+
+# Question 1: the hypothesis
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A dense network and the subnetworks of it that were tried."""
+
+    case: str
+    dense: Attempt
+    subnetworks: Mapping[str, Attempt]
+    small: float
+
+    def given(self) -> tuple[Attempt, list[Attempt], float]:
+        """Return what the reader's function is asked about: copies, so that nothing of it can change."""
+        return *copy.deepcopy((self.dense, list(self.subnetworks.values()))), self.small
+
+
+def _share(mask: Mask) -> float:
+    return masks.density(mask)
+
+
+def _mean_share(mask: Mask) -> float:
+    return sum(float(m.double().mean()) for m in mask.values()) / len(mask)
+
+
+def _at_stop(attempt: Attempt) -> float:
+    return attempt.test_accuracy[attempt.early_stop]
+
+
+def _stop(attempt: Attempt) -> float:
+    return attempt.iterations[attempt.early_stop]
+
+
+def _late_stop(attempt: Attempt) -> float:
+    return max(
+        i
+        for i, loss in zip(attempt.iterations, attempt.validation_loss, strict=True)
+        if loss == min(attempt.validation_loss)
+    )
+
+
+def _best_iteration(attempt: Attempt) -> float:
+    return attempt.iterations[attempt.test_accuracy.index(max(attempt.test_accuracy))]
+
+
+def _begins_from(attempt: Attempt, dense: Attempt) -> bool:
+    return verdict.close(attempt.initial, {name: w * attempt.mask[name] for name, w in dense.initial.items()})
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A way to read the hypothesis: the right one by default, with a classic mistake on request."""
+
+    size: bool = True
+    start: bool = True
+    time: bool = True
+    accuracy: bool = True
+    share: Callable[[Mask], float] = _share
+    when: Callable[[Attempt], float] = _stop
+    reached: Callable[[Attempt], float] = _at_stop
+    small_enough: Callable[[float, float], bool] = le
+    no_slower: Callable[[float, float], bool] = le
+    no_worse: Callable[[float, float], bool] = ge
+    fixed: float | None = None
+    over: Callable[[list[list[bool]]], bool] = lambda rows: any(map(all, rows))
+
+    def row(self, sub: Attempt, trial: _Trial) -> list[bool]:
+        """Return which of the four conditions the subnetwork fulfills."""
+        small = trial.small if self.fixed is None else self.fixed
+        return [
+            not self.size or self.small_enough(self.share(sub.mask), small),
+            not self.start or _begins_from(sub, trial.dense),
+            not self.time or self.no_slower(self.when(sub), self.when(trial.dense)),
+            not self.accuracy or self.no_worse(self.reached(sub), self.reached(trial.dense)),
+        ]
+
+    def says(self, trial: _Trial) -> bool:
+        """Tell whether the trial supports the hypothesis, read in this way."""
+        return self.over([self.row(sub, trial) for sub in trial.subnetworks.values()])
+
+
+def _no_control(rows: list[list[bool]]) -> bool:
+    """Whether there is a ticket, and no network of another start is as good."""
+    return any(map(all, rows)) and not any(time and good for size, start, time, good in rows if size and not start)
+
+
+_MISREADINGS: dict[str, _Reading] = {
+    "your test lets a subnetwork be slower: j′ ≤ j is a condition": _Reading(time=False),
+    "your test lets a subnetwork be less accurate: a′ ≥ a is a condition": _Reading(accuracy=False),
+    "your test lets a subnetwork be of any size: it must be far smaller": _Reading(size=False),
+    "your test lets it begin from any weights: a ticket begins from the dense network's own, m ⊙ θ₀": _Reading(
+        start=False
+    ),
+    "your test wants it faster: at most as many iterations includes as many": _Reading(no_slower=lt),
+    "your test wants it more accurate: at least the accuracy includes the same": _Reading(no_worse=gt),
+    "your test wants less than `small`: at most includes exactly so many": _Reading(small_enough=lt),
+    "your test has the two sides of a′ ≥ a the other way round": _Reading(no_worse=le),
+    "your test has the two sides of j′ ≤ j the other way round": _Reading(no_slower=ge),
+    "your test takes the mean of the layers' shares: count the weights of all layers together": _Reading(
+        share=_mean_share
+    ),
+    "your test compares the last accuracies: a and a′ are those at the smallest validation loss": _Reading(
+        reached=lambda attempt: attempt.test_accuracy[-1]
+    ),
+    "your test compares the best test accuracies: that chooses on the test set; the validation loss says when": (
+        _Reading(reached=lambda attempt: max(attempt.test_accuracy))
+    ),
+    "your test compares how long the runs went on: j is where the validation loss is smallest": _Reading(
+        when=lambda attempt: attempt.iterations[-1]
+    ),
+    "your test compares positions in the lists: evaluations can be at other iterations": _Reading(
+        when=lambda attempt: attempt.early_stop
+    ),
+    "of equally small losses your test takes the last: the first one counts": _Reading(when=_late_stop),
+    "your test stops at the best test accuracy: that chooses on the test set; the validation loss says when": (
+        _Reading(when=_best_iteration, reached=lambda attempt: max(attempt.test_accuracy))
+    ),
+    "your test asks every subnetwork: there *is* one, the hypothesis says": _Reading(
+        over=lambda rows: all(map(all, rows))
+    ),
+    "your test looks at the first subnetwork only": _Reading(over=lambda rows: bool(rows) and all(rows[0])),
+    "your test looks at the last subnetwork only": _Reading(over=lambda rows: bool(rows) and all(rows[-1])),
+    "your test lets different subnetworks fulfill different conditions: one must fulfill them all": _Reading(
+        over=lambda rows: all(map(any, zip(*rows, strict=True))) and bool(rows)
+    ),
+    "your test wants the controls to fail: that the initial weights matter is another claim": _Reading(
+        over=_no_control
+    ),
+    **{
+        f"your test has a size of its own, {size:.0%}: `small` says what is far smaller": _Reading(fixed=size)
+        for size in (0.1, 0.15, 0.2, 0.25, 0.5)
+    },
+}
+
+
+def _truth(value: Any) -> bool | None:
+    if isinstance(value, (bool, np.bool_)) or (
+        isinstance(value, Tensor) and value.dtype == torch.bool and value.numel() == 1
+    ):
+        return bool(value)
+    return None
+
+
+def _told(trial: _Trial, expected: bool) -> str:
+    """Say what is so in a trial."""
+    for name, sub in trial.subnetworks.items():
+        if all(_Reading().row(sub, trial)):
+            return f"{name}: a winning ticket, since {', '.join(_conditions(sub, trial))}"
+    broken = [
+        f"{name}: no ticket, since "
+        + ", ".join(
+            said for said, holds in zip(_conditions(sub, trial), _Reading().row(sub, trial), strict=True) if not holds
+        )
+        for name, sub in trial.subnetworks.items()
+    ]
+    return "; ".join(broken) or "nothing was tried, so that nothing supports it"
+
+
+def _conditions(sub: Attempt, trial: _Trial) -> list[str]:
+    """Say how it is with each of the four conditions."""
+    begins = "begins" if _begins_from(sub, trial.dense) else "does not begin"
+    return [
+        f"it keeps {percent(masks.density(sub.mask))} of the weights (far smaller: at most {percent(trial.small)})",
+        f"it {begins} from m ⊙ θ₀",
+        f"its smallest validation loss is at iteration {_stop(sub):.0f} (dense: {_stop(trial.dense):.0f})",
+        f"{percent(_at_stop(sub))} are right there (dense: {percent(_at_stop(trial.dense))})",
+    ]
+
+
+def _misread(function: Hypothesis) -> str:
+    """Name the misreading that gives the same answers in all trials that were made up, "" if none does."""
+    trials = list(_made_trials())
+    try:
+        answers = [_truth(function(*trial.given())) for trial in trials]
+    except Exception:  # it will be shown in its turn
+        return ""
+    if len(set(answers)) == 1:
+        return f". Your test says {answers[0]} whatever it is given"
+    fits = (wrong for wrong, reading in _MISREADINGS.items() if [reading.says(trial) for trial in trials] == answers)
+    return next((f". {wrong[:1].upper()}{wrong[1:]}" for wrong in fits), "")
+
+
+_FIRST = {"fc1.weight": (8, 10), "fc2.weight": (4, 5)}  # 80 and 20 weights
+
+
+def _made(
+    kept: tuple[int, int] = (16, 4),
+    stop: int = 200,
+    reached: float = 0.95,
+    *,
+    every: int = 100,
+    evaluations: int = 6,
+    later: float = 0.0,
+    peak: float = 0.0,
+    seed: int = 0,
+    trained: float = 0.0,
+    also: int | None = None,
+) -> Attempt:
+    """Make up a training: its smallest loss at `stop`, its accuracy there, and how it began.
+
+    later, peak: what the accuracy gains after that, for good and for one evaluation. also: an iteration at which the
+    loss is as small. seed, trained: of the weights, and how far they had moved.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    drawn = {name: torch.randn(shape, generator=generator) + trained for name, shape in _FIRST.items()}
+    mask = {}
+    for (name, w), count in zip(drawn.items(), kept, strict=True):
+        mask[name] = masks.keep_largest(torch.rand(w.shape, generator=torch.Generator().manual_seed(1)), count)
+    iterations = tuple(every * i for i in range(1, evaluations + 1))
+    losses = tuple(0.2 if i == also else round(0.2 + abs(i - stop) / 4000, 4) for i in iterations)
+    accuracies = tuple(
+        round(reached - (stop - i) / 10_000 if i <= stop else reached + later + peak * (i == stop + every), 4)
+        for i in iterations
+    )
+    return Attempt(mask, {name: w * mask[name] for name, w in drawn.items()}, iterations, losses, accuracies)
+
+
+def _made_trials() -> Iterator[_Trial]:
+    """Yield trials in which one condition after the other decides."""
+    dense = _made((80, 20), 300, 0.94)
+    small = 0.25
+
+    def trial(case: str, *subnetworks: Attempt, dense: Attempt = dense, small: float = small) -> _Trial:
+        names = ["subnetwork"] if len(subnetworks) == 1 else ["first subnetwork", "second subnetwork"]
+        return _Trial(case, dense, dict(zip(names, subnetworks, strict=False)), small)
+
+    yield trial("a fifth of the weights, faster, more accurate", _made())
+    yield trial("a fifth of the weights, more accurate, but slower", _made(stop=400))
+    yield trial("a fifth of the weights, faster, but 0.1 points less accurate", _made(reached=0.939))
+    yield trial("all weights, in another order of the examples: faster, more accurate", _made((80, 20)))
+    yield trial("a fifth of the weights, drawn anew: faster, more accurate", _made(seed=1))
+    yield trial("a fifth of the weights, as they were after some training: faster, more accurate", _made(trained=0.1))
+    yield trial("as many iterations, more accurate", _made(stop=300))
+    yield trial("faster, the same accuracy", _made(reached=0.94))
+    yield trial("exactly `small`, faster, more accurate", _made((16, 9)))
+    yield trial("0.26 of the weights: 24 of 80 and 2 of 20", _made((24, 2)))
+    yield trial("0.2 of the weights: 10 of 80 and 10 of 20", _made((10, 10)))
+    yield trial("two fifths of the weights, and `small` is 0.5", _made((32, 8)), small=0.5)
+    yield trial("a fifth of the weights, and `small` is 0.125", _made(), small=0.125)
+    yield trial("more accurate at the end, but not at the smallest validation loss", _made(reached=0.93, later=0.03))
+    yield trial(
+        "the dense network is more accurate at its end, but not at its smallest validation loss",
+        _made(),
+        dense=_made((80, 20), 300, 0.94, later=0.03),
+    )
+    yield trial("more accurate for a moment, but not at the smallest validation loss", _made(reached=0.93, peak=0.03))
+    yield trial("faster, though it went on for longer", _made(evaluations=9))
+    yield trial("slower, though it went on for less long", _made(stop=400, evaluations=4))
+    yield trial("faster, and evaluated more often", _made(stop=250, every=50, evaluations=8))
+    yield trial("slower, and evaluated less often", _made(stop=400, every=200))
+    yield trial("its loss is as small once more, later", _made(also=500))
+    yield trial("a first one that is slower, a second one that is not", _made(stop=400), _made())
+    yield trial("a first one that is faster, a second one that is less accurate", _made(), _made(reached=0.9))
+    yield trial("one that is faster, another that is more accurate", _made(reached=0.9), _made(stop=400))
+    yield trial("a ticket, and beside it one of weights drawn anew that is as good", _made(), _made(seed=1))
+    yield trial("no subnetwork was tried")
+
+
+def _real_trials() -> Iterator[_Trial]:
+    """Yield trials that were really trained."""
+    dense, others = _cached_lottery()
+    for name, sub in others.items():
+        yield _Trial(f"really trained on digits: {name}", dense, {name: sub}, small=0.3)
+    yield _Trial("really trained on digits: all of these", dense, others, small=0.3)
+
+
+@cache
+def _cached_lottery() -> tuple[Attempt, dict[str, Attempt]]:
+    return small_lottery()
+
+
+def _trained_on_digits(network: nn.Module, mask: Mask, begun: State, order: int) -> Attempt:
+    _, validation, test = digits()
+    iterations, losses, accuracies = [], [], []
+    for number in steps(network, mask, order):
+        if number % 20 == 0:
+            iterations.append(number)
+            losses.append(judged(network, validation)[0])
+            accuracies.append(judged(network, test)[1])
+    return Attempt(mask, begun, tuple(iterations), tuple(losses), tuple(accuracies))

@@ -1,0 +1,133 @@
+"""How a mask is chosen: which of the weights that are still kept go next.
+
+A criterion is a function of the weights, the mask so far, the rate and the scope; it returns a smaller mask.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from ltcourse.names import choose
+from ltcourse.networks.masks import Mask, Weights, check_share, keep_largest, lot, refuse_nan
+
+Rate = float | Mapping[str, float]
+Criterion = Callable[[Weights, Mask, Rate, str], Mask]
+
+
+def select(scores: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
+    """Prune the share `rate` of the weights that `mask` still keeps: those of the smallest scores.
+
+    rate: share to prune, 0 to 1, one for all layers or one a layer; the count is rounded to the nearest weight.
+    scope: "layer" takes the share from each layer, "global" from all layers together. The result is a subset of `mask`.
+    Raises ValueError for a rate outside 0 to 1, an unknown scope, or a rate per layer with global scope.
+    Source: Frankle & Carbin 2019, Sec. 2 (layer) and Sec. 4 (global).
+    Lesson 01, "Remove".
+    """
+    choose("scope", scope, ("layer", "global"))
+    if scope == "layer":
+        return {name: _prune(scores[name], m, _rate_of(name, rate)) for name, m in mask.items()}
+    if isinstance(rate, Mapping):
+        raise ValueError("global pruning takes one rate: give a number, or use scope='layer' for a rate per layer")
+    pooled = _prune(
+        torch.cat([scores[name].flatten() for name in mask]),
+        torch.cat([m.flatten() for m in mask.values()]),
+        _rate_of("all layers", rate),
+    )
+    parts = pooled.split([m.numel() for m in mask.values()])
+    return {name: part.view_as(m) for (name, m), part in zip(mask.items(), parts, strict=True)}
+
+
+def layer_rates(mask: Mask, rate: float, *, conv: float | None = None, output: float | None = None) -> dict[str, float]:
+    """Return a rate per layer: `rate` for dense layers, `conv` for convolutions, `output` for the last layer.
+
+    Defaults: `conv` is `rate`, `output` is half of `rate`, as in the paper.
+    Source: Frankle & Carbin 2019, Fig. 2 and Sec. 2.
+    Lesson 01, "Repeat".
+    """
+    rates = {name: rate if m.dim() == 2 or conv is None else conv for name, m in mask.items()}
+    rates[list(mask)[-1]] = rate / 2 if output is None else output
+    return rates
+
+
+def magnitude(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
+    """Prune the weights of the smallest absolute value.
+
+    Source: Han et al. 2015, Sec. 3; Frankle & Carbin 2019, Sec. 1.
+    Lesson 01, "Remove".
+    """
+    return select({name: weights[name].abs() for name in mask}, mask, rate, scope)
+
+
+def at_random(seed: int) -> Criterion:
+    """Return the criterion that prunes at random: the control for every other one.
+
+    Lesson 01, "What breaks".
+    """
+
+    def by_chance(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
+        generator = lot(seed)
+        scores = {name: torch.rand(m.shape, generator=generator).to(m.device) for name, m in mask.items()}
+        return select(scores, mask, rate, scope)
+
+    return by_chance
+
+
+def threshold(quality: float | Mapping[str, float]) -> Criterion:
+    """Return Han's criterion: prune what is smaller than quality × the standard deviation of the layer's weights.
+
+    quality: 0 or more, one for all layers or one a layer. The deviation is that of the weights still kept. The
+    criterion sets its own rate and ignores the one it is given; the scope is always the layer.
+    Raises ValueError for a negative quality.
+    Source: Han et al. 2015, Sec. 4.
+    Lesson 01, "Remove".
+    """
+    for q in quality.values() if isinstance(quality, Mapping) else (quality,):
+        if not q >= 0:
+            raise ValueError(f"quality {q} is negative: a threshold is quality × standard deviation, so 0 or more")
+
+    def below(weights: Weights, mask: Mask, rate: Rate = 0.0, scope: str = "layer") -> Mask:
+        pruned = {}
+        for name, m in mask.items():
+            q = quality[choose("layer in the qualities", name, quality)] if isinstance(quality, Mapping) else quality
+            refuse_nan(weights[name])
+            magnitudes, survivors = weights[name].abs().double(), weights[name][m]
+            cut = q * _std(survivors) if survivors.numel() > 1 else 0.0
+            pruned[name] = m & (magnitudes >= cut)
+        return pruned
+
+    return below
+
+
+def quality_for(weights: Tensor, share: float) -> float:
+    """Return the quality at which Han's threshold keeps `share` of the weights: |w| at that quantile / std(w).
+
+    weights: any shape. share: 0 to 1.
+    The paper prints no quality parameters, so they are calibrated by the density that they reach.
+    Source: Han et al. 2015, Sec. 4.
+    Lesson 01, "Remove".
+    """
+    magnitudes = weights.abs().double().flatten()
+    keep = keep_largest(magnitudes, round(check_share(share, "share") * weights.numel()))
+    smallest_kept = magnitudes[keep].min() if keep.any() else 2 * magnitudes.max()
+    largest_pruned = magnitudes[~keep].max() if not keep.all() else 0.0
+    return float((smallest_kept + largest_pruned) / 2 / _std(weights))
+
+
+def _std(weights: Tensor) -> float:
+    """The standard deviation in double precision, so that a threshold made from it cuts where it was meant to."""
+    return float(weights.flatten().double().std())
+
+
+def _rate_of(name: str, rate: Rate) -> float:
+    if isinstance(rate, Mapping):
+        rate = rate[choose("layer in the rates", name, rate)]
+    return check_share(rate)
+
+
+def _prune(scores: Tensor, mask: Tensor, rate: float) -> Tensor:
+    """Keep the largest of the scores that `mask` keeps, less the share `rate` of them."""
+    survivors = scores[mask]
+    keep = torch.zeros_like(mask)
+    keep[mask] = keep_largest(survivors, survivors.numel() - round(rate * survivors.numel()))
+    return keep
