@@ -72,7 +72,7 @@ def rooms():
 
 
 def order():
-    """Every module from the top of the house to the bottom; a room's `__init__`, which offers its names, comes first."""
+    """Every module from the top of the house to the bottom; a room's `__init__`, which offers names, comes first."""
     for room, modules in rooms().items():
         yield room
         for module in modules:
@@ -144,7 +144,7 @@ def test_a_room_says_what_lives_there(room):
 
 
 def test_the_tests_mirror_the_rooms():
-    """A folder of tests is a room, or `lessons`; a file in it is named after a module, or after what many modules do."""
+    """A folder of tests is a room, or `lessons`."""
     folders = {path.parent.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").glob("*/**/test_*.py")}
     assert folders <= rooms().keys() | {"lessons"}
 

@@ -15,9 +15,6 @@ from ltcourse.networks import masks
 from ltcourse.networks.initializers import initialize, xavier_normal
 from ltcourse.networks.masks import Mask
 
-# A small real problem: digits of 7 × 7 pixels
-
-
 SIZES = (49, 200, 10)
 
 
@@ -54,6 +51,8 @@ def steps(network: nn.Module, mask: Mask, order: int = 0) -> Iterator[int]:
 
 
 def training_on_digits() -> Train:
+    """Return a function that trains a network under a mask, and returns its loss on the validation images."""
+
     def train(network: nn.Module, mask: Mask) -> float:
         for _ in steps(network, mask):
             pass
