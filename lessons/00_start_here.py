@@ -133,7 +133,7 @@ Table(
     ["budget", "iterations, dense", "pruning rounds", "iterations a round", "seeds"],
     [
         [at, f"{s.recipe.iterations:,}", s.rounds, f"{s.retrain.iterations:,}", len(s.seeds)]
-        for at in experiments.BUDGETS
+        for at in experiments.get("han-lenet-300-100").budgets
         for s in [experiments.settings("han-lenet-300-100", at)]
     ],
 )

@@ -14,7 +14,7 @@ from ltcourse.restarts import to_step
 from ltcourse.tickets import overlap
 from ltcourse.training import Recipe, train
 from ltcourse.transfer import Task, Transfer, find_and_transplant, fitted, method
-from ltcourse.trials import BUDGETS, row_of, rows
+from ltcourse.trials import row_of, rows
 
 LENET = "lenet-300-100"
 RECIPE = Recipe(iterations=6, evaluate_every=2)
@@ -227,8 +227,7 @@ def test_colors_cannot_be_made_gray():
 # Settings
 
 
-@pytest.mark.parametrize("at", BUDGETS)
-@pytest.mark.parametrize("experiment", [e.name for e in transfer.EXPERIMENTS])
+@pytest.mark.parametrize(("experiment", "at"), [(e.name, at) for e in transfer.EXPERIMENTS for at in e.budgets])
 def test_tasks_rounds_and_targets_are_there(experiment, at):
     chosen = experiments.settings(experiment, at)
     names = [task.name for task in chosen.tasks]
