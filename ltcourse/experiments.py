@@ -21,8 +21,10 @@ from ltcourse import (
     hidden_imagenet,
     imagenet,
     instability,
+    lengths,
     lottery,
     process,
+    rewinds,
     transfer,
     trials,
 )  # fmt: skip
@@ -32,7 +34,19 @@ from ltcourse.trials import BUDGETS, Experiment, Settings
 
 EXPERIMENTS: dict[str, Experiment] = {
     e.name: e
-    for module in (han, compression, imagenet, lottery, instability, transfer, beginnings, hidden, hidden_imagenet)
+    for module in (
+        han,
+        compression,
+        imagenet,
+        lottery,
+        rewinds,
+        lengths,
+        instability,
+        transfer,
+        beginnings,
+        hidden,
+        hidden_imagenet,
+    )
     for e in module.EXPERIMENTS
 }
 

@@ -222,6 +222,15 @@ _SHORT = _SGD.but(iterations=1_000, batch=64, evaluate_every=200)
 # at half the resolution a dense network is near its end after 8,000 iterations, and tickets at iteration 0 fail
 _NIGHT = _SHORT.but(iterations=8_000, evaluate_every=400, precision="bfloat16", augment="crop-flip")
 
+RESNET = _resnet(
+    "lottery-resnet",
+    "Does a residual network hold tickets at iteration 0, or later?",
+    _SHORT,
+    _NIGHT,
+    _SGD,
+    rewinds=True,
+)
+
 EXPERIMENTS = (
     Experiment(
         name="lottery-lenet-300-100",
@@ -242,14 +251,7 @@ EXPERIMENTS = (
     _conv("conv-2", 2e-4, 20_000, 0.1),
     _conv("conv-4", 3e-4, 25_000, 0.1),
     _conv("conv-6", 3e-4, 30_000, 0.15),
-    _resnet(
-        "lottery-resnet",
-        "Does a residual network hold tickets at iteration 0, or later?",
-        _SHORT,
-        _NIGHT,
-        _SGD,
-        rewinds=True,
-    ),
+    RESNET,
     _resnet(
         "lottery-resnet-warm",
         "Does a lower learning rate, with a warm-up, bring the tickets at iteration 0 back?",
@@ -257,6 +259,14 @@ EXPERIMENTS = (
         _SHORT.but(lr=0.03, warmup=200),
         _NIGHT.but(lr=0.03, warmup=1_600),
         _SGD.but(lr=0.03, warmup=10_000),
+        rewinds=False,
+    ),
+    _resnet(
+        "lottery-resnet-low",
+        "Does a learning rate ten times lower bring the tickets at iteration 0 back?",
+        _SHORT.but(lr=0.01),
+        _NIGHT.but(lr=0.01),
+        _SGD.but(lr=0.01),
         rewinds=False,
     ),
 )

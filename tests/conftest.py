@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from ltcourse import beginnings, data, han, hidden, instability, lottery, pruning, transfer
+from ltcourse import beginnings, data, han, hidden, instability, lottery, pruning, rewinds, transfer
 from ltcourse.data import Split
 from ltcourse.models import snapshot
 from ltcourse.training import train
@@ -54,6 +54,6 @@ def small_trials(monkeypatch, tiny):
 
     for module in (beginnings, han, hidden, instability, lottery, pruning, transfer):
         monkeypatch.setattr(module, "train", spy)
-    for module in (beginnings, han, hidden, instability, lottery, transfer):
+    for module in (beginnings, han, hidden, instability, lottery, rewinds, transfer):
         monkeypatch.setattr(module, "load", lambda name, device: tiny)
     return trainings

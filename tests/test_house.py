@@ -29,7 +29,7 @@ HOUSE = """
     runs
     cluster
     experiments
-    compression han lottery instability transfer beginnings hidden hidden_imagenet imagenet
+    compression han rewinds lengths lottery instability transfer beginnings hidden hidden_imagenet imagenet
     trials
     journal
     checks review_checks ticket_checks table_checks transfer_checks initialization_checks supermask_checks verdicts

@@ -13,8 +13,10 @@ from ltcourse.han import Pruning
 from ltcourse.hidden import Hidden
 from ltcourse.instability import Instability
 from ltcourse.journal import Journal
+from ltcourse.lengths import Lengths
 from ltcourse.lottery import Lottery
 from ltcourse.pruning import Round
+from ltcourse.rewinds import Rewinds
 from ltcourse.training import History, Recipe
 from ltcourse.trials import Experiment, Settings, describe, row_of, small_data
 
@@ -47,6 +49,16 @@ KINDS = {  # each kind of trial: its function, its settings, and the whole train
         Lottery(
             **COMMON, rounds=3, redrawn=(2, 3), shuffled=(1, 3), one_shot=(2, 3), continued=(1, 3), rewind=3, points=3
         ),
+        1,
+    ),
+    "rewinds": (
+        trial_of("lottery-resnet-rewinds"),
+        Rewinds(network="resnet-8", data="tiny", recipe=SGD, rewinds=(1, 2), rounds=2, rate=0.5, points=3),
+        1,
+    ),
+    "lengths": (
+        trial_of("lottery-length"),
+        Lengths(network="resnet-8", data="tiny", recipe=SGD, lengths=(2, 4), rewind=0.5),
         1,
     ),
     "residual": (
