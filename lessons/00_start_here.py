@@ -136,7 +136,7 @@ Table(
     ["budget", "iterations, dense", "pruning rounds", "iterations a round", "seeds"],
     [
         [at, f"{s.recipe.iterations:,}", s.rounds, f"{s.retrain.iterations:,}", len(s.seeds)]
-        for at in catalog.BUDGETS
+        for at in catalog.get("han-lenet-300-100").budgets
         for s in [catalog.settings("han-lenet-300-100", at)]
     ],
 )

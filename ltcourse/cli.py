@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=slides)
     command = commands.add_parser("rehearse", help="run a lesson and compare each cell with the lecture's plan")
     command.add_argument("lesson", metavar="LESSON", help="such as 03")
-    command.add_argument("--budget", help="smoke, class, desk or paper (default: LTCOURSE_BUDGET, else class)")
+    command.add_argument("--budget", help="smoke, class, desk, night or paper (default: LTCOURSE_BUDGET, else class)")
     command.add_argument("--minutes", type=_count, default=45, help="of the lecture (default: 45)")
     command.set_defaults(run=rehearse)
     command = commands.add_parser("data", help="fetch data sets, or verify the embedded ones")
@@ -186,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=doctor)
     command = commands.add_parser("record", help="run an experiment and write its record; a stopped run goes on")
     command.add_argument("name", help="the experiment")
-    command.add_argument("--budget", help="smoke, class, desk or paper (default: LTCOURSE_BUDGET, else class)")
+    command.add_argument("--budget", help="smoke, class, desk, night or paper (default: LTCOURSE_BUDGET, else class)")
     command.add_argument(
         "--trials", type=_count, help="how many, from the first seed on (default: all of the settings)"
     )

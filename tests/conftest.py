@@ -7,7 +7,7 @@ import torch
 
 from ltcourse import data
 from ltcourse.data import Split
-from ltcourse.experiments import han, initialization, instability, lottery, supermask_search, transfer
+from ltcourse.experiments import han, initialization, instability, lottery, rewinds, supermask_search, transfer
 from ltcourse.networks.models import snapshot
 from ltcourse.pruning import loop
 from ltcourse.training import train
@@ -56,6 +56,6 @@ def small_trials(monkeypatch, tiny):
 
     for module in (initialization, han, supermask_search, instability, lottery, loop, transfer):
         monkeypatch.setattr(module, "train", spy)
-    for module in (initialization, han, supermask_search, instability, lottery, transfer):
+    for module in (initialization, han, supermask_search, instability, lottery, rewinds, transfer):
         monkeypatch.setattr(module, "load", lambda name, device: tiny)
     return trainings

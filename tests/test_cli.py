@@ -97,7 +97,7 @@ def test_a_place_that_cannot_be_written_to_is_one_sentence(capsys, tmp_path):
 def test_record_refuses_what_it_does_not_know(capsys):
     text = refused(capsys, "record", "han-lenet5", "--budget", "smoke")
     assert "unknown experiment 'han-lenet5' (did you mean 'han-lenet-5'?): choose one of" in text
-    assert "unknown budget 'tiny': choose one of smoke, class, desk, paper" in refused(
+    assert "unknown budget 'tiny': choose one of smoke, class, desk, night, paper" in refused(
         capsys, "record", "han-lenet-5", "--budget", "tiny"
     )
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from ltcourse.data.sets import Dataset
 from ltcourse.names import choose
 
-PAD = 4  # pixels that an image may move by, at most; Ramanujan et al. 2020, Sec. 4
+PAD = 4  # pixels that an image of 32 × 32 may move by, at most; Ramanujan et al. 2020, Sec. 4
 AHEAD = 100  # batches whose changes are drawn at once
 AUGMENTATIONS = ("crop-flip",)
 Change = Callable[[Tensor], Tensor]
@@ -26,7 +26,8 @@ def changes(name: str | None, data: Dataset, seed: int, skip: tuple[int, int] = 
     choose("augmentation", name, AUGMENTATIONS)
     generator = torch.Generator().manual_seed(0xC20F_0000 + seed)  # not the stream that orders the examples
     black = torch.tensor([-m / s for m, s in zip(data.mean, data.std, strict=True)], device=data.train.x.device)
-    places = 2 * PAD + 1
+    pad = data.shape[1] * PAD // 32  # as large a part of smaller images
+    places = 2 * pad + 1
 
     def draw(n: int) -> Tensor:
         return torch.randint(0, 2 * places * places, (n,), generator=generator)
@@ -42,23 +43,24 @@ def changes(name: str | None, data: Dataset, seed: int, skip: tuple[int, int] = 
             ahead = torch.cat((ahead, draw(AHEAD * len(images)).to(black.device)))
         drawn, ahead = ahead[: len(images)], ahead[len(images) :]
         corner, mirrored = drawn // 2, drawn % 2 == 1
-        return crop_and_flip(images, corner // places, corner % places, mirrored, black)
+        return crop_and_flip(images, corner // places, corner % places, mirrored, black, pad)
 
     return change
 
 
-def crop_and_flip(images: Tensor, top: Tensor, left: Tensor, mirrored: Tensor, fill: Tensor) -> Tensor:
+def crop_and_flip(images: Tensor, top: Tensor, left: Tensor, mirrored: Tensor, fill: Tensor, pad: int = PAD) -> Tensor:
     """Cut each image out of itself with a margin around it, and mirror some: the usual augmentation of CIFAR-10.
 
-    images: (n, c, h, w). top, left: (n,) rows and columns, 0 to 2 · PAD, at which the cut begins; PAD leaves the image
-    where it is. mirrored: (n,) booleans. fill: (c,) values of the margin. The result is in channels-last order.
+    images: (n, c, h, w). top, left: (n,) rows and columns, 0 to 2 · pad, at which the cut begins; pad leaves the image
+    where it is. mirrored: (n,) booleans. fill: (c,) values of the margin. pad: pixels of it. The result is in
+    channels-last order.
     All images are cut by one index: no loop over them, as a loader would have.
     Source: He et al. 2016, Sec. 4.2.
     Lesson 07, "Conv-2 to Conv-8".
     """
     n, channels, height, width = images.shape
-    margin = fill.expand(n, height + 2 * PAD, width + 2 * PAD, channels).clone()
-    margin[:, PAD:-PAD, PAD:-PAD] = images.permute(0, 2, 3, 1)
+    margin = fill.expand(n, height + 2 * pad, width + 2 * pad, channels).clone()
+    margin[:, pad : pad + height, pad : pad + width] = images.permute(0, 2, 3, 1)
     rows = top[:, None] + torch.arange(height, device=images.device)
     columns = torch.arange(width, device=images.device).expand(n, width)
     columns = left[:, None] + torch.where(mirrored[:, None], width - 1 - columns, columns)

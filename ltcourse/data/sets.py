@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from ltcourse.data import sources, streams
 from ltcourse.data.formats import Bytes
@@ -21,7 +22,8 @@ from ltcourse.names import choose
 
 __all__ = ["NAMES", "Check", "DataError", "Dataset", "Split", "Stream", "load", "obtain", "verify"]
 
-NAMES: tuple[str, ...] = ("mnist", "fashion-mnist", "cifar-10", "fashion-mnist-mini", "cifar-10-mini")
+HALVES = {"cifar-10-half": "cifar-10", "cifar-10-half-mini": "cifar-10-mini"}  # half the side, averaged from
+NAMES: tuple[str, ...] = ("mnist", "fashion-mnist", "cifar-10", "fashion-mnist-mini", "cifar-10-mini", *HALVES)
 VALIDATION = 5_000  # training examples held out; Frankle & Carbin 2019, Sec. 2
 VALIDATION_SEED = 1803  # never changes: records made with another split cannot be compared
 
@@ -133,7 +135,7 @@ def obtain(name: str, folder: Path | None = None) -> None:
 
     Lesson 00, "The data".
     """
-    sources.contents(_known(name), folder)
+    sources.contents(HALVES.get(_known(name), name), folder)
 
 
 @overload
@@ -162,7 +164,8 @@ def load(
 
     x: (n, c, h, w) float32. One-channel sets: pixel/255/std, so that black is exactly 0. CIFAR-10:
     (pixel/255 - mean)/std for each channel. Validation: 5,000 training examples held out by a fixed seed (of
-    a mini set, a tenth), in the order of the files, as the rest. folder: where files are looked for first and
+    a mini set, a tenth), in the order of the files, as the rest. "cifar-10-half": each 2 × 2 pixels averaged, which
+    leaves 16 × 16; a small processor trains on it to the end. folder: where files are looked for first and
     downloads are kept; by default that of the environment variable LTCOURSE_DATA, else the repository's
     data/. download: whether missing files may be fetched. Every file is verified before it is used.
     "imagenet" does not fit in memory, and comes as a `Stream`, of the images in folders under root (`streams`).
@@ -172,7 +175,10 @@ def load(
     """
     if name == "imagenet":
         return streams.load(root)
-    form = FORMS[_known(name)]
+    if (whole := HALVES.get(_known(name))) is not None:
+        full = load(whole, device=device, folder=folder, download=download)
+        return replace(full.each(lambda part: Split(avg_pool2d(part.x, 2), part.y)), name=name)
+    form = FORMS[name]
     (x, y), (x_test, y_test) = sources.arrays(name, sources.contents(name, folder, download))
     kept, held_out = split(len(y), min(VALIDATION, len(y) // 10))
 

@@ -11,7 +11,9 @@ from ltcourse.experiments import (
     han_imagenet,
     initialization,
     instability,
+    lengths,
     lottery,
+    rewinds,
     supermask_imagenet,
     supermask_search,
     transfer,
@@ -24,6 +26,8 @@ _FAMILIES = (
     han_cifar,
     han_imagenet,
     lottery,
+    rewinds,
+    lengths,
     instability,
     transfer,
     initialization,
@@ -51,9 +55,13 @@ def get(name: str) -> Experiment:
 def settings(name: str, at: str | None = None) -> Any:
     """Return the settings of an experiment at a budget (by default `budget()`).
 
+    Raises ValueError, with the budgets that it has, where it has no settings at this one.
     Lesson 00, "Four budgets".
     """
-    return get(name).budgets[budget(at)]
+    at, there = budget(at), get(name).budgets
+    if at not in there:
+        raise ValueError(f"{name} has no settings at the {at} budget: choose one of {', '.join(there)}")
+    return there[at]
 
 
 def live(iterations: int) -> int:

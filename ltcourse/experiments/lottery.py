@@ -180,12 +180,12 @@ def _conv(network: str, lr: float, iterations: int, conv_rate: float) -> Experim
     )
 
 
-def _resnet(name: str, question: str, desk: Recipe, paper: Recipe, *, rewinds: bool) -> Experiment:
+def _resnet(name: str, question: str, desk: Recipe, night: Recipe, paper: Recipe, *, rewinds: bool) -> Experiment:
     """Return an experiment on residual networks, pruned globally: a small one, and at the paper budget the paper's.
 
     The paper prunes its convolutions globally; here the output layer and the shortcuts' convolutions are pruned, too.
 
-    rewinds: whether it also searches by rewinding.
+    rewinds: whether it also searches by rewinding, and then has random masks as well.
     """
 
     def at(data: str, recipe: Recipe, rounds: int, rate: float, rewind: int, **plan: Any) -> Lottery:
@@ -195,7 +195,9 @@ def _resnet(name: str, question: str, desk: Recipe, paper: Recipe, *, rewinds: b
 
     tiny = desk.but(iterations=4, evaluate_every=2, batch=8, warmup=min(desk.warmup, 2))
     short = desk.but(iterations=80, evaluate_every=20, warmup=min(desk.warmup, 40))
-    few, many, small, large = (0, 1), tuple(range(5)), "resnet-8", "resnet-20"
+    few, some, many, small, large = (0, 1), tuple(range(4)), tuple(range(5)), "resnet-8", "resnet-20"
+    each = tuple(range(1, 6))
+    beside = {"redrawn": each, "shuffled": each if rewinds else ()}
     return Experiment(
         name=name,
         question=question,
@@ -204,6 +206,7 @@ def _resnet(name: str, question: str, desk: Recipe, paper: Recipe, *, rewinds: b
             "smoke": at("cifar-10-mini", tiny, 2, 0.5, 2, network=small, redrawn=(2,)),
             "class": at("cifar-10-mini", short, 2, 0.64, 16, network=small, redrawn=(2,), seeds=few),
             "desk": at("cifar-10", desk, 3, 0.5, 100, network=small, redrawn=(2, 3), seeds=few),
+            "night": at("cifar-10-half", night, 5, 0.5, 400, network=small, seeds=some, **beside),
             "paper": at("cifar-10", paper, 16, 0.2, 1_000, network=large, redrawn=(6, 11, 16), seeds=many),
         },
         trial=find_tickets,
@@ -216,6 +219,17 @@ _SGD = Recipe(
     iterations=30_000, batch=128, optimizer="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine", evaluate_every=500
 )
 _SHORT = _SGD.but(iterations=1_000, batch=64, evaluate_every=200)
+# at half the resolution a dense network is near its end after 8,000 iterations, and tickets at iteration 0 fail
+_NIGHT = _SHORT.but(iterations=8_000, evaluate_every=400, precision="bfloat16", augment="crop-flip")
+
+RESNET = _resnet(
+    "lottery-resnet",
+    "Does a residual network hold tickets at iteration 0, or later?",
+    _SHORT,
+    _NIGHT,
+    _SGD,
+    rewinds=True,
+)
 
 EXPERIMENTS = (
     Experiment(
@@ -237,19 +251,22 @@ EXPERIMENTS = (
     _conv("conv-2", 2e-4, 20_000, 0.1),
     _conv("conv-4", 3e-4, 25_000, 0.1),
     _conv("conv-6", 3e-4, 30_000, 0.15),
-    _resnet(
-        "lottery-resnet",
-        "Does a residual network hold tickets at iteration 0, or later?",
-        _SHORT,
-        _SGD,
-        rewinds=True,
-    ),
+    RESNET,
     _resnet(
         "lottery-resnet-warm",
         "Does a lower learning rate, with a warm-up, bring the tickets at iteration 0 back?",
         # a fifth and a third of the run: the cosine has halved the rate by half of it, warm or not
         _SHORT.but(lr=0.03, warmup=200),
+        _NIGHT.but(lr=0.03, warmup=1_600),
         _SGD.but(lr=0.03, warmup=10_000),
+        rewinds=False,
+    ),
+    _resnet(
+        "lottery-resnet-low",
+        "Does a learning rate ten times lower bring the tickets at iteration 0 back?",
+        _SHORT.but(lr=0.01),
+        _NIGHT.but(lr=0.01),
+        _SGD.but(lr=0.01),
         rewinds=False,
     ),
 )

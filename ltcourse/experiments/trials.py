@@ -12,7 +12,7 @@ from ltcourse.networks import masks
 from ltcourse.pruning import Round
 from ltcourse.training import Recipe
 
-BUDGETS = ("smoke", "class", "desk", "paper")
+BUDGETS = ("smoke", "class", "desk", "night", "paper")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,9 @@ Run = Callable[[Any, int, str, Journal], Iterator[Row]]
 class Experiment:
     """One experiment of the course.
 
-    question: one sentence. lesson: where it is taught. budgets: the settings at each of `BUDGETS`. trial: maps
-    settings, a seed, a device and the journal of what is done already to the rows that are still to come.
+    question: one sentence. lesson: where it is taught. budgets: the settings at each of
+    `BUDGETS` that it has. trial: maps settings, a seed, a device and the journal of what is done already to the rows
+    that are still to come.
     Lesson 00, "Four budgets".
     """
 

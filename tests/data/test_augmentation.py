@@ -10,23 +10,25 @@ from torchvision.transforms import functional
 from ltcourse.data import Split
 from ltcourse.data.augmentation import AHEAD, AUGMENTATIONS, PAD, changes, crop_and_flip
 
-PLACES = range(2 * PAD + 1)
+REACH = 3  # of images of 28 × 28
+PLACES = range(2 * REACH + 1)
 
 
 def randn(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def by_torchvision(image, top, left, mirrored, fill):
+def by_torchvision(image, top, left, mirrored, fill, pad=PAD):
     """One image at a time: a margin of one value a channel, a crop, a flip."""
-    padded = torch.cat([functional.pad(c[None], [PAD], fill=float(v)) for c, v in zip(image, fill, strict=True)])
+    padded = torch.cat([functional.pad(c[None], [pad], fill=float(v)) for c, v in zip(image, fill, strict=True)])
     cut = functional.crop(padded, top, left, *image.shape[1:])
     return functional.hflip(cut) if mirrored else cut
 
 
-def every_place():
-    """(top, left, mirrored) of all 162 changes that there are."""
-    grid = torch.cartesian_prod(torch.tensor(PLACES), torch.tensor(PLACES), torch.tensor([0, 1]))
+def every_place(pad):
+    """(top, left, mirrored) of all changes that there are: 162 of images of 32 × 32."""
+    places = torch.arange(2 * pad + 1)
+    grid = torch.cartesian_prod(places, places, torch.tensor([0, 1]))
     return grid[:, 0], grid[:, 1], grid[:, 2].bool()
 
 
@@ -39,14 +41,15 @@ def of(data, **splits):
 
 @pytest.mark.parametrize("shape", [(3, 6, 5), (1, 5, 9), (2, 1, 1), (3, 8, 8)])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_every_change_is_the_crop_and_the_flip_of_torchvision(shape, layout):
-    places = every_place()
+@pytest.mark.parametrize("pad", [PAD, 2, 0])
+def test_every_change_is_the_crop_and_the_flip_of_torchvision(shape, layout, pad):
+    places = every_place(pad)
     images = randn(len(places[0]), *shape).contiguous(memory_format=layout)
     fill = torch.tensor([-1.5, 0.25, 7.0])[: shape[0]]
     before = images.clone()
-    cut = crop_and_flip(images, *places, fill)
+    cut = crop_and_flip(images, *places, fill, pad)
     expected = [
-        by_torchvision(image, int(top), int(left), bool(mirrored), fill)
+        by_torchvision(image, int(top), int(left), bool(mirrored), fill, pad)
         for image, top, left, mirrored in zip(images, *places, strict=True)
     ]
     assert torch.equal(cut, torch.stack(expected))
@@ -92,17 +95,17 @@ def told(images):
         at, right = int(image[middle, middle]) - 1, int(image[middle, middle + 1]) - 1
         row, column = divmod(at, side)
         mirrored = right < at
-        left = column - (side - 1 - middle if mirrored else middle) + PAD
-        found.append((row - middle + PAD, left, mirrored))
+        left = column - (side - 1 - middle if mirrored else middle) + REACH
+        found.append((row - middle + REACH, left, mirrored))
     return found
 
 
 def test_every_change_comes_about_as_often_as_any_other(clothes):
-    n = 162 * 60
+    n = 98 * 60
     counts = Counter(told(changes("crop-flip", clothes, 0)(numbered(n, 11))))
     assert set(counts) == {(t, c, m) for t in PLACES for c in PLACES for m in (False, True)}
     squares = sum((count - 60) ** 2 / 60 for count in counts.values())
-    assert squares < 161 + 4 * (2 * 161) ** 0.5  # χ² of 161 degrees of freedom
+    assert squares < 97 + 4 * (2 * 97) ** 0.5  # χ² of 97 degrees of freedom
     assert min(counts.values()) > 60 - 4.5 * 60**0.5
 
 
@@ -131,6 +134,15 @@ def test_the_changes_do_not_follow_the_order_of_the_examples(clothes):
     places = torch.tensor(told(changes("crop-flip", clothes, seed)(numbered(n)))).double()
     for column in places.T:
         assert abs(float(torch.stack([order, column]).corrcoef()[0, 1])) < 4.5 / n**0.5
+
+
+@pytest.mark.parametrize(("side", "reach"), [(32, 4), (28, 3), (16, 2)])
+def test_an_image_moves_by_up_to_an_eighth_of_its_side(clothes, side, reach):
+    images = torch.zeros(1, 1, side, side).expand(400, 1, side, side)
+    images = images.index_fill(2, torch.tensor([side // 2]), 1.0)  # one white row
+    data = of(clothes, train=Split(images, torch.zeros(400, dtype=torch.int64)))
+    rows = changes("crop-flip", data, 0)(images).sum(3).argmax(2)
+    assert set((rows - side // 2).flatten().tolist()) == set(range(-reach, reach + 1))
 
 
 @pytest.mark.parametrize("done", [0, 1, 7])
@@ -179,14 +191,14 @@ def test_an_unknown_name_is_refused_in_one_sentence(clothes, name):
     assert AUGMENTATIONS == ("crop-flip",)
 
 
-def test_what_is_drawn_ahead_is_what_each_batch_would_draw(tiny):
+def test_what_is_drawn_ahead_is_what_each_batch_would_draw(clothes):
     """Beyond two blocks, for a batch of any size."""
     for n in (1, 7, 60):
         generator = torch.Generator().manual_seed(0xC20F_0000 + 5)
-        change, images = changes("crop-flip", tiny, 5), tiny.train.x[:1].expand(n, -1, -1, -1)
-        black = torch.tensor([-m / s for m, s in zip(tiny.mean, tiny.std, strict=True)])
+        change, images = changes("crop-flip", clothes, 5), clothes.train.x[:1].expand(n, -1, -1, -1)
+        black = torch.tensor([-m / s for m, s in zip(clothes.mean, clothes.std, strict=True)])
         for _ in range(2 * AHEAD + 3):
             drawn = torch.randint(0, 2 * len(PLACES) ** 2, (n,), generator=generator)
             corner = drawn // 2
-            expected = crop_and_flip(images, corner // len(PLACES), corner % len(PLACES), drawn % 2 == 1, black)
+            expected = crop_and_flip(images, corner // len(PLACES), corner % len(PLACES), drawn % 2 == 1, black, REACH)
             assert torch.equal(change(images), expected)

@@ -85,6 +85,7 @@ def embedded(name):
         ("mnist", (1, 28, 28), (55_000, 5_000, 10_000)),
         (MINI, (1, 28, 28), (9_000, 1_000, 2_000)),
         ("cifar-10-mini", (3, 32, 32), (4_500, 500, 1_000)),
+        ("cifar-10-half-mini", (3, 16, 16), (4_500, 500, 1_000)),
     ],
 )
 def test_embedded_sets(name, shape, sizes):
@@ -96,6 +97,25 @@ def test_embedded_sets(name, shape, sizes):
         assert part.y.shape == (len(part),) and part.y.dtype == torch.int64
         assert torch.isfinite(part.x).all()
     assert len(d.sha256) == 64
+
+
+def test_a_half_is_the_whole_set_averaged():
+    whole, half = data.load("cifar-10-mini"), data.load("cifar-10-half-mini")
+    assert (half.classes, half.mean, half.std, half.sha256) == (whole.classes, whole.mean, whole.std, whole.sha256)
+    for part in ("train", "validation", "test"):
+        full, small = getattr(whole, part), getattr(half, part)
+        assert torch.equal(small.y, full.y)
+        corners = [full.x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)]
+        torch.testing.assert_close(small.x, torch.stack(corners).mean(0))
+
+
+def test_a_half_is_obtained_as_the_whole(monkeypatch, tmp_path):
+    with pytest.raises(DataError, match="cifar-10 is not on this machine: use cifar-10-mini"):
+        data.load("cifar-10-half", folder=tmp_path, download=False)
+    asked = []
+    monkeypatch.setattr(sources, "contents", lambda name, folder: asked.append(name))
+    data.obtain("cifar-10-half")
+    assert asked == ["cifar-10"]
 
 
 def test_mini_sets_are_balanced_in_every_beginning():

@@ -37,13 +37,15 @@ def default_budget(monkeypatch):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_has_all_four_budgets_and_a_lesson(name):
+def test_an_experiment_has_its_budgets_in_their_order_and_a_lesson(name):
     experiment = catalog.get(name)
     assert experiment.name == name and experiment.question.endswith("?")
     assert (LESSONS / f"{experiment.lesson}.py").exists()
-    assert tuple(experiment.budgets) == BUDGETS == ("smoke", "class", "desk", "paper")
+    assert BUDGETS == ("smoke", "class", "desk", "night", "paper")
+    assert list(experiment.budgets) == [at for at in BUDGETS if at in experiment.budgets]
+    assert {"smoke", "class"} < experiment.budgets.keys(), "what is tested, what is shown live, and what is recorded"
     work = []
-    for at in BUDGETS:
+    for at in experiment.budgets:
         settings = catalog.settings(name, at)
         assert settings.network in (*models.NAMES, "plain", *papers.RAMANUJAN_IMAGENET)
         assert settings.seeds == tuple(range(len(settings.seeds))) and settings.seeds
@@ -133,8 +135,7 @@ def test_forks_are_within_the_run(name, at):
     assert settings.forks[-1] < settings.recipe.iterations and settings.points >= 3
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-@pytest.mark.parametrize("at", BUDGETS)
+@pytest.mark.parametrize(("name", "at"), [(name, at) for name, e in EXPERIMENTS.items() for at in e.budgets])
 def test_settings_become_plain_json(name, at):
     settings = catalog.settings(name, at)
     plain = settings.to_dict()
@@ -185,16 +186,23 @@ def test_an_unknown_budget_is_one_sentence(monkeypatch, from_environment):
         monkeypatch.setenv("LTCOURSE_BUDGET", "Class")
     with pytest.raises(ValueError) as problem:
         catalog.settings("han-lenet-5", None if from_environment else "Class")
-    text = "unknown budget 'Class' (did you mean 'class'?): choose one of smoke, class, desk, paper"
+    text = "unknown budget 'Class' (did you mean 'class'?): choose one of smoke, class, desk, night, paper"
+    assert str(problem.value) == text
+
+
+def test_a_budget_that_an_experiment_does_not_have_is_one_sentence():
+    with pytest.raises(ValueError) as problem:
+        catalog.settings("han-lenet-5", "night")
+    text = "han-lenet-5 has no settings at the night budget: choose one of smoke, class, desk, paper"
     assert str(problem.value) == text
 
 
 def test_the_environment_sets_the_budget_and_an_argument_wins(monkeypatch):
     assert catalog.budget() == "class"
-    for at in BUDGETS:
+    for at in catalog.BUDGETS:
         monkeypatch.setenv("LTCOURSE_BUDGET", at)
         assert catalog.budget() == at
-        assert catalog.settings("han-lenet-5") == catalog.settings("han-lenet-5", at)
+        assert catalog.settings("lottery-resnet") == catalog.settings("lottery-resnet", at)
         assert catalog.budget("desk") == "desk"
     monkeypatch.setenv("LTCOURSE_BUDGET", "")
     assert catalog.budget() == "class"

@@ -10,7 +10,7 @@ from ltcourse.data import Split
 from ltcourse.experiments import catalog, transfer
 from ltcourse.experiments.journal import Journal
 from ltcourse.experiments.transfer import Task, Transfer, find_and_transplant, fitted, method
-from ltcourse.experiments.trials import BUDGETS, row_of, rows
+from ltcourse.experiments.trials import row_of, rows
 from ltcourse.networks import masks, models
 from ltcourse.networks.models import snapshot
 from ltcourse.pruning import criteria, prune_iteratively
@@ -229,8 +229,7 @@ def test_colors_cannot_be_made_gray():
 # Settings
 
 
-@pytest.mark.parametrize("at", BUDGETS)
-@pytest.mark.parametrize("experiment", [e.name for e in transfer.EXPERIMENTS])
+@pytest.mark.parametrize(("experiment", "at"), [(e.name, at) for e in transfer.EXPERIMENTS for at in e.budgets])
 def test_tasks_rounds_and_targets_are_there(experiment, at):
     chosen = catalog.settings(experiment, at)
     names = [task.name for task in chosen.tasks]

@@ -12,7 +12,9 @@ from ltcourse.experiments import catalog, lottery, trials
 from ltcourse.experiments.han import Pruning
 from ltcourse.experiments.instability import Instability
 from ltcourse.experiments.journal import Journal
+from ltcourse.experiments.lengths import Lengths
 from ltcourse.experiments.lottery import Lottery
+from ltcourse.experiments.rewinds import Rewinds
 from ltcourse.experiments.supermask_search import SupermaskSearch
 from ltcourse.experiments.trials import Experiment, Settings, describe, row_of, small_data
 from ltcourse.networks import masks, models
@@ -48,6 +50,16 @@ KINDS = {  # each kind of trial: its function, its settings, and the whole train
         Lottery(
             **COMMON, rounds=3, redrawn=(2, 3), shuffled=(1, 3), one_shot=(2, 3), continued=(1, 3), rewind=3, points=3
         ),
+        1,
+    ),
+    "rewinds": (
+        trial_of("lottery-resnet-rewinds"),
+        Rewinds(network="resnet-8", data="tiny", recipe=SGD, rewinds=(1, 2), rounds=2, rate=0.5, points=3),
+        1,
+    ),
+    "lengths": (
+        trial_of("lottery-length"),
+        Lengths(network="resnet-8", data="tiny", recipe=SGD, lengths=(2, 4), rewind=0.5),
         1,
     ),
     "residual": (
@@ -232,7 +244,10 @@ def test_rows_are_plain_json_whatever_the_kind(small_trials):
 
 
 def test_the_smoke_budget_alone_sees_a_small_data_set():
-    assert [small_data(at, "mnist") for at in trials.BUDGETS] == ["fashion-mnist-mini", "mnist", "mnist", "mnist"]
+    assert {at: small_data(at, "mnist") for at in trials.BUDGETS} == {
+        **dict.fromkeys(trials.BUDGETS, "mnist"),
+        "smoke": "fashion-mnist-mini",
+    }
 
 
 # Settings as data
