@@ -182,7 +182,7 @@ for name, m in mask.items():
 
 # %% [markdown]
 # That is what a **mask** is: for every weight, keep it or not. The share that it keeps is its **density**, written
-# $P_m$. The library's `masks.threshold` does the same; both agree:
+# $P_m$. The library's `criteria.threshold` does the same; both agree:
 
 # %% tags=["nbval-check-output"]
 by_library = criteria.threshold(quality)({n: w.detach() for n, w in weights.items()}, masks.dense(network), 0.0)

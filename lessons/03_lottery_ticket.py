@@ -504,7 +504,7 @@ Table(["P_m", "no slower, in the mean", "in how many seeds", "no less accurate, 
 #
 # ## Two workers of one thread
 #
-# The trials of an experiment do not depend on each other, and `experiments.run` gives each a process with one thread.
+# The trials of an experiment do not depend on each other, and `executors.run` gives each a process with one thread.
 # Why not one process with two threads? The matrices are too small to be worth dividing. Measured on the machine of the
 # recorded runs:
 #
@@ -671,7 +671,7 @@ checks.rounds_until(rounds_until)
 #     return rounds
 # ```
 #
-# `masks.layer_rates` returns such rates, by layer, and `masks.magnitude` rounds the same way.
+# `criteria.layer_rates` returns such rates, by layer, and `criteria.magnitude` rounds the same way.
 #
 # </details>
 

@@ -596,7 +596,7 @@ checks.global_mask(global_mask)
 #     return {name: part.view_as(w) for (name, w), part in zip(weights.items(), parts, strict=True)}
 # ```
 #
-# `masks.magnitude` with `scope="global"` does it among the weights that an earlier mask has left.
+# `criteria.magnitude` with `scope="global"` does it among the weights that an earlier mask has left.
 #
 # </details>
 

@@ -24,11 +24,10 @@ from ltcourse import data
 from ltcourse.classroom import checks
 from ltcourse.display import plots, widgets
 from ltcourse.display.progress import watch
-from ltcourse.display.tables import Table, percent, points
-from ltcourse.display.tables import spread as mean_and_range
+from ltcourse.display.tables import Table, percent, points, spread
 from ltcourse.experiments import catalog, runs
 from ltcourse.instruments import signals
-from ltcourse.instruments.signals import spread
+from ltcourse.instruments.signals import rms
 from ltcourse.networks import initializers, models
 from ltcourse.networks.initializers import initialize, kaiming_normal, signed_constant, with_gain, xavier_normal
 
@@ -62,13 +61,13 @@ images, labels = mnist.train.x[:200], mnist.train.y[:200]
 
 # %%
 generator = torch.Generator().manual_seed(0)
-print(f"the images: {spread(images):.2f}")
+print(f"the images: {rms(images):.2f}")
 for std in (0.05, 0.1, 0.14, 0.2):
     a = images.flatten(1)
     for _ in range(30):
         w = std * torch.randn(100, a.shape[1], generator=generator)
         a = torch.relu(a @ w.T)
-    print(f"std {std}: after 30 layers {spread(a):.1e}")
+    print(f"std {std}: after 30 layers {rms(a):.1e}")
 
 # %% [markdown]
 # One of the four keeps the size, and its neighbors miss it by powers of ten. Twice as large a number does not make the
@@ -476,7 +475,7 @@ _ = plots.against_depth(curves, ax, guess=most_frequent, title=title)
 deepest = settings.depths[-1]
 print(f"{deepest} layers, test accuracy (always the most frequent digit: {percent(most_frequent)})")
 for method, by_depth in accuracy.items():
-    print(f"  {method:17s} {mean_and_range(by_depth[deepest], 1)}")
+    print(f"  {method:17s} {spread(by_depth[deepest], 1)}")
 
 # %% [markdown]
 # Read off three things. In five layers not much can be lost, and training makes up for it. (So the choice in
@@ -586,7 +585,7 @@ rows = []
 for name in settings.initializers:
     dense, ticket = (first.values(name, n, "test_accuracy") for n in (0, last))
     redrawn = first.values(f"{name}, re-initialized", last, "test_accuracy")
-    rows.append([name, *(mean_and_range(values) for values in (dense, ticket, redrawn))])
+    rows.append([name, *(spread(values) for values in (dense, ticket, redrawn))])
 Table(["from", "dense", f"ticket at {kept}", "its mask, re-initialized"], rows)
 
 # %% [markdown]
@@ -642,7 +641,7 @@ forward = {
 print(f"a ReLU layer multiplies the spread by {forward['xavier']:.2f} (Xavier), {forward['kaiming']:.2f} (Kaiming)")
 print(f"{deepest} layers, SGD, {len(depth.trials)} seeds:")
 for name in ("xavier", "kaiming"):
-    print(f"  {name:15s} {mean_and_range(accuracy[name][deepest], 1)}")
+    print(f"  {name:15s} {spread(accuracy[name][deepest], 1)}")
 print(f"tickets of LeNet-300-100 at {kept}:")
 for name in settings.initializers:
     print(f"  {name:15s} minus dense {points(first.change(name, last, 'test_accuracy'))}")

@@ -244,8 +244,8 @@ checks.find_ticket(find_ticket)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Begin with the mask that keeps everything, `masks.dense(network)`. `masks.magnitude(weights, mask, rate)` returns the
-# next one; `masks.prunable(network)` are the weights. Choose before you reset: the reset overwrites the magnitudes.
+# Begin with the mask that keeps everything, `masks.dense(network)`. `criteria.magnitude(weights, mask, rate)`, from
+# `ltcourse.pruning`, returns the next one; `masks.prunable(network)` are the weights. Choose before you reset: the reset overwrites the magnitudes.
 #
 # </details>
 
@@ -253,12 +253,14 @@ checks.find_ticket(find_ticket)
 # <details><summary>Solution</summary>
 #
 # ```python
+# from ltcourse.pruning import criteria
+#
 # def find_ticket(network, train, rate, rounds):
 #     θ0 = {name: p.detach().clone() for name, p in network.named_parameters()}  # 1: random weights
 #     mask = masks.dense(network)
 #     for _ in range(rounds):  # 4: repeat
 #         train(network, mask)  # 2: train,
-#         mask = masks.magnitude(masks.prunable(network), mask, rate)  # and cut
+#         mask = criteria.magnitude(masks.prunable(network), mask, rate)  # and cut
 #         network.load_state_dict(θ0)  # 3: return to the initial values
 #         masks.apply(network, mask)
 #     return mask

@@ -54,7 +54,7 @@ def listed():
 @pytest.mark.parametrize("row", listed(), ids=lambda row: row[0])
 def test_each_fault_of_the_list_has_its_tests(row):
     assert len(row) == 5 and all(row)
-    named = re.findall(r"`(test_\w+)\.(test_\w+)`", row[4])
+    named = re.findall(r"`((?:\w+/)*test_\w+)\.(test_\w+)`", row[4])
     assert named, "no test is named"
     for file, test in named:
         source = (ROOT / "tests" / f"{file}.py").read_text(encoding="utf-8")
@@ -147,7 +147,8 @@ for line in sys.stdin:
 # a data set of four files, which its source delivers slowly
 SLOW_SOURCE = f"""
 import hashlib, random
-from ltcourse import data, sources
+from ltcourse import data
+from ltcourse.data import sources
 
 whole = {{f"piece-{{i}}": random.Random(i).randbytes(100_000) for i in range(4)}}
 sources.FILES[{MINI!r}] = tuple(
@@ -441,8 +442,8 @@ RECORDER = f"""
 import resource
 from concurrent.futures import Executor, Future
 from dataclasses import replace
-from ltcourse import experiments, runs
-from ltcourse.sources import DataError
+from ltcourse.experiments import catalog, executors, runs
+from ltcourse.data import DataError
 
 class OneAfterAnother(Executor):
     def submit(self, function, /, *given):
@@ -453,12 +454,12 @@ class OneAfterAnother(Executor):
             future.set_exception(error)
         return future
 
-run = experiments.run
-experiments.run = lambda *given, **named: run(*given, executor=OneAfterAnother(), **named)
-found = experiments.get({NAME!r})
+run = executors.run
+executors.run = lambda *given, **named: run(*given, executor=OneAfterAnother(), **named)
+found = catalog.get({NAME!r})
 none = dict.fromkeys(("redrawn", "shuffled", "one_shot", "continued"), ())
 small = replace(found.budgets["smoke"], rounds=2, **none)
-experiments.EXPERIMENTS[{NAME!r}] = replace(found, budgets={{"smoke": small}})
+catalog.EXPERIMENTS[{NAME!r}] = replace(found, budgets={{"smoke": small}})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 def record(folder, limit):
@@ -583,9 +584,10 @@ SETUP = """
 import multiprocessing, threading, time
 from pathlib import Path
 import torch
-from ltcourse import data, models
-from ltcourse.progress import watch
-from ltcourse.runs import Runner
+from ltcourse.networks import models
+from ltcourse import data
+from ltcourse.display.progress import watch
+from ltcourse.experiments.runs import Runner
 from ltcourse.training import Recipe, evaluations
 
 clothes = data.load("fashion-mnist-mini")

@@ -26,7 +26,7 @@ import functools, os, signal, sys, time
 from concurrent.futures import Executor, Future
 from pathlib import Path
 import torch
-from ltcourse import experiments, runs
+from ltcourse.experiments import executors, runs
 
 class OneAfterAnother(Executor):
     def submit(self, function, /, *given):
@@ -35,7 +35,7 @@ class OneAfterAnother(Executor):
         return future
 
 torch.set_num_threads(1)
-experiments.run = functools.partial(experiments.run, executor=OneAfterAnother())
+executors.run = functools.partial(executors.run, executor=OneAfterAnother())
 print("ready", flush=True)
 for line in sys.stdin:
     folder, _, seconds = line.rstrip().partition("\t")

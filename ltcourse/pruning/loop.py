@@ -61,7 +61,7 @@ def prune_iteratively(
     """Train, prune, restart, repeat: yield the dense network as round 0, then `rounds` rounds, each as it finishes.
 
     network: with its initial weights θ₀; it is trained in place. rate: share of the remaining weights to prune a round,
-    0 to 1, one for all layers or one a layer (`masks.layer_rates`). criterion, scope: which weights go (`masks`).
+    0 to 1, one for all layers or one a layer (`criteria.layer_rates`). criterion, scope: which weights go (`criteria`).
     restart: where the next round begins (`restarts`). retrain: the recipe of rounds 1 and later where it
     differs. seed: of the order of the examples, the same in every round, so that rounds differ in the mask alone.
     after: a round that was yielded before; the loop goes on behind it, to the same result as an unbroken run.

@@ -200,12 +200,3 @@ def test_a_broken_file_is_told(tmp_path, old, new, said):
     with pytest.raises(QuestionError) as told:
         loaded(tmp_path, GOOD.replace(old, new))
     assert said in str(told.value) and str(told.value).startswith("01_small.toml")
-
-
-def test_the_bank_is_installed_with_the_package():
-    import tomllib
-
-    project = tomllib.loads((LESSONS.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    patterns = project["tool"]["setuptools"]["package-data"]["ltcourse"]
-    package = LESSONS.parent / "ltcourse"
-    assert set(questions.FOLDER.glob("*.toml")) <= {file for p in patterns for file in package.glob(p)}

@@ -6,7 +6,7 @@ from pathlib import Path
 import ipywidgets
 import pytest
 
-from ltcourse.classroom import review
+from ltcourse.classroom import own_words, review
 from ltcourse.classroom.own_words import OwnWords
 from ltcourse.display.markdown import text_of
 
@@ -158,7 +158,7 @@ def test_any_attempt_is_led_on_whatever_its_style():
 
 def test_with_a_kernel_it_is_a_widget(monkeypatch):
     shown = []
-    monkeypatch.setattr(review, "display", shown.append)
+    monkeypatch.setattr(own_words, "display", shown.append)
     own = OwnWords(review.HYPOTHESIS)
     own._ipython_display_()
     assert shown == [own.box] and isinstance(own.box, ipywidgets.VBox)
@@ -167,7 +167,7 @@ def test_with_a_kernel_it_is_a_widget(monkeypatch):
 @EACH
 def test_a_built_notebook_keeps_a_text_that_is_folded(monkeypatch, question):
     shown = []
-    monkeypatch.setattr(review, "display", shown.append)
+    monkeypatch.setattr(own_words, "display", shown.append)
     monkeypatch.setenv("LTCOURSE_BUILD", "1")
     OwnWords(question)._ipython_display_()
     (text,) = (markdown.data for markdown in shown)

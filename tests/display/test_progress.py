@@ -8,12 +8,11 @@ import pytest
 import torch
 from matplotlib import pyplot as plt
 
-from ltcourse import pruning
 from ltcourse.data import Dataset, Split
 from ltcourse.display import progress
 from ltcourse.display.progress import Live, watch
 from ltcourse.networks import models
-from ltcourse.pruning import restarts
+from ltcourse.pruning import loop, restarts
 from ltcourse.training import Recipe, train
 
 TIME = re.compile(r"\d\s*s\b|left|it/s|\d:\d\d")
@@ -320,7 +319,7 @@ def blobs():
 
 def pruning_of(network, data, after=None):
     recipe = Recipe(iterations=10, batch=20, evaluate_every=5)
-    return pruning.prune_iteratively(network, data, recipe, rate=0.5, rounds=4, restart=restarts.keep, after=after)
+    return loop.prune_iteratively(network, data, recipe, rate=0.5, rounds=4, restart=restarts.keep, after=after)
 
 
 @pytest.mark.parametrize("rounds_done", [0, 1, 3])
@@ -337,9 +336,9 @@ def test_pruning_interrupted_inside_a_round_loses_no_finished_round(screen, blob
         return train(*given, **named)
 
     network = models.create("lenet-300-100")
-    monkeypatch.setattr(pruning, "train", stopped)
+    monkeypatch.setattr(loop, "train", stopped)
     live = watch(pruning_of(network, blobs), "pruning", total=5)
-    monkeypatch.setattr(pruning, "train", train)
+    monkeypatch.setattr(loop, "train", train)
     assert live.interrupted and len(live.items) == rounds_done
 
     rest = watch(pruning_of(network, blobs, live.last), "pruning, on").items if rounds_done else []

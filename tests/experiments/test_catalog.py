@@ -15,7 +15,7 @@ import torch
 from executors import OneAfterAnother
 
 from ltcourse import papers
-from ltcourse.experiments import catalog, executors
+from ltcourse.experiments import catalog, executors, trials
 from ltcourse.experiments.catalog import EXPERIMENTS
 from ltcourse.experiments.han import Pruning
 from ltcourse.experiments.instability import Instability
@@ -271,7 +271,7 @@ def test_threads_that_train_beside_each_other_do_not_meet_in_the_weights_that_ed
 
 def test_a_trial_has_one_thread_wherever_it_runs(two_threads, monkeypatch):
     """By two, sums of many numbers are added in another order than in the pool."""
-    monkeypatch.setattr(catalog.trials, "rows", lambda *given: [{"threads": torch.get_num_threads()}])
+    monkeypatch.setattr(trials, "rows", lambda *given: [{"threads": torch.get_num_threads()}])
     for executor in (OneAfterAnother(), ThreadPoolExecutor(2)):
         rows = list(executors.run("lottery-conv-2", "smoke", seeds=(0, 1), executor=executor, device="cpu"))
         assert [row for _, row in rows] == 2 * [{"threads": 1}]
@@ -283,7 +283,7 @@ def test_a_trial_that_fails_on_a_gpu_does_not_keep_the_others_from_running(monke
             raise FloatingPointError(f"seed {seed} diverged")
         yield {"seed": seed}
 
-    monkeypatch.setattr(catalog.trials, "rows", rows)
+    monkeypatch.setattr(trials, "rows", rows)
     arrived = executors.run("han-lenet-5", "smoke", seeds=(0, 1, 2), device="cuda")
     assert next(arrived) == (1, {"seed": 1})
     with pytest.raises(FloatingPointError, match="seed 0"):

@@ -161,7 +161,7 @@ def test_record_takes_the_folder_and_names_it_nowhere(narrow, monkeypatch, tmp_p
 
 def one_after_another(name, settings, seeds, device, folder):
     for seed in seeds:
-        for row in trials.rows(catalog.get(name), settings, seed, device, executors._journal(folder, seed)):
+        for row in trials.rows(catalog.get(name), settings, seed, device, executors.journal_of(folder, seed)):
             yield seed, row
 
 

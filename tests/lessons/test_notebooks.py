@@ -375,8 +375,8 @@ TITLE = (
 )
 END = (
     "## What we saw\n\nThree.\n\n## Exercises\n\nNone, `[x](y.z)`, $f[x](t)$.\n\n"
-    "## References\n\n[paper](https://example.org/a), [here](test_notebooks.py), "
-    "![a curve](test_notebooks.py)"
+    "## References\n\n[paper](https://example.org/a), [here](README.md), "
+    "![a curve](README.md)"
 )
 
 
@@ -483,8 +483,8 @@ PLANTED: list[tuple[Rule, NotebookNode, str]] = [
     *((missing_sections, with_text(name, ""), f"{name!r} is missing") for name in SECTIONS),
     (missing_sections, with_cell(new_markdown_cell("## References")), "not in the order"),
     (images_without_alt_text, with_text("![a curve]", "![ ]"), "has no alt text"),
-    (images_without_alt_text, with_text("Three.", '<img src="test_notebooks.py" alt="">'), "has no alt text"),
-    (broken_links, with_text("(test_notebooks.py)", "(gone.md)"), "there is no file gone.md"),
+    (images_without_alt_text, with_text("Three.", '<img src="README.md" alt="">'), "has no alt text"),
+    (broken_links, with_text("(README.md)", "(gone.md)"), "there is no file gone.md"),
     (broken_links, with_text("Three.", "<img src='gone.png' alt='x'>"), "there is no file gone.png"),
     (broken_links, with_text("(#What-we-saw)", "(#what-we-saw)"), "no heading has the anchor #what-we-saw"),
 ]

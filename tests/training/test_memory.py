@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ltcourse import cli
-from ltcourse.data import sets
+from ltcourse import cli, data
 from ltcourse.networks import models
 from ltcourse.pruning import batched
 from ltcourse.training import Recipe, evaluate, train
@@ -67,7 +66,7 @@ def test_the_command_line_says_it_in_one_line(monkeypatch, capsys):
         with enough_for("mnist and batches of 60", "the batch, or train on the CPU"):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(sets, "verify", run)
+    monkeypatch.setattr(data, "verify", run)
     assert cli.main(["data"]) == 1
     assert capsys.readouterr().err == (
         "ltcourse: the GPU has too little memory for mnist and batches of 60: lower the batch, or train on the CPU\n"

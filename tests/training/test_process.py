@@ -56,7 +56,7 @@ def test_ctrl_c_in_the_first_second_of_training_does_not_break_pytorch(moment):
     program = """
 import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests in its background ignores it
-from ltcourse import models
+from ltcourse.networks import models
 from ltcourse.data import load
 from ltcourse.training import Recipe, train
 
