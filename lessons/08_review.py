@@ -45,7 +45,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from ltcourse import claims
-from ltcourse.claims.verdicts import Direction
+from ltcourse.claims.verdicts import Comparison, Direction
 from ltcourse.classroom import checks, own_words, questions, quiz, review
 from ltcourse.classroom.checks import hypothesis
 from ltcourse.display.tables import Table, percent, times_interval
@@ -450,7 +450,8 @@ table = claims.table()
 table.overview
 
 # %% [markdown]
-# In brackets stands the number of seeds, and for a mixed claim how many of its numbers are for, undecided, or against.
+# In brackets stand the seeds and the scale, and for a mixed claim how many of its numbers are for, undecided, or against.
+# (*Our recipe* means the paper's network and data, trained as we chose, where the paper does not say how.)
 #
 # Now part by part. Open "the numbers" in a row to see what decides, what the paper reports, and every number with its
 # interval. The first part of the lecture is pruning.
@@ -525,6 +526,9 @@ claims.implemented()
 # %%
 for row in table.of(Direction.MIXED, Direction.AGAINST, Direction.UNTESTED).rows:
     print(f"{row.direction}  {row.claim.key}: {row.claim.says}\n      {row.why}")
+numbers = [number for row in table.rows for number in row.measured.numbers]
+intervals = sum(isinstance(number, Comparison) and len(number.values) > 1 for number in numbers)
+print(f"\nIn all {intervals} intervals of 95 %: by chance alone, about {intervals / 20:.0f} of them miss.")
 
 # %% [markdown]
 # An *undecided* number is not a weak yes. Its interval holds both answers, so our seeds cannot tell them apart; more

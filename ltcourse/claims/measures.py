@@ -14,6 +14,7 @@ from ltcourse.claims.verdicts import Comparison, Measure, Measurement, size
 from ltcourse.display.tables import percent, points_interval, share_interval, spread, times_interval
 from ltcourse.experiments.runs import Record
 from ltcourse.experiments.transfer_matrix import TransferMatrix
+from ltcourse.instruments.statistics import student
 
 SMALL = (0.01, 0.15)  # "far smaller": the sizes that the slides promise (S8), as shares of all weights
 EARLY, END = "early_stop_test_accuracy", "test_accuracy"
@@ -119,8 +120,10 @@ def from_scratch(record: Record) -> Measurement:
         _number(record, f"{_AT[END]}, from new weights minus dense, {_size(record, n)}", gains[n], "≥")
         for n in _ends(tried)
     ]
-    beside = [f"{_size(record, n)}: {points_interval(gains[n])}" for n in gains if n not in _ends(tried)]
-    return Measurement(tuple(numbers), f"at the other sizes {'; '.join(beside)}" if beside else "")
+    short = [_size(record, n) for n, gain in gains.items() if len(gain) > 1 and student(gain).high < 0]
+    sizes = [f"{_size(record, n)} {points_interval(gain)}" for n, gain in gains.items() if n not in _ends(tried)]
+    told = [f"from scratch falls short at {', '.join(short) or 'no size'}", *sizes]
+    return Measurement(tuple(numbers), "; ".join(told))
 
 
 # Tickets (S6 to S8)
@@ -402,9 +405,10 @@ def transferred(record: Record) -> Measurement:
 
 
 def larger_is_better(record: Record) -> Measurement:
-    """Ask how much more accurate tickets found on all of a set are than those found on its smallest part.
+    """Ask how much more accurate tickets found on all of a set are than those found on its smallest part, elsewhere.
 
-    Of a record of `transfer` whose first three sources are all, a half and a tenth of a set.
+    At the set itself nothing is transferred; what comes out there stands beside. Of a record of `transfer` whose first
+    three sources are all, a half and a tenth of a set.
     Lesson 05, "Does a larger source help?".
     """
     matrix = TransferMatrix(record.trials)
@@ -419,9 +423,11 @@ def larger_is_better(record: Record) -> Measurement:
         _number(record, f"accuracy at {t}, {whole} minus {part}, {size(matrix.density(n))}", lead(whole, t, n), ">")
         for n in tried
         for t in matrix.targets
+        if t != whole
     )
-    halves = [f"at {t} {points_interval(lead(half, t, tried[-1]))}" for t in matrix.targets]
-    return Measurement(numbers, f"{half} minus {part}: {'; '.join(halves)}")
+    halves = [f"{half} minus {part}, at {t} {points_interval(lead(half, t, tried[-1]))}" for t in matrix.targets]
+    own = f"{whole} minus {part}, at {whole} itself {points_interval(lead(whole, whole, tried[-1]))}"
+    return Measurement(numbers, "; ".join([own, *halves]))
 
 
 # Not run

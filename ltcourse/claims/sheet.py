@@ -105,11 +105,11 @@ class Overview:
 
 
 def _named(row: ClaimRow) -> str:
-    """A claim in a few words: its key, the seeds that it rests on, and where it is mixed, how."""
-    if row.direction is Direction.UNTESTED:
+    """A claim in a few words: its key, the seeds and the scale that it rests on, and where it is mixed, how."""
+    if row.direction is Direction.UNTESTED or row.scale is None:
         return row.claim.key
-    seeds = f"{row.seeds} seeds" if row.seeds else "counted"
-    return f"{row.claim.key} ({seeds}{f': {row.why}' if row.direction is Direction.MIXED else ''})"
+    strength = ", ".join([f"{row.seeds} seeds", row.scale.short][not row.seeds :])
+    return f"{row.claim.key} ({strength}{f': {row.why}' if row.direction is Direction.MIXED else ''})"
 
 
 def _numbers(row: ClaimRow) -> str:

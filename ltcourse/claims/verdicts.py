@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from ltcourse.display.tables import Table, percent, points_interval, times_interval
 from ltcourse.experiments.runs import Record
@@ -31,7 +32,12 @@ class Scale(StrEnum):
     RECIPE = "the paper's network and data, our recipe"
     SHORTER = "the paper's network and data, shorter runs"
     SMALLER = "a smaller network or easier data"
-    EXACT = "exact: counted"
+    COUNTED = "exact: counted"
+
+    @property
+    def short(self) -> str:
+        """The scale in a word or two."""
+        return {"PAPER": "paper's scale", "RECIPE": "our recipe"}.get(self.name, self.name.lower())
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Comparison:
         if self.claim not in _MEANS or len(self.values) != len(self.seeds):
             raise ValueError(f"{self.what}: a comparison has a claim of {', '.join(_MEANS)} and a value a seed")
 
-    @property
+    @cached_property
     def interval(self) -> Interval:
         """Mean and Student's 95 % interval over the seeds; of ratios the geometric mean."""
         return student_of_ratios(self.values) if self.ratio else student(self.values)
