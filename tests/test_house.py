@@ -37,7 +37,7 @@ HOUSE = """
     cli
     doctor
     stage: rehearsal slides student_copy lecture formulas
-    claims: catalog demonstrations measures implemented sheet verdicts
+    claims: evidence catalog demonstrations measures implemented sheet verdicts
     classroom: checks quiz review own_words questions
     display: widgets pictures plots tables progress markdown
     experiments: runs cluster executors catalog

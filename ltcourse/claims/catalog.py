@@ -1,64 +1,10 @@
 """The claims of the slides: what they say, what the papers report, and which numbers decide each of them."""
 
-from collections.abc import Iterable
-
 from ltcourse import papers
 from ltcourse.claims import demonstrations, measures
 from ltcourse.claims.measures import EARLY, END
-from ltcourse.claims.sheet import ClaimsTable
-from ltcourse.claims.verdicts import Claim, ClaimRow, Measurement, Scale
+from ltcourse.claims.verdicts import Claim, Scale
 from ltcourse.display.tables import percent
-from ltcourse.experiments import catalog, runs
-from ltcourse.names import choose
-
-
-def examine(key: str) -> ClaimRow:
-    """Return one claim with its evidence: "S8 faster".
-
-    Raises ValueError for an unknown key.
-    Lesson 08, "The claims table".
-    """
-    known = {claim.key: claim for claim in CLAIMS}
-    return _measured(known[choose("claim", key, known)])
-
-
-def table(*slides: str) -> ClaimsTable:
-    """Return the table of all claims, or of those of some slides: table("S8").
-
-    Raises ValueError for a slide of which there are no claims.
-    Lesson 08, "The claims table".
-    """
-    known = list(dict.fromkeys(claim.slide for claim in CLAIMS))
-    wanted = {choose("slide", slide, known) for slide in slides or known}
-    return ClaimsTable(tuple(_measured(claim) for claim in CLAIMS if claim.slide in wanted))
-
-
-def _measured(claim: Claim) -> ClaimRow:
-    budgets = {name: _recorded(name, claim.scales) for name in claim.records}
-    if missing := [name for name, at in budgets.items() if at is None]:
-        return ClaimRow(claim, _not_recorded(missing, claim))
-    records = tuple(runs.load(name, at) for name, at in budgets.items() if at)
-    return ClaimRow(claim, claim.measure(*records), records)
-
-
-def _recorded(name: str, budgets: Iterable[str]) -> str | None:
-    """The first of some budgets at which an experiment is recorded."""
-    there = catalog.get(name).budgets
-    return next((at for at in budgets if at in there and runs.path(name, at).exists()), None)
-
-
-def _not_recorded(names: list[str], claim: Claim) -> Measurement:
-    """What there is in place of records that could decide, and how those are made."""
-    told, how = [], []
-    for name in names:
-        budgets = catalog.get(name).budgets
-        needed = [at for at in claim.scales if at in budgets][-1]
-        shorter = _recorded(name, [at for at in budgets if at not in claim.scales])
-        few = f"{runs.load(name, shorter).settings['recipe']['iterations']:,}" if shorter else "none"
-        told.append(f"{name}: {few} of {budgets[needed].recipe.iterations:,} iterations are recorded")
-        how.append(f"`ltcourse record {name} --budget {needed}`")
-    return Measurement(also=f"{' and '.join(how)} would decide", untested=", ".join(told))
-
 
 # What the papers report, in words
 
@@ -102,6 +48,7 @@ _CONVOLUTIONS = ("hidden-conv-2", "hidden-conv-4")
 CLAIMS = (
     Claim(
         key="S1 neurons",
+        title="neurons go, too",
         says="Pruning removes synapses, and with them neurons.",
         paper="Neurons with no inputs or no outputs go as well (Han et al. 2015, Sec. 3.5).",
         rule="the share of neurons without inputs or outputs in trained and pruned networks of several seeds.",
@@ -112,6 +59,7 @@ CLAIMS = (
     ),
     Claim(
         key="S2 fine-tuning",
+        title="fine-tuning is needed",
         says="What is left has to be fine-tuned.",
         paper="AlexNet: about 2× smaller without retraining, 9× with it (Han et al. 2015, Fig. 5).",
         rule="at each density, LeNet-300-100's error after fine-tuning minus the error before is below 0.",
@@ -124,6 +72,7 @@ CLAIMS = (
     ),
     Claim(
         key="S3 parameters",
+        title="parameters before pruning",
         says=f"Before pruning: {', '.join(f'{row.network} {row.parameters[0]}' for row in _TABLE_1)} parameters.",
         paper="The same numbers (Han et al. 2015, Table 1).",
         rule="the shapes of a network give the printed number.",
@@ -134,6 +83,7 @@ CLAIMS = (
     ),
     Claim(
         key="S3 compression",
+        title="parameters after pruning",
         says=f"After: {', '.join(f'{row.parameters[1]} ({row.compression}×)' for row in _TABLE_1)}.",
         paper="The same (Han et al. 2015, Table 1); 12× for VGG-16 in the caption of Table 5.",
         rule="a printed number lies in the range that the paper's layer tables, in whole percents, allow.",
@@ -144,6 +94,7 @@ CLAIMS = (
     ),
     Claim(
         key="S3 LeNet-300-100",
+        title="LeNet-300-100 at 12×, no more errors",
         says="LeNet-300-100, 12× smaller, makes no more errors than before.",
         paper=_printed("lenet-300-100"),
         rule=_TOP_1,
@@ -156,6 +107,7 @@ CLAIMS = (
     ),
     Claim(
         key="S3 LeNet-5",
+        title="LeNet-5 at 12×, no more errors",
         says="LeNet-5, 12× smaller, makes no more errors than before.",
         paper=_printed("lenet-5"),
         rule=_TOP_1,
@@ -168,6 +120,7 @@ CLAIMS = (
     ),
     Claim(
         key="S3 AlexNet",
+        title="AlexNet at 9×, no more errors",
         says="AlexNet, 9× smaller, makes no more errors than before, top-1 and top-5.",
         paper=_printed("alexnet"),
         rule=f"on CIFAR-10, at half the width, {_BOTH_TOPS}",
@@ -180,6 +133,7 @@ CLAIMS = (
     ),
     Claim(
         key="S3 VGG-16",
+        title="VGG-16 at 13×, no more errors",
         says="VGG-16, 13× smaller, makes no more errors than before, top-1 and top-5.",
         paper=_printed("vgg-16"),
         rule=f"on CIFAR-10, at a quarter of the width, {_BOTH_TOPS}",
@@ -192,6 +146,7 @@ CLAIMS = (
     ),
     Claim(
         key="S4 quality",
+        title="quality does not drop",
         says="Quality does not drop.",
         paper=f"Top-1 error after minus before, in points: {_DROPS} (Han et al. 2015, Table 1).",
         rule="for both LeNets, the error of the pruned network minus that of the dense one, trained for as long, is at "
@@ -205,6 +160,7 @@ CLAIMS = (
     ),
     Claim(
         key="S4 scratch",
+        title="from scratch does as well",
         says="So why not train the pruned network from scratch? (Asked: does it do as well as the dense one?)",
         paper="Retrain the surviving weights, never newly drawn ones (Han et al. 2015, Sec. 3.3).",
         rule=f"at {_ENDS}, the accuracy at the end from newly drawn weights minus the dense network's is at least 0.",
@@ -217,6 +173,7 @@ CLAIMS = (
     ),
     Claim(
         key="S6 hypothesis",
+        title="a winning ticket exists",
         says="A randomly initialized network contains a subnetwork that, trained for at most as many iterations, is at "
         "least as accurate as the whole.",
         paper=f"LeNet at 21.1 %: {papers.FRANKLE_LENET['sooner'].reported}; at 13.5 %: "
@@ -232,6 +189,7 @@ CLAIMS = (
     ),
     Claim(
         key="S7 initial-values",
+        title="the initial values matter",
         says="The remaining parameters return to their initial values: the mask alone does not win.",
         paper=f"Re-initialized at 21.1 %: early stop {_LENET['slower']}, accuracy {_LENET['worse']} ({_FRANKLE}).",
         rule=f"at {_ENDS}, the ticket's accuracy minus that of its mask with new weights, each at its early stop, is "
@@ -245,6 +203,7 @@ CLAIMS = (
     ),
     Claim(
         key="S7 repeat",
+        title="rounds beat one shot",
         says="Steps 2 and 3 are repeated, rather than all cut at once.",
         paper=f"In one shot ahead of dense down to 5.17 %, in rounds level with it at 3.6 % ({_FRANKLE}, Sec. 2).",
         rule=f"at {_ENDS}, the accuracy of the ticket found in rounds minus that of one found in one shot is above 0.",
@@ -257,6 +216,7 @@ CLAIMS = (
     ),
     Claim(
         key="S8 faster",
+        title="1–15 % of LeNet trains faster",
         says="The outcome is a network of 1–15 % of the original size, which trains faster.",
         paper=f"LeNet at 21.1 %: {_LENET['sooner']}; Conv-2/4/6, at most: {_SOONER} sooner (Sec. 3; {_FRANKLE}).",
         rule=f"at {_ENDS}, the ticket's early stop is below 1× the dense network's.",
@@ -269,6 +229,7 @@ CLAIMS = (
     ),
     Claim(
         key="S8 accuracy",
+        title="1–15 % of LeNet is as accurate",
         says="The network of 1–15 % reaches at least the same accuracy.",
         paper=f"LeNet at 13.5 %: {_LENET['better']}; at 3.6 %: {_LENET['back']} ({_FRANKLE}).",
         rule=f"at {_ENDS}, the ticket's accuracy minus the dense network's, at the early stop and at the end, is at "
@@ -282,6 +243,7 @@ CLAIMS = (
     ),
     Claim(
         key="S8 convolutions",
+        title="1–15 % of Conv-2 is as accurate",
         says="The same holds in a convolutional network: 1–15 %, at least the same accuracy.",
         paper=f"Conv-2: up to {papers.FRANKLE_CONV['conv-2'][1]} ({_FRANKLE}, Sec. 3).",
         rule=f"at {_ENDS}, the accuracy of Conv-2's ticket minus the dense network's, at the end, is at least 0.",
@@ -294,6 +256,7 @@ CLAIMS = (
     ),
     Claim(
         key="S8 depth",
+        title="1–15 % of a deep network is as accurate",
         says="The same holds in a deep network: 1–15 %, at least the same accuracy.",
         paper=f"None at a rate of 0.1; at 0.03 with a warm-up, 90.5 % at 27.1 % of the weights ({_FRANKLE}, Sec. 4).",
         rule=f"at {_ENDS}, the accuracy of a residual network's ticket, at a rate of 0.1, minus the dense network's, "
@@ -307,6 +270,7 @@ CLAIMS = (
     ),
     Claim(
         key="S8 rewinding",
+        title="in a deep network rewinding beats resetting",
         says="In a deep network the weights return to an early iteration, not to the first. (Not on the slides.)",
         paper="Rewinding to an early iteration finds tickets where resetting fails (Frankle et al. 2019, 2020).",
         rule=f"at {_ENDS}, the accuracy of the rewound network minus that of the ticket reset to iteration 0, at the "
@@ -320,6 +284,7 @@ CLAIMS = (
     ),
     Claim(
         key="S10 search",
+        title="a random τ′ is as good as a trained τ",
         says="A larger random network N contains a subnetwork τ′ that, untrained, does as well as a trained τ.",
         paper=f"30 % of a random Wide ResNet-50: {100 * _WIDE.signed_constant:g} %, "
         f"as a trained ResNet-34 ({_RAMANUJAN}, Sec. 4).",
@@ -333,6 +298,7 @@ CLAIMS = (
     ),
     Claim(
         key="S10 existence",
+        title="a wide enough N holds a τ′",
         says="There is such a τ′ in a large enough N.",
         paper="Proved, for N wide enough (Malach et al. 2020; Pensia et al. 2020).",
         rule="for one layer, the distance of a mask built by subset sums is below 1× that in a narrower N.",
@@ -344,6 +310,7 @@ CLAIMS = (
     ),
     Claim(
         key="S13 share",
+        title="the best k is in between",
         says="Accuracy of supermasks against the share of weights kept: best in between.",
         paper=f"Curves; the best k is about 30 to 70 % by eye ({_RAMANUJAN}).",
         rule="the accuracy at the best k, chosen on the validation set, minus those at the smallest k and at 100 %, is "
@@ -357,6 +324,7 @@ CLAIMS = (
     ),
     Claim(
         key="S13 trained",
+        title="supermasks are as accurate as training",
         says="Supermasks stand beside trained networks. (Asked: are they as accurate?)",
         paper=f"Curves without numbers; by eye, about 77.5 and 86 % for Conv-2 and Conv-4 ({_RAMANUJAN}, Fig. 3).",
         rule="the accuracy of the best supermask minus that of the trained network is at least 0.",
@@ -369,6 +337,7 @@ CLAIMS = (
     ),
     Claim(
         key="S13 depth",
+        title="deeper supermasks are better",
         says="Deeper random networks (Conv-2/4/6/8) have better supermasks.",
         paper=f"By eye, about 77.5, 86, 88, 88.5 % ({_RAMANUJAN}, Fig. 3).",
         rule="the accuracy of the best supermask of the deeper network minus that of the shallower is above 0.",
@@ -381,6 +350,7 @@ CLAIMS = (
     ),
     Claim(
         key="S14 width",
+        title="wider supermasks are better",
         says="Wider random networks have better supermasks.",
         paper=f"At enough width the supermask meets the trained network ({_RAMANUJAN}, Sec. 4).",
         rule="LeNet-300-100, from the narrowest to the widest: the accuracy gained per doubling is above 0.",
@@ -393,6 +363,7 @@ CLAIMS = (
     ),
     Claim(
         key="S14 Kaiming",
+        title="Kaiming beats Xavier",
         says="The initialization matters: Kaiming before Xavier.",
         paper=f"Compared in curves, without numbers ({_RAMANUJAN}, Sec. 4).",
         rule="at each k, the accuracy of LeNet-300-100's supermask from Kaiming's weights minus that from Xavier's is "
@@ -406,6 +377,7 @@ CLAIMS = (
     ),
     Claim(
         key="S14 constant",
+        title="the signed constant beats Kaiming",
         says="The signed constant before Kaiming.",
         paper=f"ResNet-50 on ImageNet, k = 30 %: {100 * _RESNET.signed_constant:g} %, from Kaiming "
         f"{100 * _RESNET.kaiming:g} % ({_RAMANUJAN}, Sec. 4).",
@@ -420,6 +392,7 @@ CLAIMS = (
     ),
     Claim(
         key="S14 ImageNet",
+        title="it works on ImageNet",
         says="It works in networks for ImageNet.",
         paper=f"Kaiming and signed constant, k = 30 %: {_IMAGENET} ({_RAMANUJAN}, Sec. 4).",
         rule="none: it takes ImageNet, and days on graphics cards.",
@@ -430,6 +403,7 @@ CLAIMS = (
     ),
     Claim(
         key="source 2 data",
+        title="tickets travel between digits and clothes",
         says="A ticket found on one data set is good for another: digits and clothes.",
         paper=_MORCOS["data"],
         rule=_BEATS_RANDOM,
@@ -442,6 +416,7 @@ CLAIMS = (
     ),
     Claim(
         key="source 2 photographs",
+        title="tickets travel between photographs",
         says="A ticket of a residual network is good for other photographs, and for clothes.",
         paper=_MORCOS["data"],
         rule=_BEATS_RANDOM,
@@ -454,6 +429,7 @@ CLAIMS = (
     ),
     Claim(
         key="source 2 optimizer",
+        title="tickets travel between optimizers",
         says="A ticket found with one optimizer is good for another.",
         paper=_MORCOS["optimizer"],
         rule=_BEATS_RANDOM,
@@ -466,6 +442,7 @@ CLAIMS = (
     ),
     Claim(
         key="source 2 size",
+        title="more data makes better tickets",
         says="Tickets found on more data transfer better.",
         paper=_MORCOS["size"],
         rule=f"at another set, at {_ENDS}, the accuracy of the ticket of all of MNIST minus that of a tenth of it is "

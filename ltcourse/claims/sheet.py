@@ -82,34 +82,40 @@ class Overview:
         return {direction: sum(row.direction is direction for row in self.rows) for direction in Direction}
 
     @property
-    def columns(self) -> dict[Direction, list[str]]:
-        """The claims of each direction, each with the seeds that it rests on."""
-        return {d: [_named(row) for row in self.rows if row.direction is d] for d in Direction}
+    def columns(self) -> dict[Direction, list[tuple[str, str]]]:
+        """The claims of each direction in a few words, and in a few more what each rests on."""
+        return {
+            d: [(f"{row.claim.slide} {row.claim.title}", _basis(row)) for row in self.rows if row.direction is d]
+            for d in Direction
+        }
 
     def _heads(self) -> Iterator[tuple[Direction, str]]:
         return ((direction, f"{direction}: {count}") for direction, count in self.counts.items())
 
     def _repr_markdown_(self) -> str:
-        cells = ("<br>".join(names) or "none" for names in self.columns.values())
+        cells = (
+            "<br>".join(f"**{name}** {basis}".strip() for name, basis in c) or "none" for c in self.columns.values()
+        )
         return "\n".join((_line(head for _, head in self._heads()), "|" + ":--|" * len(Direction), _line(cells)))
 
     def _repr_html_(self) -> str:
         style = "text-align: left; vertical-align: top; padding: 8px; font-size: 16px; width: 25%"
         heads = (f'<th style="{style}; border-top: 8px solid {_COLORS[d]}">{head}</th>' for d, head in self._heads())
-        cells = (f'<td style="{style}">{"<br>".join(map(_html, n)) or "none"}</td>' for n in self.columns.values())
+        lists = ("".join(f"<p><b>{_html(n)}</b> {_html(b)}</p>" for n, b in c) or "none" for c in self.columns.values())
+        cells = (f'<td style="{style}">{names}</td>' for names in lists)
         return f'<table style="width: 100%">\n<tr>{"".join(heads)}</tr>\n<tr>{"".join(cells)}</tr>\n</table>'
 
     def __repr__(self) -> str:
         lines = ((head, self.columns[direction]) for direction, head in self._heads())
-        return "\n".join(f"{head}\n" + "".join(f"    {name}\n" for name in names) for head, names in lines).rstrip()
+        return "\n".join("\n    ".join([head, *(f"{name} {basis}".strip() for name, basis in c)]) for head, c in lines)
 
 
-def _named(row: ClaimRow) -> str:
-    """A claim in a few words: its key, the seeds and the scale that it rests on, and where it is mixed, how."""
+def _basis(row: ClaimRow) -> str:
+    """The seeds and the scale that a claim rests on, and where it is mixed, how; empty where it is not tested."""
     if row.direction is Direction.UNTESTED or row.scale is None:
-        return row.claim.key
+        return ""
     strength = ", ".join([f"{row.seeds} seeds", row.scale.short][not row.seeds :])
-    return f"{row.claim.key} ({strength}{f': {row.why}' if row.direction is Direction.MIXED else ''})"
+    return f"({strength}{f': {row.why}' if row.direction is Direction.MIXED else ''})"
 
 
 def _numbers(row: ClaimRow) -> str:
@@ -121,8 +127,7 @@ def _html_row(row: ClaimRow) -> str:
     folded = (
         f"<b>What decides:</b> {_html(claim.rule)}",
         f"<b>The paper reports:</b> {_html(claim.paper)}",
-        f"<b>We measured</b> ({_html(row.origin)}):",
-        *map(_html, row.lines),
+        f"<b>We measured</b> ({_html(row.origin)}):<ul>{''.join(f'<li>{_html(line)}</li>' for line in row.lines)}</ul>",
     )
     where = f'<a href="{escape(claim.link())}">{claim.lesson[:2]}, {_html(claim.heading)}</a>'
     numbers = f"<details><summary>the numbers</summary>{'<br>'.join(folded)}</details>"

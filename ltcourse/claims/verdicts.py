@@ -141,14 +141,16 @@ Measure = Callable[..., Measurement]
 class Claim:
     """One thing that the slides say, and how it is tested.
 
-    key: the slide, and a word. says: in our own words. paper: what is reported, and where. rule: which numbers decide.
-    control: what stands against it. measure: the question, given the records. records: names of experiments, none for
-    what is computed on the spot. scales: the budgets whose records can decide, the best first, each with its scale; a
-    computation has its scale under "". lesson, heading: the section that shows it.
+    key: the slide, and a word. title: a few words for one look. says: in our own words. paper: what is reported, and
+    where. rule: which numbers decide. control: what stands against it. measure: the question, given the records.
+    records: names of experiments, none for what is computed on the spot. scales: the budgets whose records can decide,
+    the best first, each with its scale; a computation has its scale under "". lesson, heading: the section that shows
+    it.
     Lesson 08, "The claims table".
     """
 
     key: str
+    title: str
     says: str
     paper: str
     rule: str

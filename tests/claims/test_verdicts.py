@@ -11,6 +11,7 @@ from ltcourse.instruments.statistics import student
 FOR, MIXED, AGAINST, UNTESTED = Direction
 CLAIM = Claim(
     key="S0 word",
+    title="a title",
     says="Says.",
     paper="Paper 2020.",
     rule="a rule.",
