@@ -85,7 +85,7 @@ class Overview:
     def columns(self) -> dict[Direction, list[tuple[str, str]]]:
         """The claims of each direction in a few words, and in a few more what each rests on."""
         return {
-            d: [(f"{row.claim.slide} {row.claim.title}", _basis(row)) for row in self.rows if row.direction is d]
+            d: [(f"{row.claim.slide}: {row.claim.title}", _basis(row)) for row in self.rows if row.direction is d]
             for d in Direction
         }
 

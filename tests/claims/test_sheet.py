@@ -75,7 +75,7 @@ def test_one_look_has_a_column_a_direction_with_every_claim_in_its_own(whole):
     for n, direction in enumerate(Direction):
         rows = whole.of(direction).rows
         assert page.rows[0][n] == f"{direction}: {len(rows)}" and page.rows[0][n] in text[0]
-        names = [f"{row.claim.slide} {row.claim.title}" for row in rows]
+        names = [f"{row.claim.slide}: {row.claim.title}" for row in rows]
         assert re.findall(r"\*\*(.+?)\*\*", text[2].split(" | ")[n]) == names
         assert all(name in page.rows[1][n] and name in terminal for name in names)
 
@@ -84,7 +84,7 @@ def test_one_look_says_seeds_and_scale_and_how_a_claim_is_mixed(whole):
     told = dict(pair for pairs in whole.overview.columns.values() for pair in pairs)
     assert len(told) == len(CLAIMS), "two claims have one title"
     for row in whole.rows:
-        basis = told[f"{row.claim.slide} {row.claim.title}"]
+        basis = told[f"{row.claim.slide}: {row.claim.title}"]
         if row.direction is Direction.UNTESTED:
             assert basis == ""
         else:
