@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Review
 #
-# **Question** Can you say what the lottery ticket hypothesis is, write the two algorithms, and tell for which of the
-# slides' claims there is evidence?
+# **Question** Can you say what the lottery ticket hypothesis is, write the two algorithms, and tell which of the slides'
+# claims hold?
 #
 # **Slides** S15, S16 and S17, the three questions at the end; S1–S14, as claims
 #
@@ -593,7 +593,7 @@ for direction, count in table.overview.counts.items():
 
 # %% [markdown]
 # If your functions pass the three checks, you can do what the slides ask of you. If you can also say, of a claim in the
-# table, which number would have to change for its direction to change, you can do what the authors of the papers did.
+# table, what would have to be seen for its verdict to change, you can do what the authors of the papers did.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"} tags=["key"]
