@@ -27,7 +27,7 @@ from ltcourse import data, papers
 from ltcourse.classroom import checks
 from ltcourse.display import pictures, plots, widgets
 from ltcourse.display.progress import watch
-from ltcourse.display.tables import Table, percent, points, spread
+from ltcourse.display.tables import Table, percent, points, points_interval, spread
 from ltcourse.experiments import catalog, runs
 from ltcourse.instruments import latency, subset_sum
 from ltcourse.networks import initializers, masks, models
@@ -359,6 +359,26 @@ by_width = {"supermask": live.by("width", "test_accuracy", "by width") | {1.0: c
 by_width["trained"] = live.by("width", "test_accuracy", "trained")
 figure, ax = plt.subplots()
 _ = plots.against(by_width, ax, xlabel="width of the hidden layers", ylabel="test accuracy")
+
+# %% [markdown]
+# **We recorded** longer runs of several seeds, up to four times the width. S10 asks for a τ′ in a large random network
+# that does as well as a small *trained* τ. Take the narrowest network as τ. The last column says how far each τ′ is from
+# it, with the 95 % interval over the seeds (Student's t).
+#
+# *Predict: from which width on does the interval hold 0, so that the seeds cannot tell the two apart?*
+
+# %%
+wide = runs.load_or_run("hidden-lenet-300-100", "desk")
+print(wide)
+kept = wide.by("k", "test_accuracy", "kaiming")[wide.settings["k"]]
+hidden = dict(sorted((wide.by("width", "test_accuracy", "by width") | {1.0: kept}).items()))
+trained = dict(sorted(wide.by("width", "test_accuracy", "trained").items()))
+narrowest = trained[min(trained)]
+rows = [
+    [f"{w:g}", spread(trained[w]), spread(τ), points_interval([a - b for a, b in zip(τ, narrowest, strict=True)])]
+    for w, τ in hidden.items()
+]
+Table(["width", "trained", "supermask τ′", f"τ′ minus τ, trained, width {min(trained):g}"], rows)
 
 # %% [markdown]
 # The supermask gains with every doubling, and wide networks are closer to their trained selves than the narrowest is;

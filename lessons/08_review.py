@@ -12,7 +12,7 @@
 # **Time** {minutes} to run on two processor cores; to answer, as long as you like
 #
 # **Outline** how to use it · question 1, the hypothesis · question 2, finding a ticket · question 3, finding a supermask ·
-# the quiz · the claims table · what does not hold · all the questions, with answers folded
+# the quiz · the claims table · what the course implements · what is not decided · all the questions, with answers folded
 #
 # ## How to use it
 #
@@ -45,10 +45,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from ltcourse import claims
-from ltcourse.claims.verdicts import Outcome
+from ltcourse.claims.verdicts import Comparison, Direction
 from ltcourse.classroom import checks, own_words, questions, quiz, review
 from ltcourse.classroom.checks import hypothesis
-from ltcourse.display.tables import Table, percent
+from ltcourse.display.tables import Table, percent, times_interval
 from ltcourse.networks import masks
 
 # %% [markdown]
@@ -411,123 +411,149 @@ Table(
 # %% [markdown]
 # ## The claims table
 #
-# The review questions ask what the slides say. This section asks whether it is so. Every claim of the slides is a row, and
-# three voices speak in it: what **the slides say**, what **the paper reports**, and what **we measured**.
+# The review questions ask what the slides say. This section asks whether it is so. Each claim of the slides is a row, and
+# it is asked two questions that are easily mixed up.
 #
-# Whether a claim holds is not an opinion here. Each claim has a rule, which says what a **case** is and when it is *met*:
-# one ticket of one seed, one layer, one network. The program looks at every case by itself, in the recorded run or in a
-# computation of a moment, and counts:
+# **Which way does the evidence point?** The *direction*. Each claim names the few numbers that decide it, and where they
+# should lie: a difference of accuracies at least 0, say. A number has one value for each seed, and from these a mean and
+# an interval (Student's t, 95 %; for ratios of their logarithms; for "k of n seeds" Wilson's).
 #
-# | verdict | when |
+# | direction | when |
 # |:--|:--|
-# | ✔ holds | every case is met |
-# | ◐ holds in part | some cases are met; or all, but the evidence is too small to say more |
-# | ✘ does not hold here | no case is met |
-# | – not tested at this scale | there is nothing that could be asked |
+# | ✔ for | the whole interval of every number lies where the claim says |
+# | ◐ mixed | some numbers are for and others are not, or intervals hold both answers (*undecided*) |
+# | ✘ against | no number is for, and the whole interval of at least one lies on the other side |
+# | – not tested | nothing was run that could decide: too short, one seed, never at that size, or not at all |
 #
-# *Too small to say more* is one of three things, and the row says which: one seed alone; runs far shorter than the paper's;
-# a smaller network, or easier images, than those that the claim is about. Behind a verdict is the count: "19 of 24" are 19
-# cases met of 24.
+# There is no tolerance: level means level. The sizes of one run are not independent, so a run counts once, however many
+# sizes it has. For "1–15 % of the weights" two sizes decide, the largest and the smallest that were recorded between
+# them.
 #
-# *Predict: of four claims on the ticket of LeNet-300-100 (S6, S8), which one will hold in part only? It is there, it is
-# small, it is accurate, it trains faster.*
+# **How strong is it?** The *strength*: how many seeds, at which scale (the paper's network, data and length; shorter runs;
+# a smaller network), against which control. Few seeds make wide intervals: with three, an interval reaches 2.5 standard
+# deviations of the seeds to either side; with five, half as far.
+#
+# *Predict: of four claims on the ticket of LeNet-300-100, which is the only one that our seeds decide? It wins (S6), its
+# initial values matter (S7), it trains faster (S8), it is at least as accurate (S8).*
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 8 minutes</summary>
 #
-# **Say** Here the slides themselves are examined. A verdict is counted, not felt: what is a case, how many are met.
+# **Say** Here the slides themselves are examined. Which way the evidence points is one question, how strong it is another.
 #
 # **Ask** Which claim do you trust least after this course, and what would change your mind?
 #
-# **Expect** Speed (S8) and transfer (source 2) are good answers; a larger network or longer runs would be the
-# evidence.
+# **Expect** Speed (S8) is a good answer: the mean is on the claim's side, and the interval over three seeds is not.
 #
 # </details>
 
 # %%
 table = claims.table()
-for verdict, count in table.verdicts.items():
-    print(f"{verdict}: {count} of {len(table.rows)} claims")
+table.overview
 
 # %% [markdown]
-# The first part of the lecture, pruning. Read a row from left to right; the last column leads to the cell that shows it.
+# In brackets stand the seeds and the scale, and for a mixed claim how many of its numbers are for, undecided, or against.
+# (*Our recipe* means the paper's network and data, trained as we chose, where the paper does not say how.)
+#
+# Now part by part. Open "the numbers" in a row to see what decides, what the paper reports, and every number with its
+# interval. The first part of the lecture is pruning.
 
 # %%
 claims.table("S1", "S2", "S3", "S4")
 
 # %% [markdown]
-# One pair of rows is worth a second look. That the two LeNets err no more than *before* is the slides' comparison (S3).
-# The row on quality (S4) asks more: the pruned network has been trained for longer than the dense one was, so the dense
-# one is trained on for as long, and set beside it. Read off how much of "no loss" was the longer training.
+# Compare "S3 LeNet-300-100" with "S4 quality". S3 makes the slides' comparison, with the network *before* pruning, and
+# the pruned one wins it. But it has been trained for longer. S4 compares it with a dense network that was trained for as
+# long, and no difference is left that our seeds could tell from none.
 #
-# The second part, lottery tickets:
+# The second part is lottery tickets.
 
 # %%
 claims.table("S6", "S7", "S8")
 
 # %% [markdown]
-# The third part, supermasks and the weights that they are found in:
+# Look at "S8 accuracy". At its early stop, where the validation loss is smallest, the larger ticket is more accurate than
+# the dense network is at its own. At the end of training our seeds no longer tell the two apart. So the answer depends on
+# *when* they are compared.
+#
+# The third part is supermasks, and the weights in which they are found.
 
 # %%
-claims.table("S10", "S11", "S12", "S13", "S14")
+claims.table("S10", "S13", "S14")
 
 # %% [markdown]
-# And the slides' second source, on tickets that travel:
+# The last part is the slides' second source, on tickets that travel.
 
 # %%
 claims.table("source 2")
 
 # %% [markdown]
-# ## What does not hold, and why
+# ## What the course implements
 #
-# A table of nothing but ✔ would say more about the table than about the claims. Here are the others, each with what
-# stands in the way: cases that are not met, or evidence that is too small.
+# Some sentences of the slides are not claims. A definition, a formula or an algorithm cannot be true or false of the
+# world; it can be implemented rightly or wrongly. Each of these has a test in the repository that fails if the course's
+# code does something else.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
-# <details><summary>For the instructor, 3 minutes</summary>
+# <details><summary>For the instructor, 1 minute</summary>
 #
-# **Say** Two kinds of “in part”: cases against it, or evidence too small. Do not mix them up.
+# **Say** “The weights never change” is a property of our code, and a test shows it. It is not a finding.
 #
-# **Ask** Is “does not hold here” a refutation of a paper?
+# **Ask** Which sentence of the slides looks like a result and is a definition?
 #
-# **Expect** No: of the claim at this scale.
+# **Expect** “Train, remove, fine-tune, repeat.” It is the method.
 #
 # </details>
 
 # %%
-for row in table.of(Outcome.PART, Outcome.FAILS).rows:
-    against = [case for case in row.measured.cases if not case.met]
-    print(f"{row.verdict}  {row.claim.key}: {row.claim.says}")
-    if against:
-        first = against[0].what if against[0].seed is None else f"{against[0].what}, seed {against[0].seed}"
-        print(
-            f"      not met in {len(against)} of {len(row.measured.cases)} cases, such as {first}: {against[0].found}"
-        )
-    for limit in row.limits:
-        print(f"      {limit}")
+claims.implemented()
 
 # %% [markdown]
-# Two kinds of "in part" should not be mixed up. Where *cases* stand against a claim, it is the claim that reaches less far
-# than its sentence: down to some size, in some layers, at some seeds. Where only a *limit* is named, nothing speaks against
-# it; our runs are too short or too small to speak for it, either. The paper's may not be.
+# ## What is not decided, and why
 #
-# And "does not hold here" is about *here*: the same experiment at the paper's settings may come out otherwise.
-# `ltcourse record NAME --budget paper` runs it, where there is a graphics card and time, and the table will use that record
-# in place of ours.
+# A table of nothing but ✔ would say more about the table than about the claims. Here are the other claims, each with the
+# reason.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** “Undecided” and “against” are different things. So are “against” and “refuted”.
+#
+# **Ask** How would you decide an undecided number?
+#
+# **Expect** More seeds: from three to five the interval halves.
+#
+# </details>
+
+# %%
+for row in table.of(Direction.MIXED, Direction.AGAINST, Direction.UNTESTED).rows:
+    print(f"{row.direction}  {row.claim.key}: {row.claim.says}\n      {row.why}")
+numbers = [number for row in table.rows for number in row.measured.numbers]
+intervals = sum(isinstance(number, Comparison) and len(number.values) > 1 for number in numbers)
+print(f"\nIn all {intervals} intervals of 95 %: by chance alone, about {intervals / 20:.0f} of them miss.")
+
+# %% [markdown]
+# An *undecided* number is not a weak yes. Its interval holds both answers, so our seeds cannot tell them apart; more
+# seeds could. *Not tested* is weaker still: what ran here could not have decided, whatever came out. A dense network that
+# has seen each image once is far from its end, and anything that learns faster beats it.
+#
+# And *against* is about the experiment in the row. The same experiment at the paper's settings may come out otherwise.
+# `ltcourse record NAME --budget paper` runs it, where there is a graphics card and time, and the table then uses that
+# record in place of ours.
 #
 # ## Ask for the evidence
 #
-# Pick a claim by what stands in the first column, and see every case. Try another key in place of this one: `"S8 faster"`,
-# `"S4 quality"`, `"S12 neurons"`.
+# Pick a claim by its key, and see every number with the value of each seed. Try another key in place of this one:
+# `"S4 quality"`, `"S10 search"`, `"source 2 data"`.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** Any verdict can be opened down to the seed.
+# **Say** Any row can be opened down to the seed.
 #
-# **Ask** Would you have drawn the line elsewhere?
+# **Ask** Would you have chosen other numbers to decide?
 #
-# **Expect** Some will: the rule is in the table, and the cases are there to be counted again.
+# **Expect** Some will. The rule is in the row, and the record holds the rest.
 #
 # </details>
 
@@ -537,14 +563,16 @@ print(row)
 row.evidence
 
 # %% [markdown]
-# Below the verdict is where the record was made, when, and with which versions. Above it is the rule. If you think that
-# another rule would be fairer, you can count the cases yourself:
+# The last line says where the record was made, when, and with which versions. If you think that another number should
+# decide, compute it. Here is the early stop of every ticket, each with its interval over the seeds:
 
 # %%
-cases = claims.examine("S8 faster").measured.cases
-for seed in sorted({case.seed for case in cases}):
-    own = [case for case in cases if case.seed == seed]
-    print(f"seed {seed}: {sum(case.met for case in own)} of {len(own)} small tickets train faster")
+record = row.records[0]
+dense_stop = record.values("ticket", 0, "early_stop")
+for number in range(1, record.settings["rounds"] + 1):
+    stops = record.values("ticket", number, "early_stop")
+    ratios = [stop / dense for stop, dense in zip(stops, dense_stop, strict=True)]
+    print(f"P_m = {percent(record.values('ticket', number, 'density')[0]):>6}: {times_interval(ratios)}")
 
 # %% [markdown]
 # ## What we saw
@@ -552,7 +580,7 @@ for seed in sorted({case.seed for case in cases}):
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** One sentence each: pruning, ticket, supermask. Then the claims that fell.
+# **Say** One sentence each: pruning, ticket, supermask. Then the claims that are not decided.
 #
 # **Ask** What would you measure next, with a week and a GPU?
 #
@@ -562,10 +590,8 @@ for seed in sorted({case.seed for case in cases}):
 
 # %%
 print(f"{len(bank)} questions of {len({q.lesson for q in bank})} lessons, and {len(table.rows)} claims of the slides:")
-for verdict, count in table.verdicts.items():
-    print(f"  {verdict}: {count}")
-weak = [row.claim.key for row in table.of(Outcome.FAILS).rows]
-print("what does not hold here:", ", ".join(weak))
+for direction, count in table.overview.counts.items():
+    print(f"  {direction}: {count}")
 
 # %% [markdown]
 # If your functions pass the three checks, you can do what the slides ask of you. If you can also say, of a claim in the

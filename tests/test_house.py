@@ -37,14 +37,14 @@ HOUSE = """
     cli
     doctor
     stage: rehearsal slides student_copy lecture formulas
-    claims: catalog demonstrations measures verdicts
+    claims: evidence catalog demonstrations measures implemented sheet verdicts
     classroom: checks quiz review own_words questions
     display: widgets pictures plots tables progress markdown
     experiments: runs cluster executors catalog
         supermask_imagenet supermask_search initialization transfer instability rewinds lengths lottery
         han_cifar han han_imagenet
         trials journal lock machine transfer_matrix
-    instruments: sparsity storage latency neurons signals connectivity subset_sum
+    instruments: sparsity storage latency neurons signals connectivity subset_sum statistics
     pruning: batched supermasks tickets loop restarts criteria
     training: accuracy loop graphs process
     networks: models initializers masks dropout

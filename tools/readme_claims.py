@@ -9,11 +9,15 @@ BEGIN, END = "<!-- claims: written by tools/readme_claims.py -->", "<!-- end of 
 
 
 def block() -> str:
-    """What stands between the two marks: how many claims have each verdict, and all of them, folded."""
-    table = claims.table()
-    counts = " · ".join(f"{verdict}: {count}" for verdict, count in table.verdicts.items())
-    summary = f"The {len(table.rows)} claims, what was measured, and where"
-    return f"{BEGIN}\n\n{counts}\n\n<details><summary>{summary}</summary>\n\n{table.readme()}\n\n</details>\n\n{END}"
+    """What stands between the two marks: all claims in one look, and folded their numbers and what is no claim."""
+    table, others = claims.table(), claims.implemented()
+    count = f"{len(others.rows)} definitions, formulas and algorithms"
+    folded = {
+        f"The {len(table.rows)} claims: every number that decides, with its interval": table.readme(),
+        f"What the course implements: {count}, each with the test that shows it": others._repr_markdown_(),
+    }
+    parts = [f"<details><summary>{name}</summary>\n\n{text}\n\n</details>" for name, text in folded.items()]
+    return "\n\n".join([BEGIN, table.overview._repr_markdown_(), *parts, END])
 
 
 def replaced(text: str) -> str:

@@ -1,9 +1,12 @@
 """What the slides claim, and what our evidence says of it.
 
-Read `catalog` first: every claim with its rule. `verdicts` says what evidence is and what it adds up to, `measures`
-asks records, `demonstrations` computes what needs no record.
+Read `catalog` first: every claim, and which numbers decide it. `verdicts` says what evidence is, which way it points
+and how strong it is; `measures` asks records, `demonstrations` computes what needs no record; `evidence` finds the best
+record for each claim, and `sheet` is the table that people look at. What the slides define, and do not claim, is in
+`implemented`, each with its test.
 """
 
-from ltcourse.claims.catalog import examine, table
+from ltcourse.claims.evidence import examine, table
+from ltcourse.claims.implemented import implemented
 
-__all__ = ["examine", "table"]
+__all__ = ["examine", "implemented", "table"]

@@ -1,88 +1,175 @@
-"""What the evidence of a claim is: cases that each say yes or no, the verdict that they add up to, the table of all.
+"""What the evidence of a claim is, which way it points, and how strong it is: two questions that are kept apart."""
 
-All cases met: the claim holds. Some: it holds in part. None: it does not hold here.
-"""
-
-import re
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from html import escape
+from functools import cached_property
 
-from ltcourse.display.tables import Table
+from ltcourse.display.tables import Table, percent, points_interval, times_interval
 from ltcourse.experiments.runs import Record
+from ltcourse.instruments.statistics import Interval, student, student_of_ratios
+
+
+class Direction(StrEnum):
+    """Which way the evidence of a claim points.
+
+    Lesson 08, "The claims table".
+    """
+
+    FOR = "✔ for"
+    MIXED = "◐ mixed"
+    AGAINST = "✘ against"
+    UNTESTED = "– not tested"
+
+
+class Scale(StrEnum):
+    """At which scale the evidence was found, the paper's own first.
+
+    Lesson 08, "The claims table".
+    """
+
+    PAPER = "the paper's network, data and length"
+    RECIPE = "the paper's network and data, our recipe"
+    SHORTER = "the paper's network and data, shorter runs"
+    SMALLER = "a smaller network or easier data"
+    COUNTED = "exact: counted"
+
+    @property
+    def short(self) -> str:
+        """The scale in a word or two."""
+        return {"PAPER": "paper's scale", "RECIPE": "our recipe"}.get(self.name, self.name.lower())
 
 
 @dataclass(frozen=True)
-class Case:
-    """One yes or no: what was looked at, what was found there, and whether that is as the claim says.
+class Comparison:
+    """One number that decides: a difference or a ratio, one value a seed, and where the claim says that it lies.
 
-    seed: of the trial; None where no single one is meant.
+    values: of each seed; a run gives one, since its sizes are not independent. claim: whether the number is said to be
+    "<", "≤", "≥" or ">" than no difference. ratio: whether the values are ratios, where no difference is 1, or
+    differences of shares, where it is 0.
+    Raises ValueError for another claim, and where values and seeds are not equally many.
+    Lesson 08, "The claims table".
+    """
+
+    what: str
+    values: tuple[float, ...]
+    seeds: tuple[int, ...]
+    claim: str
+    ratio: bool = False
+
+    def __post_init__(self) -> None:
+        if self.claim not in _MEANS or len(self.values) != len(self.seeds):
+            raise ValueError(f"{self.what}: a comparison has a claim of {', '.join(_MEANS)} and a value a seed")
+
+    @cached_property
+    def interval(self) -> Interval:
+        """Mean and Student's 95 % interval over the seeds; of ratios the geometric mean."""
+        return student_of_ratios(self.values) if self.ratio else student(self.values)
+
+    @property
+    def says(self) -> Direction:
+        """For or against, if the whole interval lies on one side; mixed, if it holds both answers.
+
+        Untested where one seed has no interval. There is no tolerance.
+        """
+        if len(self.values) < 2:
+            return Direction.UNTESTED
+        border = 1.0 if self.ratio else 0.0
+        low, high = self.interval.low - border, self.interval.high - border
+        if self.claim in "<≤":
+            low, high = -high, -low
+        allowed = self.claim in "≤≥"
+        if low > 0 or (allowed and low >= 0):
+            return Direction.FOR
+        return Direction.AGAINST if high < 0 or (not allowed and high <= 0) else Direction.MIXED
+
+    @property
+    def found(self) -> str:
+        """Mean and interval as text."""
+        return times_interval(self.values) if self.ratio else points_interval(self.values)
+
+    @property
+    def each(self) -> str:
+        """The value of every seed as text."""
+        form = "{:.2f}×" if self.ratio else "{:+.2f}"
+        return ", ".join(form.format(v if self.ratio else 100 * v) for v in self.values)
+
+    @property
+    def wanted(self) -> str:
+        """Where the claim says that the number lies, as text."""
+        return f"{_MEANS[self.claim]} {'1×' if self.ratio else '0'}"
+
+
+_WORDS = {Direction.FOR: "for", Direction.MIXED: "undecided", Direction.AGAINST: "against"}
+_MEANS = {"<": "below", "≤": "at most", "≥": "at least", ">": "above"}
+
+
+@dataclass(frozen=True)
+class Count:
+    """One number that decides and is exact: what was counted, what came out, and whether it is as the claim says.
+
     Lesson 08, "The claims table".
     """
 
     what: str
     found: str
     met: bool
-    seed: int | None = None
+
+    @property
+    def says(self) -> Direction:
+        """For or against: there is no chance in a count."""
+        return Direction.FOR if self.met else Direction.AGAINST
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured about a claim: in one line, and case by case; no cases where nothing could be asked.
+    """What was measured about a claim: the numbers that decide, all of which the claim says, and what else there is.
 
+    also: what stands beside them and does not decide. untested: why nothing here can decide, "" if it can.
     Lesson 08, "The claims table".
     """
 
-    text: str
-    cases: tuple[Case, ...] = ()
+    numbers: tuple[Comparison | Count, ...] = ()
+    also: str = ""
+    untested: str = ""
 
 
 Measure = Callable[..., Measurement]
-
-
-class Outcome(StrEnum):
-    """What the cases of a claim add up to.
-
-    Lesson 08, "The claims table".
-    """
-
-    HOLDS = "✔ holds"
-    PART = "◐ holds in part"
-    FAILS = "✘ does not hold here"
-    UNTESTED = "– not tested at this scale"
-    MISSING = "… not recorded yet"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """One thing that the slides say, and how it is tested.
 
-    key: the slide, and a word. says: in our own words. paper: what is reported, and where. case: what a case is, and
-    when it is met. measure: the question, given the records. records: names of experiments, none for what is computed
-    on the spot. budgets: which of their records count, the best first. short: whether only a record at the
-    paper budget can say that the claim holds, since the others are of runs far shorter. smaller: why even that could
-    not, "" if it could. lesson, heading: the section that shows it.
+    key: the slide, and a word. title: a few words for one look. says: in our own words. paper: what is reported, and
+    where. rule: which numbers decide. control: what stands against it. measure: the question, given the records.
+    records: names of experiments, none for what is computed on the spot. scales: the budgets whose records can decide,
+    the best first, each with its scale; a computation has its scale under "". lesson, heading: the section that shows
+    it.
     Lesson 08, "The claims table".
     """
 
     key: str
+    title: str
     says: str
     paper: str
-    case: str
+    rule: str
     measure: Measure
     lesson: str
     heading: str
+    scales: Mapping[str, Scale]
+    control: str = ""
     records: tuple[str, ...] = ()
-    budgets: tuple[str, ...] = ("paper", "desk")
-    short: bool = False
-    smaller: str = ""
 
     @property
     def slide(self) -> str:
         """The slide that says it; for the slides' second source, "source 2"."""
         return self.key.rpartition(" ")[0]
+
+    @property
+    def word(self) -> str:
+        """What tells it from the slide's other claims."""
+        return self.key.rpartition(" ")[2]
 
     def link(self, folder: str = "") -> str:
         """Return where the notebook's section is, from a notebook beside it or from the folder above."""
@@ -99,155 +186,101 @@ class ClaimRow:
     claim: Claim
     measured: Measurement
     records: tuple[Record, ...] = ()
-    missing: tuple[str, ...] = ()
 
     @property
-    def met(self) -> int:
-        """How many cases are met."""
-        return sum(case.met for case in self.measured.cases)
+    def direction(self) -> Direction:
+        """For, if every number is; against, if some are and none is for; otherwise mixed, or not tested."""
+        if self.untested:
+            return Direction.UNTESTED
+        said = {number.says for number in self.measured.numbers}
+        if said == {Direction.FOR}:
+            return Direction.FOR
+        return Direction.AGAINST if Direction.AGAINST in said and Direction.FOR not in said else Direction.MIXED
 
     @property
-    def limits(self) -> list[str]:
-        """What keeps the evidence from saying more than "in part", however many cases are met."""
-        found = [self.claim.smaller] if self.claim.smaller else []
-        if self.claim.short and any(record.budget != "paper" for record in self.records):
-            found.append("runs far shorter than the paper's")
-        if any(len(record.trials) < 2 for record in self.records):
-            found.append("one seed alone")
-        return found
+    def untested(self) -> str:
+        """Why nothing here can decide; empty if it can."""
+        if self.measured.untested:
+            return self.measured.untested
+        if not self.measured.numbers:
+            return "nothing was run"
+        alone = any(number.says is Direction.UNTESTED for number in self.measured.numbers)
+        return "one seed has no interval" if alone else ""
 
     @property
-    def verdict(self) -> Outcome:
-        """What the cases add up to."""
-        cases = self.measured.cases
-        if self.missing:
-            return Outcome.MISSING
-        if not cases:
-            return Outcome.UNTESTED
-        if not self.met:
-            return Outcome.FAILS
-        return Outcome.PART if self.met < len(cases) or self.limits else Outcome.HOLDS
+    def seeds(self) -> int:
+        """How many independent seeds there are; 0 for what is counted."""
+        return min((len(n.values) for n in self.measured.numbers if isinstance(n, Comparison)), default=0)
 
     @property
-    def count(self) -> str:
-        """How many cases are met, and what limits them; empty where there are none."""
-        if not self.measured.cases:
+    def scale(self) -> Scale | None:
+        """The smallest scale of the records that were used; None where nothing was."""
+        if not self.measured.numbers:
+            return None
+        order = list(self.claim.scales)
+        return self.claim.scales[max((r.budget for r in self.records), key=order.index, default=order[0])]
+
+    @property
+    def strength(self) -> str:
+        """How many seeds, at which scale, against which control; empty where nothing was measured."""
+        if self.scale is None:
             return ""
-        limits = f"; {', '.join(self.limits)}" if self.limits else ""
-        return f"{self.met} of {len(self.measured.cases)}{limits}"
+        seeds = "" if not self.seeds else "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
+        control = f"against {self.claim.control}" if self.claim.control else ""
+        return " · ".join(part for part in (seeds, self.scale, control) if part)
 
     @property
-    def result(self) -> str:
-        """The verdict with its count."""
-        return f"{self.verdict} ({self.count})" if self.count else str(self.verdict)
+    def why(self) -> str:
+        """In a few words why the direction is this one: how many numbers are for, undecided, against."""
+        if self.untested:
+            return self.untested
+        said = [number.says for number in self.measured.numbers]
+        return ", ".join(f"{said.count(direction)} {word}" for direction, word in _WORDS.items() if direction in said)
 
     @property
     def origin(self) -> str:
         """Where the numbers come from."""
-        if self.missing:
-            return f"no record of {', '.join(self.missing)}"
         if self.records:
-            return ", ".join(f"{r.experiment}, {r.budget}, {_seeds(r)}" for r in self.records)
-        return "computed" if self.measured.cases else "not run"
+            return ", ".join(f"{r.experiment} at the {r.budget} budget" for r in self.records)
+        return "computed on the spot" if self.measured.numbers else "not run"
+
+    @property
+    def lines(self) -> list[str]:
+        """Every number that decides with its interval and what it says, then what does not decide."""
+        return [*map(self._line, self.measured.numbers), *([self.measured.also] if self.measured.also else [])]
+
+    def _line(self, number: Comparison | Count) -> str:
+        wanted = f", claimed {number.wanted}" if isinstance(number, Comparison) else ""
+        return f"{number.what}: {number.found}" + ("" if self.untested else f"{wanted} ({_said(number)})")
 
     @property
     def evidence(self) -> Table:
-        """Every case: of which seed, what was found, and whether it is met."""
-        header = ["a case", "seed", "found", "met"]
-        cases = self.measured.cases
-        return Table(
-            header,
-            [[c.what, "–" if c.seed is None else c.seed, c.found, "✔ yes" if c.met else "✘ no"] for c in cases],
-        )
+        """Every number that decides: mean and interval, the value of each seed, where it is claimed to lie."""
+        rows = []
+        for n in self.measured.numbers:
+            seeds = (n.each, n.wanted) if isinstance(n, Comparison) else ("–", "–")
+            rows.append([n.what, n.found, *seeds, "–" if self.untested else _said(n)])
+        return Table(["a number that decides", "mean [95 %]", "each seed", "claimed", "it says"], rows, words=True)
 
     def __str__(self) -> str:
         claim = self.claim
         lines = [
             f"{claim.key}: {claim.says}",
             f"the paper reports: {claim.paper}",
-            f"a case: {claim.case}",
-            f"we measured ({self.origin}): {self.measured.text}",
-            f"verdict: {self.result}",
+            f"what decides: {claim.rule}",
+            f"direction: {self.direction} ({self.why})",
+            f"strength: {self.strength or 'none'}",
+            f"we measured ({self.origin}):",
+            *(f"  {line}" for line in self.lines),
             *(f"{record.experiment}: {record}" for record in self.records),
         ]
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class ClaimsTable:
-    """The claims, a row each: shown in a notebook as a table to be read from the back row, in a terminal as text.
-
-    Lesson 08, "The claims table".
-    """
-
-    rows: tuple[ClaimRow, ...]
-
-    @property
-    def verdicts(self) -> dict[Outcome, int]:
-        """How many claims have each verdict that any has."""
-        counts = Counter(row.verdict for row in self.rows)
-        return {verdict: counts[verdict] for verdict in Outcome if counts[verdict]}
-
-    def of(self, *verdicts: Outcome) -> "ClaimsTable":
-        """Return the rows that have one of these verdicts.
-
-        Lesson 08, "The claims table".
-        """
-        return ClaimsTable(tuple(row for row in self.rows if row.verdict in verdicts))
-
-    def readme(self) -> str:
-        """Return the table as the README has it: fewer columns, links from the folder above the notebooks."""
-        lines = ["| slide | claim | we measured | verdict | shown in |", "|:--|:--|:--|:--|:--|"]
-        for row in self.rows:
-            where = f"[{row.claim.lesson[:2]}, {row.claim.heading}]({row.claim.link('notebooks/')})"
-            text = f"{row.measured.text} ({row.origin})"
-            lines.append(f"| {' | '.join(map(_cell, (row.claim.slide, row.claim.says, text, row.result, where)))} |")
-        return "\n".join(lines)
-
-    def _repr_markdown_(self) -> str:
-        header = ["slide", "the slides say", "the paper reports", "we measured", "verdict", "shown in"]
-        lines = [f"| {' | '.join(header)} |", "|" + ":--|" * len(header)]
-        for row in self.rows:
-            claim = row.claim
-            where = f"[{claim.lesson[:2]}, {claim.heading}]({claim.link()})"
-            cells = (claim.key, claim.says, claim.paper, f"{row.measured.text} ({row.origin})", row.result, where)
-            lines.append(f"| {' | '.join(map(_cell, cells))} |")
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        cell = "text-align: left; vertical-align: top; padding: 8px; font-size: 16px; border-top: 1px solid gray"
-        header = ("slide", "the slides say", "the paper reports", "we measured", "verdict", "shown in")
-        widths = (11, 22, 18, 25, 13, 11)
-        heads = (f'<th style="{cell}; width: {w}%">{name}</th>' for w, name in zip(widths, header, strict=True))
-        lines = ['<table style="width: 100%">', f"<tr>{''.join(heads)}</tr>"]
-        for row in self.rows:
-            claim = row.claim
-            where = f'<a href="{escape(claim.link())}">{claim.lesson[:2]}, {_html(claim.heading)}</a>'
-            texts = (
-                f"<b>{claim.slide}</b><br>{claim.key.rpartition(' ')[2]}",
-                f"{_html(claim.says)}<br><i>A case: {_html(claim.case)}</i>",
-                _html(claim.paper),
-                f"{_html(row.measured.text)}<br><i>{_html(row.origin)}</i>",
-                f"<b>{row.verdict}</b><br>{_html(row.count)}",
-                where,
-            )
-            lines.append("<tr>" + "".join(f'<td style="{cell}">{text}</td>' for text in texts) + "</tr>")
-        return "\n".join([*lines, "</table>"])
-
-    def __repr__(self) -> str:
-        return "\n".join(
-            f"{row.claim.key}: {row.claim.says}\n    {row.result}: {row.measured.text} ({row.origin})"
-            for row in self.rows
-        )
+def _said(number: Comparison | Count) -> str:
+    return _WORDS[number.says]
 
 
-def _seeds(record: Record) -> str:
-    return "1 seed" if len(record.trials) == 1 else f"{len(record.trials)} seeds"
-
-
-def _html(text: str) -> str:
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)).replace(" %", "&nbsp;%")
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def size(density: float) -> str:
+    """Return a density as the table names it: "P_m = 13.5 %"."""
+    return f"P_m = {percent(density)}"
