@@ -120,18 +120,29 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def record(options: argparse.Namespace) -> int:
-    """Run an experiment and write its record."""
+    """Run experiments, one after the other, and write their records; stop in time where a time is given."""
     from ltcourse.data import streams
     from ltcourse.experiments import catalog, cluster, runs
+    from ltcourse.training import checkpoints
 
-    catalog.settings(options.name, options.budget)  # what is not known is told before a cluster is asked
+    for name in options.names:
+        catalog.settings(name, options.budget)  # what is not known is told before a cluster is asked
     if options.data:
         os.environ[streams.ROOT] = str(Path(options.data).resolve())  # for the workers, too; a record names no folder
-    how = {"trials": options.trials, "restart": options.restart, "echo": True}
+    if options.minutes and options.scheduler:
+        raise ValueError("--minutes is for this machine: on a cluster, stop the command with Ctrl-C")
+    journals = Path(options.journals).expanduser() if options.journals else None
+    how = {"trials": options.trials, "restart": options.restart, "echo": True, "journals": journals}
     with cluster.connect(options.scheduler) if options.scheduler else nullcontext() as workers:
         if workers:
             print(workers, file=sys.stderr, flush=True)
-        print(runs.record(options.name, options.budget, **how, workers=workers))
+        with checkpoints.time_limit(options.minutes):
+            for name in options.names:
+                try:
+                    print(runs.record(name, options.budget, **how, workers=workers), flush=True)
+                except checkpoints.OutOfTime:
+                    print(f"{name}: the time is over. All is kept; the same command goes on from there", flush=True)
+                    break
     return 0
 
 
@@ -162,6 +173,15 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _minutes(text: str) -> float:
+    try:
+        if (minutes := float(text)) > 0 and minutes != float("inf"):
+            return minutes
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no time: write a number of minutes above 0, such as 12")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ltcourse", description="A course on pruning, lottery tickets and supermasks."
@@ -185,11 +205,15 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("doctor", help="versions, device, data, speed, expected minutes a lesson")
     command.set_defaults(run=doctor)
     command = commands.add_parser("record", help="run an experiment and write its record; a stopped run goes on")
-    command.add_argument("name", help="the experiment")
+    command.add_argument("names", metavar="NAME", nargs="+", help="the experiments, the most important first")
     command.add_argument("--budget", help="smoke, class, desk, night or paper (default: LTCOURSE_BUDGET, else class)")
     command.add_argument(
         "--trials", type=_count, help="how many, from the first seed on (default: all of the settings)"
     )
+    command.add_argument(
+        "--minutes", type=_minutes, help="stop in time, in the midst of a training if need be; the same command goes on"
+    )
+    command.add_argument("--journals", metavar="FOLDER", help="where unfinished trials are kept, to be carried along")
     command.add_argument("--restart", action="store_true", help="forget a stopped run, and an earlier record")
     command.add_argument("--data", metavar="PATH", help="the folder of ImageNet: train/CLASS/… and val/CLASS/…")
     command.add_argument(

@@ -265,19 +265,21 @@ def record(
     restart: bool = False,
     echo: bool = False,
     workers: Cluster | None = None,
+    journals: Path | None = None,
 ) -> Path:
     """Run an experiment and write its record; a run that was stopped goes on where it was, in the middle of a trial.
 
     Each trial keeps a journal in a folder beside the record, written after every row; the folder goes when the record
     is written. trials: how many, by default all that the settings ask for; those of an earlier record of the same
     settings count, and stay in it. restart: forget the journals and the earlier record. echo: print each row. workers:
-    a cluster that the trials run on, whose journals are written trial by trial.
-    Raises RunError if journals of other settings are in the way, the folder cannot be written, or another process
-    records the same run.
+    a cluster that the trials run on, whose journals are written trial by trial. journals: the folder for unfinished
+    trials, instead of that of the records; carried to another machine, it goes on there, and the record names both.
+    Raises OutOfTime where a time limit passes (`checkpoints`), all that was computed kept, and RunError if journals of
+    other settings are in the way, the folder cannot be written, or another process records the same run.
     """
     at = catalog.budget(at)
     chosen = catalog.settings(name, at)
-    file, folder = path(name, at), FOLDER / f"{name}.{at}.partial"
+    file, folder = path(name, at), (journals or FOLDER) / f"{name}.{at}.partial"
     with _alone(name, at, file):
         if restart:
             shutil.rmtree(folder, ignore_errors=True)

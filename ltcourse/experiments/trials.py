@@ -10,7 +10,8 @@ from typing import Any
 from ltcourse.experiments.journal import Journal, Row
 from ltcourse.networks import masks
 from ltcourse.pruning import Round
-from ltcourse.training import Recipe
+from ltcourse.training import Recipe, checkpoints
+from ltcourse.training.checkpoints import OutOfTime
 
 BUDGETS = ("smoke", "class", "desk", "night", "paper")
 
@@ -60,20 +61,35 @@ class Experiment:
 def rows(experiment: Experiment, chosen: Settings, seed: int, device: str, file: Path | None = None) -> Iterator[Row]:
     """Run one trial and yield its rows as they come, each with the seconds that it took.
 
-    file: where the journal is kept. What it holds is yielded first and not done again. Raises DataError for a journal
-    that cannot be read or written.
+    file: where the journal is kept. What it holds is yielded first and not done again; beside it, until the next row,
+    lie the checkpoints of trainings. Raises DataError for a journal that cannot be read or written, and OutOfTime where
+    a time limit has passed.
     """
     journal = Journal.read(file, device)
     yield from list(journal.rows)
     if journal.complete:
         return
+    folder = None if file is None else file.with_suffix(".checkpoints")
     begun = time.perf_counter()
-    for row in experiment.trial(chosen, seed, device, journal):
+    trial = experiment.trial(chosen, seed, device, journal)
+    while (row := _next(trial, folder)) is not None:
         row["seconds"] = round(time.perf_counter() - begun, 1)
         journal.note(row)
+        checkpoints.forget(folder)
         yield row
         begun = time.perf_counter()  # what is done with the row is not a part of the next
     journal.close()
+
+
+def _next(trial: Iterator[Row], folder: Path | None) -> Row | None:
+    """Return the next row of a trial, whose trainings keep checkpoints; None when there is none any more.
+
+    Raises OutOfTime where there is a time limit and it has passed.
+    """
+    if checkpoints.out_of_time():
+        raise OutOfTime("the time is over")
+    with checkpoints.kept_in(folder):
+        return next(trial, None)
 
 
 def small_data(at: str, usual: str) -> str:

@@ -16,7 +16,7 @@ from ltcourse.data.augmentation import AUGMENTATIONS, changes
 from ltcourse.names import choose
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask
-from ltcourse.training import process
+from ltcourse.training import checkpoints, process
 from ltcourse.training.graphs import Replayed, can_replay
 from ltcourse.training.process import enough_for
 
@@ -182,8 +182,8 @@ def _evaluations(
 ) -> Iterator[History]:
     device = next(network.parameters()).device
     network.to(memory_format=layout(device))
+    saved = checkpoints.of(network, mask, recipe, f"{data.name} {data.sha256}", seed, begin, end)
     weights = masks.prunable(network)
-    change = changes(recipe.augment, data, seed, skip=(begin, min(recipe.batch, len(data.train))))
     kept: list[Tensor] = []
     if mask is not None:
         masks.apply(network, mask)
@@ -192,23 +192,40 @@ def _evaluations(
     total = torch.zeros((), device=device)  # the loss is added up on the device: reading it would wait for the device
     step = Step(network, list(network.parameters()), list(weights.values()), kept, recipe, total)
     do = Replayed(step, step.optimizer) if can_replay(network) else step
-    order = batches(len(data.train), recipe.batch, seed, device, skip=begin)
+    history, best = History(), _Best(network)
+    now = checkpoints.Training(network, step.optimizer, best.copies, total, history.to_dict(), begin)
+    if saved is not None:
+        saved.restore(now)
+        history = History(**now.history)
+    order = batches(len(data.train), recipe.batch, seed, device, skip=now.iteration)
+    change = changes(recipe.augment, data, seed, skip=(now.iteration, min(recipe.batch, len(data.train))))
     network.train()
 
-    history, best = History(), _Best(network)
-    for first, last in _stretches(recipe, begin, end):
+    if history.iterations:
+        yield history  # of a training that goes on, or was done
+    for first, last in _stretches(recipe, now.iteration, end):
         with settled(network.parameters()):  # not while the history is looked at: it holds for the whole process
             for iteration in range(first, last + 1):
+                if saved is not None:
+                    now.iteration = iteration - 1
+                    saved.tick(now)
                 index = next(order)
                 step.set_lr(recipe.lr_at(iteration))
                 do(change(data.train.x.index_select(0, index)), data.train.y.index_select(0, index))
-            mean = float(total) / (last - first + 1)
+            mean = float(total) / (last - max(begin, (last - 1) // recipe.evaluate_every * recipe.evaluate_every))
             refuse_divergence(mean, last, recipe)
             if last % recipe.evaluate_every and last != recipe.iterations:
+                if saved is not None:
+                    now.iteration = last
+                    saved.write(now)
                 return  # `end` cut it short
             _record(history, best, network, data, last, mean, last=last == recipe.iterations)
             refuse_divergence(history.validation_loss[-1], last, recipe)
             total.zero_()
+            now.history = history.to_dict()
+            if saved is not None and last == end:
+                now.iteration = last
+                saved.write(now)
         yield history
 
 
@@ -320,17 +337,17 @@ class _Best:
 
     def __init__(self, network: nn.Module) -> None:
         self._tensors = [t.detach() for t in (*network.parameters(), *network.buffers())]
-        self._copies = [t.clone() for t in self._tensors]
+        self.copies = [t.clone() for t in self._tensors]
 
     def note(self) -> None:
-        torch._foreach_copy_(self._copies, self._tensors)
+        torch._foreach_copy_(self.copies, self._tensors)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Put the noted weights into the network for as long as the block lasts."""
         now = [t.clone() for t in self._tensors]
         try:
-            torch._foreach_copy_(self._tensors, self._copies)
+            torch._foreach_copy_(self._tensors, self.copies)
             yield
         finally:
             torch._foreach_copy_(self._tensors, now)

@@ -5,6 +5,7 @@ import json
 import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,8 @@ from ltcourse.experiments.supermask_search import SupermaskSearch
 from ltcourse.experiments.trials import Experiment, Settings, describe, row_of, small_data
 from ltcourse.networks import masks, models
 from ltcourse.pruning import Round, criteria, loop
-from ltcourse.training import History, Recipe
+from ltcourse.training import History, Recipe, checkpoints
+from ltcourse.training.checkpoints import OutOfTime
 
 RECIPE = Recipe(iterations=4, evaluate_every=2)
 COMMON = {"network": "lenet-300-100", "data": "tiny", "recipe": RECIPE}
@@ -119,6 +121,34 @@ def test_a_trial_stopped_after_any_row_goes_on_to_the_same_bits_and_trains_nothi
         assert untimed(again) == untimed(unbroken)
         assert len(whole(small_trials)) == behind_a_row * (len(unbroken) - count)
         assert Journal.read(tmp_path / f"{count}").rows == again
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_trial_out_of_time_in_the_midst_of_a_training_goes_on_elsewhere_to_the_same_bits(
+    kind, small_trials, monkeypatch, tmp_path
+):
+    of, chosen = experiment(kind)
+    unbroken = untimed(trials.rows(of, chosen, 1, "cpu"))
+    lengths = itertools.cycle([1, 2, 3, 5, 4, 7, 6, 3, 9, 8, 11])
+    left = next(lengths)
+
+    def tick():
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    monkeypatch.setattr(checkpoints, "out_of_time", tick)
+    folder, stops = tmp_path / "0", 0
+    while True:
+        try:
+            rows = list(trials.rows(of, chosen, 1, "cpu", folder / "trial"))
+            break
+        except OutOfTime:
+            stops, left = stops + 1, next(lengths)
+            folder = Path(shutil.copytree(folder, tmp_path / f"{stops}")) if folder.exists() else folder
+    assert untimed(rows) == unbroken
+    assert stops > len(unbroken) / 2, "it was stopped within most trainings"
+    assert not (folder / "trial.checkpoints").exists()
 
 
 def test_a_trial_stopped_again_and_again_goes_on_to_the_same_bits(small_trials, tmp_path):
