@@ -112,7 +112,7 @@ def _train(
                 total.zero_()
                 since = iteration
                 for i, (loss, accuracy) in enumerate(stack.evaluate(data.validation)):
-                    refuse_divergence(means[i] + loss, iteration, recipe)
+                    refuse_divergence(means[i] + loss, iteration, recipe, data)
                     histories[i].iterations.append(iteration)
                     histories[i].train_loss.append(means[i])
                     histories[i].validation_loss.append(loss)
@@ -120,7 +120,7 @@ def _train(
                     if histories[i].early_stop == iteration:
                         for name, tensor in stack.tensors.items():
                             best[name][i].copy_(tensor[i].detach())
-        refuse_divergence(float(total.sum()), end, recipe)
+        refuse_divergence(float(total.sum()), end, recipe, data)
         if end == recipe.iterations and end > begin:
             stopped = stack.evaluate(data.test, best)
             for history, last, at_stop in zip(histories, stack.evaluate(data.test), stopped, strict=True):
