@@ -143,9 +143,8 @@ velocity = {name: torch.zeros_like(s) for name, s in scores.items()}
 
 
 def used(w, s):
-    count = round(k * s.numel())
-    cut = s.abs().flatten().sort(descending=True).values[count - 1]  # the smallest that stays
-    mask = (s.abs() >= cut).float()
+    order = s.abs().flatten().sort(descending=True).indices
+    mask = torch.zeros(s.numel()).index_fill(0, order[: round(k * s.numel())], 1).view_as(s)  # so many, equal ones too
     return w * (mask + s.abs() - s.abs().detach())
 
 

@@ -194,7 +194,7 @@ def _refuse_other_kinds(network: nn.Module) -> None:
         if not is_plain(owner, attribute):
             raise ValueError(
                 f"edge-popup is for networks of dense layers, convolutions and norm layers, and {name!r} is a "
-                f"parameter of {type(owner).__name__}: build that part of such layers, or prune with prune_iteratively instead"
+                f"parameter of {type(owner).__name__}: build that part of such layers, or prune with prune_iteratively"
             )
     for first, second, *_ in tied(network):
         raise ValueError(
