@@ -144,7 +144,8 @@ velocity = {name: torch.zeros_like(s) for name, s in scores.items()}
 
 def used(w, s):
     order = s.abs().flatten().sort(descending=True).indices
-    mask = torch.zeros(s.numel()).index_fill(0, order[: round(k * s.numel())], 1).view_as(s)  # so many, equal ones too
+    chosen = order[: round(k * s.numel())]  # so many, also where scores are equal
+    mask = torch.zeros(s.numel()).index_fill(0, chosen, 1).view_as(s)
     return w * (mask + s.abs() - s.abs().detach())
 
 

@@ -88,6 +88,7 @@ def magnitude(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") ->
     Source: Han et al. 2015, Sec. 3; Frankle & Carbin 2019, Sec. 1.
     Lesson 01, "Remove".
     """
+    refuse_no_mask(mask)
     return select({name: weights[name].abs() for name in mask}, mask, rate, scope)
 
 
@@ -98,6 +99,7 @@ def at_random(seed: int) -> Criterion:
     """
 
     def by_chance(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
+        refuse_no_mask(mask)
         generator = lot(seed)
         scores = {name: torch.rand(m.shape, generator=generator).to(m.device) for name, m in mask.items()}
         return select(scores, mask, rate, scope)
@@ -119,6 +121,7 @@ def threshold(quality: float | Mapping[str, float]) -> Criterion:
             raise ValueError(f"quality {q} is negative: a threshold is quality × standard deviation, so 0 or more")
 
     def below(weights: Weights, mask: Mask, rate: Rate = 0.0, scope: str = "layer") -> Mask:
+        refuse_no_mask(mask)
         pruned = {}
         for name, m in mask.items():
             q = _of(name, quality, "qualities")

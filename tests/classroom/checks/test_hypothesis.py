@@ -129,14 +129,14 @@ def condition_by_condition(dense, subnetworks, small):
     """Each condition is fulfilled by some subnetwork, not all by one."""
     j, a = at_the_early_stop(dense)
     stops = [at_the_early_stop(sub) for sub in subnetworks]
-    begun = any(all(torch.equal(s.initial[n], w * s.mask[n]) for n, w in dense.initial.items()) for s in subnetworks)
+    begun = any(all(torch.equal(s.initial[n], dense.initial[n] * m) for n, m in s.mask.items()) for s in subnetworks)
     sizes = any(masks.density(s.mask) <= small for s in subnetworks)
     return any(j2 <= j for j2, _ in stops) and any(a2 >= a for _, a2 in stops) and sizes and begun
 
 
 def with_controls_that_fail(dense, subnetworks, small):
     def begun(sub):
-        return all(torch.equal(sub.initial[n], w * sub.mask[n]) for n, w in dense.initial.items())
+        return all(torch.equal(sub.initial[n], dense.initial[n] * m) for n, m in sub.mask.items())
 
     of_others = [s for s in subnetworks if not begun(s)]
     return in_a_loop(dense, subnetworks, small) and not reading(start=False)(dense, of_others, small)
