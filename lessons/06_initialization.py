@@ -801,7 +801,8 @@ checks.diagnose(diagnose)
 # ### 4. Fill a network
 #
 # Fill `network` in place from Kaiming's formula, with normal numbers: every weight of every dense layer and of every
-# convolution, drawn from `generator`, one after the other. Biases become 0. Return the network. A layer may have no bias.
+# convolution, drawn from `generator`, one after the other. Their biases become 0. Return the network. A layer may have no
+# bias, and may be inside another one; norm layers stay as they are.
 
 
 # %% tags=["exercise"]
@@ -815,13 +816,14 @@ checks.fill_kaiming(fill_kaiming)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# Go through `network.parameters()`. Weights have two or more dimensions, biases one. Write into them under
-# `with torch.no_grad():`, with `p.copy_(…)` or `p.zero_()`.
+# Go through `network.modules()`, which also finds the layers inside others. Dense layers are `nn.Linear`, convolutions
+# `nn.Conv2d`. Write into `layer.weight` under `with torch.no_grad():`, with `copy_(…)`, and into `layer.bias`, if it is
+# not None, with `zero_()`.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `p[0].numel()` is the fan-in, of dense layers and of convolutions.
+# `layer.weight[0].numel()` is the fan-in, of dense layers and of convolutions.
 #
 # </details>
 
@@ -831,15 +833,16 @@ checks.fill_kaiming(fill_kaiming)
 # ```python
 # def fill_kaiming(network, generator):
 #     with torch.no_grad():
-#         for p in network.parameters():
-#             if p.dim() >= 2:
-#                 p.copy_(torch.randn(p.shape, generator=generator) * sqrt(2 / p[0].numel()))
-#             else:
-#                 p.zero_()
+#         for layer in network.modules():
+#             if isinstance(layer, (nn.Linear, nn.Conv2d)):
+#                 w = layer.weight
+#                 w.copy_(torch.randn(w.shape, generator=generator) * sqrt(2 / w[0].numel()))
+#                 if layer.bias is not None:
+#                     layer.bias.zero_()
 #     return network
 # ```
 #
-# `initializers.initialize` does this with any initializer; it leaves norm layers as PyTorch makes them.
+# `initializers.initialize` does this with any initializer, and sets norm layers back to what PyTorch makes them.
 #
 # </details>
 

@@ -143,9 +143,9 @@ velocity = {name: torch.zeros_like(s) for name, s in scores.items()}
 
 
 def used(w, s):
-    count = round(k * s.numel())
-    cut = s.abs().flatten().sort(descending=True).values[count - 1]  # the smallest that stays
-    mask = (s.abs() >= cut).float()
+    order = s.abs().flatten().sort(descending=True).indices
+    chosen = order[: round(k * s.numel())]  # so many, also where scores are equal
+    mask = torch.zeros(s.numel()).index_fill(0, chosen, 1).view_as(s)
     return w * (mask + s.abs() - s.abs().detach())
 
 

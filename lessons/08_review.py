@@ -93,8 +93,8 @@ quiz.MultipleChoice(review.HYPOTHESIS.choices)
 #
 # A hypothesis that nothing could speak against is none. So write it as a test of a run: here is one, in miniature. A network
 # reads digits of 7 × 7 pixels, and four others are trained beside it. Each of these trainings, an *attempt*, knows its
-# `mask` and its `initial` weights (dicts, as always), and at which `iterations` it was evaluated, with which
-# `validation_loss` and `test_accuracy` (tuples of one length).
+# `mask` and its `initial` weights (dicts, as always; `initial` has the biases too, if the network has some), and at which
+# `iterations` it was evaluated, with which `validation_loss` and `test_accuracy` (tuples of one length).
 #
 # *Predict: which of the four is a winning ticket?*
 
@@ -121,7 +121,7 @@ Table(["attempt", "weights kept", "smallest validation loss at iteration", "test
 # - Speed and accuracy are read off where the validation loss is smallest, at the first of equally small ones. The test
 #   set has no say in *when*.
 # - "Far smaller" (the paper's ≪) has no number. `small` is yours: at most this share of all weights, all layers counted
-#   together.
+#   together. Biases are not pruned, and do not count.
 # - Suppose that a *re-initialized* network does as well as the ticket. It is no ticket, and it does not speak against
 #   the hypothesis either: that other numbers would not do is another claim, for which lesson 03 has its controls.
 
@@ -144,7 +144,8 @@ checks.supports(supports)
 # <details><summary>Hint 2</summary>
 #
 # `at_the_early_stop` above gives time and accuracy, `masks.density` the size. For the beginning, compare
-# `sub.initial[name]` with `dense.initial[name] * sub.mask[name]`, for every name. At most and at least include equal.
+# `sub.initial[name]` with `dense.initial[name] * sub.mask[name]`, for every name in the mask. At most and at least
+# include equal.
 #
 # </details>
 
@@ -160,7 +161,7 @@ checks.supports(supports)
 #     j, a = stop(dense)
 #     for sub in subnetworks:
 #         j_sub, a_sub = stop(sub)
-#         own = all(torch.equal(sub.initial[name], w * sub.mask[name]) for name, w in dense.initial.items())
+#         own = all(torch.equal(sub.initial[name], dense.initial[name] * m) for name, m in sub.mask.items())
 #         if own and masks.density(sub.mask) <= small and j_sub <= j and a_sub >= a:
 #             return True
 #     return False

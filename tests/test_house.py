@@ -47,7 +47,7 @@ HOUSE = """
     instruments: sparsity storage latency neurons signals connectivity subset_sum statistics
     pruning: batched supermasks tickets loop restarts criteria
     training: accuracy loop checkpoints graphs process
-    networks: models initializers masks dropout
+    networks: models initializers masks weights dropout
     data: augmentation sets streams sources mirrors formats
     names papers files
 """

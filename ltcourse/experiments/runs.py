@@ -370,9 +370,17 @@ def _now() -> str:
 
 
 def _code() -> str:
-    """Return the commit of the code, marked if it was changed since; the package's version outside a clone."""
-    git = ["git", "-C", str(Path(__file__).parent)]
+    """Return the commit of the code, marked if it was changed since; the package's version outside a clone.
+
+    A copy without git that lies within another repository is not of that repository.
+    """
+    here = Path(__file__).resolve()
+    git = ["git", "-C", str(here.parent)]
     try:
+        top = subprocess.run([*git, "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True)
+        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], capture_output=True, check=True)
+        if Path(top.stdout.strip()).resolve() != here.parents[2]:
+            return version("ltcourse")
         commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
         changed = subprocess.run([*git, "status", "--porcelain", "."], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -4,11 +4,14 @@ It is held apart from the network: a dict from parameter name to a boolean tenso
 where the weight is kept. Biases and norm layers are never in it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from ltcourse.networks.weights import is_weight, owned, refuse_computed
 
 Mask = dict[str, Tensor]
 Weights = Mapping[str, Tensor]
@@ -17,18 +20,33 @@ Weights = Mapping[str, Tensor]
 def prunable(network: nn.Module) -> dict[str, nn.Parameter]:
     """Return the parameters that pruning may touch: weights of dense layers and convolutions, by name.
 
+    In other networks also those of recurrent, attention and embedding layers, and the matrices of any module (`weights`
+    tells them from biases, scales and tokens). A weight that several layers share is there once.
     Under scores (`supermasks.edge_popup`) a weight and its scores are two parameters, and both are here.
+    Raises ValueError, with what to do, for weights that are computed from other tensors (`weight_norm` and other
+    parametrizations, `torch.nn.utils.prune`), that have no shape yet, or that overlap in memory.
     Lesson 01, "A network with random weights".
     """
-    return {name: p for name, p in network.named_parameters() if p.dim() >= 2}
+    refuse_computed(network)
+    return {name: p for name, owner, attribute, p in owned(network) if is_weight(owner, attribute, p)}
 
 
 def dense(network: nn.Module) -> Mask:
     """Return the mask that keeps every weight.
 
+    Raises ValueError for a network without weights, and as `prunable` does.
     Lesson 01, "Remove".
     """
-    return {name: torch.ones_like(p, dtype=torch.bool) for name, p in prunable(network).items()}
+    return {name: torch.ones_like(p, dtype=torch.bool) for name, p in some(prunable(network)).items()}
+
+
+def some(weights: dict[str, nn.Parameter]) -> dict[str, nn.Parameter]:
+    """Return `weights`, and raise ValueError if there are none."""
+    if not weights:
+        raise ValueError(
+            "this network has nothing to prune: weights are in layers such as nn.Linear and nn.Conv2d, and it has none"
+        )
+    return weights
 
 
 def density(mask: Mask) -> float:
@@ -45,7 +63,28 @@ def kept(mask: Mask) -> int:
 
     Lesson 01, "Remove".
     """
+    refuse_no_mask(mask)
     return sum(int(m.sum()) for m in mask.values())
+
+
+def refuse_no_mask(mask: Any) -> None:
+    """Raise ValueError, with what to write, for what is no dict of boolean tensors, and for an empty one."""
+    if not isinstance(mask, Mapping):
+        kind = type(mask).__name__
+        raise ValueError(f"a mask is a dict, name → booleans, and this is a {kind}: make it with masks.dense(network)")
+    if not mask:
+        raise ValueError("this mask is empty: make one with masks.dense(network)")
+    for name, m in mask.items():
+        if isinstance(m, Tensor):
+            if m.dtype != torch.bool:
+                raise ValueError(f"a mask is boolean, but {name!r} is {m.dtype}: write mask[{name!r}].bool()")
+        elif np.ndim(m):
+            kind, write = type(m).__name__, f"torch.tensor(mask[{name!r}], dtype=torch.bool)"
+            raise ValueError(f"a mask is of tensors, but {name!r} is of type {kind}: write {write}")
+        else:
+            raise ValueError(
+                f"a mask has one boolean for each weight, but {name!r} is only {m!r}: begin with masks.dense(network)"
+            )
 
 
 def check(mask: Mask, network: nn.Module) -> None:
@@ -53,8 +92,19 @@ def check(mask: Mask, network: nn.Module) -> None:
 
     Lesson 01, "Remove".
     """
+    refuse_no_mask(mask)
     weights = prunable(network)
     if odd := sorted(mask.keys() ^ weights.keys()):
+        if prefix := _prefix(weights, mask):
+            raise ValueError(
+                f"the names of this network begin with {prefix!r}, as torch.compile and DataParallel let them, and "
+                f"those of the mask do not: use the mask with network.{prefix[:-1]}, the network inside"
+            )
+        if prefix := _prefix(mask, weights):
+            raise ValueError(
+                f"the names in this mask begin with {prefix!r}, as torch.compile and DataParallel let them, and those "
+                f"of the network do not: write {{name.removeprefix({prefix!r}): m for name, m in mask.items()}}"
+            )
         where = "network" if odd[0] in mask else "mask"
         raise ValueError(
             f"this mask is of another network: the {where} has no {odd[0]!r}; make it with masks.dense(network)"
@@ -65,8 +115,13 @@ def check(mask: Mask, network: nn.Module) -> None:
                 f"this mask is of another network: {name!r} has shape {tuple(m.shape)} in the mask and "
                 f"{tuple(weights[name].shape)} in the network; make it with masks.dense(network)"
             )
-        if m.dtype != torch.bool:
-            raise ValueError(f"a mask is boolean, but {name!r} is {m.dtype}: write mask[{name!r}].bool()")
+
+
+def _prefix(long: Iterable[str], short: Iterable[str]) -> str:
+    """What stands before each of the short names in the long ones, "" if nothing does."""
+    last = next(iter(short), "")
+    found = {name.removesuffix(last) for name in long if name.endswith(f".{last}")}
+    return next((prefix for prefix in found if {prefix + name for name in short} == set(long)), "")
 
 
 def apply(network: nn.Module, mask: Mask) -> nn.Module:
@@ -107,7 +162,7 @@ def top(scores: Tensor, count: int) -> Tensor:
     flat = scores.flatten()
     smallest_kept = _kth_smallest(flat, n - count + 1)
     keep = flat >= smallest_kept
-    if flat.is_cuda:
+    if flat.is_cuda or torch.compiler.is_compiling():
         tied = flat == smallest_kept
         keep &= ~tied | (tied.cumsum(0) > keep.sum() - count)
     elif (extra := int(keep.count_nonzero()) - count) > 0:
@@ -118,7 +173,7 @@ def top(scores: Tensor, count: int) -> Tensor:
 
 def _kth_smallest(flat: Tensor, k: int) -> Tensor:
     """The k-th smallest of (n,) numbers, counted from 1: partitioned on a CPU, many times faster than sorted."""
-    if flat.is_cuda:
+    if flat.is_cuda or torch.compiler.is_compiling():
         return flat.kthvalue(k).values
     numbers = (
         flat.detach().cpu().to(torch.float32 if flat.dtype in (torch.float16, torch.bfloat16) else flat.dtype).numpy()
@@ -132,6 +187,7 @@ def shuffle(mask: Mask, seed: int) -> Mask:
     Source: Frankle & Carbin 2019, App. E; Frankle et al. 2021, "Pruning Neural Networks at Initialization", Sec. 5.
     Lesson 03, "Two controls".
     """
+    refuse_no_mask(mask)
     generator = lot(seed)
     scores = {name: torch.rand(m.shape, generator=generator).to(m.device) for name, m in mask.items()}
     return {name: keep_largest(scores[name], int(m.sum())) for name, m in mask.items()}

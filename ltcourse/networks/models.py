@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ltcourse.names import choose
 from ltcourse.networks.dropout import Dropout
 from ltcourse.networks.initializers import Initializer, initialize, xavier_normal
+from ltcourse.networks.masks import prunable
 
 Shape = tuple[int, int, int]
 Widen = Callable[[int], int]  # from the neurons of a hidden layer in the papers to those of ours
@@ -64,7 +65,7 @@ def weight_count(network: nn.Module) -> int:
 
     Lesson 01, "A network with random weights".
     """
-    return sum(p.numel() for p in network.parameters() if p.dim() >= 2)
+    return sum(p.numel() for p in prunable(network).values())
 
 
 def snapshot(network: nn.Module) -> dict[str, Tensor]:

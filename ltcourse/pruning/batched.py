@@ -21,6 +21,7 @@ from ltcourse.networks import masks as mask_of
 from ltcourse.networks.dropout import Dropout
 from ltcourse.networks.masks import Mask
 from ltcourse.networks.models import snapshot
+from ltcourse.networks.weights import tied
 from ltcourse.pruning.criteria import Criterion, Rate, magnitude
 from ltcourse.pruning.loop import Round
 from ltcourse.pruning.restarts import At, Restart, State, to_init
@@ -112,7 +113,7 @@ def _train(
                 total.zero_()
                 since = iteration
                 for i, (loss, accuracy) in enumerate(stack.evaluate(data.validation)):
-                    refuse_divergence(means[i] + loss, iteration, recipe)
+                    refuse_divergence(means[i] + loss, iteration, recipe, data)
                     histories[i].iterations.append(iteration)
                     histories[i].train_loss.append(means[i])
                     histories[i].validation_loss.append(loss)
@@ -120,7 +121,7 @@ def _train(
                     if histories[i].early_stop == iteration:
                         for name, tensor in stack.tensors.items():
                             best[name][i].copy_(tensor[i].detach())
-        refuse_divergence(float(total.sum()), end, recipe)
+        refuse_divergence(float(total.sum()), end, recipe, data)
         if end == recipe.iterations and end > begin:
             stopped = stack.evaluate(data.test, best)
             for history, last, at_stop in zip(histories, stack.evaluate(data.test), stopped, strict=True):
@@ -237,6 +238,8 @@ def _check(networks: Sequence[nn.Module], seeds: Sequence[int], masks: Sequence[
             raise ValueError(f"network {i} is there twice: give a copy, made with copy.deepcopy")
     for network, mask in zip(networks, masks or (), strict=bool(masks)):
         mask_of.check(mask, network)
+    if tied(first):
+        raise ValueError("networks with shared weights cannot be trained as one: train each by itself, with train")
     for module in first.modules():
         if isinstance(module, Dropout | nn.Dropout) or parametrize.is_parametrized(module):
             raise ValueError(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ltcourse.names import choose
-from ltcourse.networks.masks import Mask, Weights, check_share, keep_largest, lot, refuse_nan
+from ltcourse.networks.masks import Mask, Weights, check_share, keep_largest, lot, refuse_nan, refuse_no_mask
 
 Rate = float | Mapping[str, float]
 Criterion = Callable[[Weights, Mask, Rate, str], Mask]
@@ -20,11 +20,12 @@ def select(scores: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mas
 
     rate: share to prune, 0 to 1, one for all layers or one a layer; the count is rounded to the nearest weight.
     scope: "layer" takes the share from each layer, "global" from all layers together. The result is a subset of `mask`.
-    Raises ValueError for a rate outside 0 to 1, an unknown scope, or a rate per layer with global scope.
+    Raises ValueError for a rate outside 0 to 1, an unknown scope, a rate per layer with global scope, or no mask.
     Source: Frankle & Carbin 2019, Sec. 2 (layer) and Sec. 4 (global).
     Lesson 01, "Remove".
     """
     choose("scope", scope, ("layer", "global"))
+    refuse_no_mask(mask)
     if scope == "layer":
         return {name: _prune(scores[name], m, _rate_of(name, rate)) for name, m in mask.items()}
     if isinstance(rate, Mapping):
@@ -38,16 +39,47 @@ def select(scores: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mas
     return {name: part.view_as(m) for (name, m), part in zip(mask.items(), parts, strict=True)}
 
 
-def layer_rates(mask: Mask, rate: float, *, conv: float | None = None, output: float | None = None) -> dict[str, float]:
-    """Return a rate per layer: `rate` for dense layers, `conv` for convolutions, `output` for the last layer.
+def layer_rates(
+    mask: Mask, rate: float, *, conv: float | None = None, output: float | None = None, last: str | None = None
+) -> dict[str, float]:
+    """Return a rate per layer: `rate` for dense layers, `conv` for convolutions, `output` for the output layer.
 
-    Defaults: `conv` is `rate`, `output` is half of `rate`, as in the paper.
+    Defaults: `conv` is `rate`, `output` is half of `rate`, as in the paper. last: the name of the output layer's
+    weight; by default the last one, where the shapes show that each layer's inputs are the outputs of one before it.
+    Raises ValueError for an unknown name, and where the shapes do not show which layer is the output layer.
     Source: Frankle & Carbin 2019, Fig. 2 and Sec. 2.
     Lesson 01, "Repeat".
     """
+    last = _output_of(mask) if last is None else choose("layer", last, mask)
     rates = {name: rate if m.dim() == 2 or conv is None else conv for name, m in mask.items()}
-    rates[list(mask)[-1]] = rate / 2 if output is None else output
+    rates[last] = rate / 2 if output is None else output
     return rates
+
+
+def _output_of(mask: Mask) -> str:
+    """Return the name of the output layer, which is defined last in a network that is defined in its order."""
+    refuse_no_mask(mask)
+    *before, last = mask
+    ordered = all(
+        any(_feeds(mask[earlier], mask[name]) for earlier in list(mask)[:i]) for i, name in enumerate(mask) if i
+    )
+    if ordered and not any(_feeds(mask[last], mask[name]) for name in before):
+        return last
+    ends = [name for name in mask if not any(_feeds(mask[name], m) for other, m in mask.items() if other != name)]
+    likely = min(ends or [last], key=lambda name: (mask[name].dim(), len(mask[name])))
+    raise ValueError(
+        "the shapes do not show which layer is the output layer: "
+        f"name its weight, as in layer_rates(mask, rate, last={likely!r})"
+    )
+
+
+def _feeds(first: Tensor, second: Tensor) -> bool:
+    """Whether the outputs of one layer can be the inputs of another, by the shapes (out, in, …) of their weights."""
+    out, into = first.shape[0], second.shape[1]
+    if second.dim() == 2:
+        return out == into if first.dim() == 2 else into % out == 0  # each channel's pixels, flattened
+    groups = out // into  # a grouped convolution has the inputs of one group
+    return first.dim() > 2 and out % into == 0 and second.shape[0] % groups == 0
 
 
 def magnitude(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
@@ -56,6 +88,7 @@ def magnitude(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") ->
     Source: Han et al. 2015, Sec. 3; Frankle & Carbin 2019, Sec. 1.
     Lesson 01, "Remove".
     """
+    refuse_no_mask(mask)
     return select({name: weights[name].abs() for name in mask}, mask, rate, scope)
 
 
@@ -66,6 +99,7 @@ def at_random(seed: int) -> Criterion:
     """
 
     def by_chance(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
+        refuse_no_mask(mask)
         generator = lot(seed)
         scores = {name: torch.rand(m.shape, generator=generator).to(m.device) for name, m in mask.items()}
         return select(scores, mask, rate, scope)
@@ -87,9 +121,10 @@ def threshold(quality: float | Mapping[str, float]) -> Criterion:
             raise ValueError(f"quality {q} is negative: a threshold is quality × standard deviation, so 0 or more")
 
     def below(weights: Weights, mask: Mask, rate: Rate = 0.0, scope: str = "layer") -> Mask:
+        refuse_no_mask(mask)
         pruned = {}
         for name, m in mask.items():
-            q = quality[choose("layer in the qualities", name, quality)] if isinstance(quality, Mapping) else quality
+            q = _of(name, quality, "qualities")
             refuse_nan(weights[name])
             magnitudes, survivors = weights[name].abs().double(), weights[name][m]
             cut = q * _std(survivors) if survivors.numel() > 1 else 0.0
@@ -120,9 +155,17 @@ def _std(weights: Tensor) -> float:
 
 
 def _rate_of(name: str, rate: Rate) -> float:
-    if isinstance(rate, Mapping):
-        rate = rate[choose("layer in the rates", name, rate)]
-    return check_share(rate)
+    return check_share(_of(name, rate, "rates"))
+
+
+def _of(name: str, given: Rate, what: str) -> float:
+    """Return what is given for a layer, of one number for all or of one a layer."""
+    if not isinstance(given, Mapping):
+        return given
+    if name not in given:
+        there = ", ".join(given) or "none"
+        raise ValueError(f"the {what} have none for {name!r}, only for {there}: add it, or give one number for all")
+    return given[name]
 
 
 def _prune(scores: Tensor, mask: Tensor, rate: float) -> Tensor:

@@ -16,6 +16,7 @@ from ltcourse.data import Dataset
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask
 from ltcourse.networks.models import snapshot
+from ltcourse.networks.weights import has_scores
 from ltcourse.pruning.criteria import Criterion, Rate, magnitude
 from ltcourse.pruning.restarts import Restart, State, to_init
 from ltcourse.training import History, Recipe, train
@@ -65,10 +66,12 @@ def prune_iteratively(
     restart: where the next round begins (`restarts`). retrain: the recipe of rounds 1 and later where it
     differs. seed: of the order of the examples, the same in every round, so that rounds differ in the mask alone.
     after: a round that was yielded before; the loop goes on behind it, to the same result as an unbroken run.
-    Raises ValueError for bad rates, names or masks.
+    Raises ValueError, before anything is trained, for bad rates, names or masks, and for a network that cannot be
+    pruned (`masks.prunable`), trained (`training.train`) or, by `redraw`, drawn anew.
     Source: Han et al. 2015, Sec. 3 (`keep`); Frankle & Carbin 2019, Sec. 1 and App. B, Strategy 1 (`to_init`).
     Lesson 01, "Repeat".
     """
+    masks.dense(network)  # refuses a network without weights of its own, of which no snapshot could be taken
     θ0 = snapshot(network)
 
     @cache
@@ -108,7 +111,7 @@ def sensitivity(
     for share in shares:
         masks.check_share(share, "share")
     found: dict[str, list[float]] = {}
-    for layer, parameter in masks.prunable(network).items():
+    for layer, parameter in masks.some(masks.prunable(network)).items():
         weights = parameter.detach().clone()
         whole = {layer: torch.ones_like(weights, dtype=torch.bool)}
         found[layer] = []
@@ -125,13 +128,17 @@ def sensitivity(
 def _try_out(
     network: nn.Module, recipe: Recipe, θ0: State, rate: Rate, criterion: Criterion, scope: str, restart: Restart
 ) -> None:
-    """Raise what a bad rate, scope, criterion or restart would raise after the first training, before it."""
+    """Raise what a bad network, rate, scope, criterion or restart would raise after the first training, before it."""
 
     def at(iteration: int) -> State:
         if iteration > recipe.iterations:
             raise ValueError(f"cannot rewind to iteration {iteration:,} of a training of {recipe.iterations:,}")
         return θ0
 
+    if has_scores(network):
+        raise ValueError(
+            "the weights are frozen under scores: take them off with supermasks.release(network), then prune"
+        )
     criterion({name: p.detach() for name, p in masks.prunable(network).items()}, masks.dense(network), rate, scope)
     restart(network, at, 1)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ltcourse.networks.initializers import Initializer, initialize, xavier_normal
 from ltcourse.networks.models import snapshot
+from ltcourse.networks.weights import refuse_computed
 
 State = dict[str, Tensor]
 At = Callable[[int], State]
@@ -51,13 +52,16 @@ def to_step(iteration: int) -> Restart:
 def redraw(seed: int, initializer: Initializer = xavier_normal) -> Restart:
     """Draw new initial weights every round: the re-initialized control.
 
+    Frozen parameters stay as they are, since they were no initial weights of a training either.
+    Raises ValueError, before anything is trained, for a parameter that `initialize` cannot draw.
     Source: Frankle & Carbin 2019, Sec. 2.
     Lesson 03, "Two controls".
     """
 
     def drawn_anew(network: nn.Module, at: At, number: int) -> tuple[State, int]:
+        refuse_computed(network)  # some of those cannot be copied either
         fresh = copy.deepcopy(network)
         own_seed = 1_000_003 * (seed + 1) + number  # so large that it is no network's seed: never θ₀ again
-        return snapshot(initialize(fresh, initializer, own_seed)), 0
+        return snapshot(initialize(fresh, initializer, own_seed, frozen=False)), 0
 
     return drawn_anew

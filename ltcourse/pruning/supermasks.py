@@ -14,11 +14,11 @@ from torch.nn.utils import parametrize
 
 from ltcourse.names import choose
 from ltcourse.networks import masks
-from ltcourse.networks.initializers import fans
+from ltcourse.networks.initializers import fans, ordinary_shape
 from ltcourse.networks.masks import Mask
+from ltcourse.networks.weights import LAYERS, NORMS, are_scores, is_plain, owned, tied
 
 Shares = float | Mapping[str, float]
-_NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 
 
 class Subnetwork(torch.autograd.Function):
@@ -51,6 +51,8 @@ class Popup(nn.Module):
     Lesson 07, "Edge-popup by hand".
     """
 
+    under_scores = True  # what `networks.weights` knows it by
+
     def __init__(self, scores: Tensor, k: float) -> None:
         super().__init__()
         self.scores = nn.Parameter(scores)
@@ -77,25 +79,28 @@ def edge_popup(network: nn.Module, k: Shares, *, seed: int = 0) -> nn.Module:
     layers are masked, the first and the last too. Biases are removed, batch norm loses its learned scale and shift and
     keeps its running statistics, as in the paper. seed: of the scores, U(−1/√fan_in, 1/√fan_in). Works on the networks
     of the course and on others of dense layers and convolutions, such as torchvision's ResNets; `train` trains it.
-    Raises ValueError for a share outside 0 to 1, an unknown layer, or a network that has scores already.
+    Raises ValueError, and leaves the network as it is, for a share outside 0 to 1, an unknown layer, a network that has
+    scores already, one with parameters of other kinds (attention, recurrent layers, embeddings), and shared weights.
     Source: Ramanujan et al. 2020, Sec. 3.2 and 4.
     Lesson 07, "Edge-popup by hand".
     """
     if scored(network):
         raise ValueError("this network has scores already: set another k with supermasks.set_k(network, k)")
-    weights = masks.prunable(network)
+    weights = masks.some(masks.prunable(network))
+    _refuse_other_kinds(network)
     shares = {name: _share_of(name, k, weights) for name in weights}
     generator = torch.Generator().manual_seed(0x5C0E_0000 + seed)  # not the stream that the weights were drawn from
     for module in list(network.modules()):
-        if isinstance(module, _NORMS):
+        if isinstance(module, NORMS):
             _without(module, "weight", "bias")
             # it is a norm without scale and shift now: printed as one, and resettable, which `initialize` does
-            setattr(module, "elementwise_affine" if isinstance(module, nn.LayerNorm) else "affine", False)
-        elif isinstance(getattr(module, "weight", None), Tensor):
+            by_element = isinstance(module, nn.LayerNorm | nn.RMSNorm)
+            setattr(module, "elementwise_affine" if by_element else "affine", False)
+        elif isinstance(module, LAYERS):
             _without(module, "bias")
     for name, weight in weights.items():
         layer, attribute = _owner(network, name)
-        bound = fans(tuple(weight.shape))[0] ** -0.5
+        bound = fans(ordinary_shape(layer))[0] ** -0.5  # type: ignore[arg-type]
         drawn = (2 * torch.rand(weight.shape, generator=generator) - 1) * bound
         scores = torch.empty_like(weight.detach()).copy_(drawn)  # in the memory layout of the weight
         weight.requires_grad_(False)
@@ -111,7 +116,7 @@ def scored(network: nn.Module) -> dict[str, Popup]:
     found = {}
     for name, module in network.named_modules():
         for attribute, chain in getattr(module, "parametrizations", {}).items():
-            if isinstance(chain[0], Popup):
+            if are_scores(chain):
                 found[f"{name}.{attribute}".removeprefix(".")] = chain[0]
     return found
 
@@ -184,11 +189,29 @@ def _layers(network: nn.Module) -> dict[str, Popup]:
     return found
 
 
+def _refuse_other_kinds(network: nn.Module) -> None:
+    for name, owner, attribute, _ in owned(network):
+        if not is_plain(owner, attribute):
+            raise ValueError(
+                f"edge-popup is for networks of dense layers, convolutions and norm layers, and {name!r} is a "
+                f"parameter of {type(owner).__name__}: build that part of such layers, or prune with prune_iteratively"
+            )
+    for first, second, *_ in tied(network):
+        raise ValueError(
+            f"{first!r} and {second!r} are one parameter, which scores of each layer would untie: give the second "
+            "layer a copy, nn.Parameter(weight.detach().clone()), before edge_popup"
+        )
+
+
 def _share_of(name: str, k: Shares, layers: Mapping[str, Any]) -> float:
     if isinstance(k, Mapping):
         for given in k:
             choose("layer", given, layers)
-        k = k[choose("layer in k", name, k)]
+        if name not in k:
+            raise ValueError(
+                f"k gives no share for {name!r}: give one for each of {', '.join(layers)}, or one number for all"
+            )
+        k = k[name]
     return masks.check_share(k, "k")
 
 
@@ -199,5 +222,5 @@ def _owner(network: nn.Module, name: str) -> tuple[nn.Module, str]:
 
 def _without(module: nn.Module, *names: str) -> None:
     for name in names:
-        if isinstance(getattr(module, name, None), Tensor):
+        if isinstance(getattr(module, name, None), nn.Parameter):
             module.register_parameter(name, None)

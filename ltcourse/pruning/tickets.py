@@ -115,16 +115,17 @@ def transplant(ticket: Ticket, network: nn.Module) -> Mask:
             f"this ticket is of another network: the {where} has no {odd[0]!r}; build the one that it is of with "
             f"models.create({ticket.origin.get('network', '…')!r})"
         )
-    output = list(weights)[-1].rpartition(".")[0] + "."
     other = [name for name, w in here.items() if w.shape != ticket.weights[name].shape]
+    # a layer whose outputs alone are others, and whose outputs no other layer misses, is the output layer
+    layers = {name.rpartition(".")[0] for name in other}
     for name in other:
         inputs_differ = name in weights and here[name].shape[1:] != ticket.weights[name].shape[1:]
-        if not name.startswith(output) or inputs_differ:
+        if len(layers) > 1 or inputs_differ:
             raise TicketError(
                 f"this ticket is of another network: {name!r} has shape {tuple(ticket.weights[name].shape)} in the "
                 f"ticket and {tuple(here[name].shape)} in the network; only the number of classes may differ"
             )
-    stays = {name: w for name, w in here.items() if other and name.startswith(output)}
+    stays = {name: w for name, w in here.items() if name.rpartition(".")[0] in layers}
     mask = {
         name: torch.ones_like(w, dtype=torch.bool) if name in stays else ticket.mask[name].clone().to(w.device)
         for name, w in weights.items()

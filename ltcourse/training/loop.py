@@ -145,8 +145,9 @@ def train(
     there. end: where to break off, by default at the recipe's last iteration; the schedule stays that of the whole run.
     Runs on the device of the network; on a GPU the step can be recorded as a graph and replayed (`graphs`). One seed
     and one machine: the same numbers, bit for bit (on a GPU with a pooling that overlaps, as AlexNet's, not promised).
-    Raises ValueError for a mask of another network or a span outside the run, FloatingPointError when the loss is no
-    longer a number, and MemoryError.
+    Raises ValueError for a mask of another network, a span outside the run, and a network with nothing to train, in
+    half precision or with weights that are no numbers; FloatingPointError when the loss is no longer a number; and
+    MemoryError.
     Lesson 00, "A first network".
     """
     history = History()
@@ -172,6 +173,7 @@ def evaluations(
     end = recipe.iterations if end is None else end
     if not 0 <= begin <= end <= recipe.iterations:
         raise ValueError(f"iterations {begin} to {end} are not within the run of {recipe.iterations:,}")
+    refuse_untrainable(network, data.train.x)
     device = next(network.parameters()).device
     with enough_for(f"{data.name} and batches of {recipe.batch}", "the batch, or train on the CPU"):
         yield from _evaluations(network, data.to(device), recipe, mask, seed, begin, end)
@@ -181,9 +183,11 @@ def _evaluations(
     network: nn.Module, data: Dataset, recipe: Recipe, mask: Mask | None, seed: int, begin: int, end: int
 ) -> Iterator[History]:
     device = next(network.parameters()).device
-    network.to(memory_format=layout(device))
+    if not any(p.dim() == 5 for p in network.parameters()):  # which have no such layout
+        network.to(memory_format=layout(device))
     saved = checkpoints.of(network, mask, recipe, f"{data.name} {data.sha256}", seed, begin, end)
-    weights = masks.prunable(network)
+    # only where they are needed: a network whose weights are computed from others can be trained as it is
+    weights = masks.prunable(network) if mask is not None or recipe.l1 else {}
     kept: list[Tensor] = []
     if mask is not None:
         masks.apply(network, mask)
@@ -213,14 +217,14 @@ def _evaluations(
                 step.set_lr(recipe.lr_at(iteration))
                 do(change(data.train.x.index_select(0, index)), data.train.y.index_select(0, index))
             mean = float(total) / (last - max(begin, (last - 1) // recipe.evaluate_every * recipe.evaluate_every))
-            refuse_divergence(mean, last, recipe)
+            refuse_divergence(mean, last, recipe, data)
             if last % recipe.evaluate_every and last != recipe.iterations:
                 if saved is not None:
                     now.iteration = last
                     saved.write(now)
                 return  # `end` cut it short
             _record(history, best, network, data, last, mean, last=last == recipe.iterations)
-            refuse_divergence(history.validation_loss[-1], last, recipe)
+            refuse_divergence(history.validation_loss[-1], last, recipe, data)
             total.zero_()
             now.history = history.to_dict()
             if saved is not None and last == end:
@@ -317,6 +321,7 @@ def look_at(
     default 1,000, and 100 for convolutions on a CPU, whose outputs then stay in its cache: less than half of the time.
     Lesson 02, "The slides' table".
     """
+    refuse_precision(network, split.x)
     was_training = network.training
     network.eval()
     convolutions = any(p.dim() == 4 for p in network.parameters())
@@ -409,9 +414,54 @@ def exact(device: torch.device) -> Iterator[None]:
         yield
 
 
-def refuse_divergence(loss: float, iteration: int, recipe: Recipe) -> None:
-    """Raise FloatingPointError, with what to lower, if a loss is no longer a number."""
+def refuse_untrainable(network: nn.Module, images: Tensor) -> None:
+    """Raise ValueError, with what to do, for a network that no training can move, or whose numbers do not fit."""
+    parameters = dict(network.named_parameters())
+    if not parameters:
+        raise ValueError(
+            "this network has no parameters, so there is nothing to train: give it a layer such as nn.Linear"
+        )
+    for name, p in parameters.items():
+        if nn.parameter.is_lazy(p):
+            raise ValueError(f"{name!r} has no shape yet: run the network once on a batch of its inputs first")
+    if not any(p.requires_grad for p in parameters.values()):
+        raise ValueError(
+            "every parameter of this network is frozen, so there is nothing to train: let some be trained with "
+            "network.requires_grad_(True)"
+        )
+    refuse_precision(network, images)
+    for name, p in parameters.items():
+        if not p.isfinite().all():
+            raise ValueError(f"{name!r} holds NaN or infinity before any training: draw the network's weights anew")
+
+
+def refuse_precision(network: nn.Module, images: Tensor) -> None:
+    """Raise ValueError, with what to do, for a network in half precision or of another precision than its images."""
+    for name, p in network.named_parameters():
+        kind = str(p.dtype).removeprefix("torch.")
+        if p.dtype in (torch.float16, torch.bfloat16):
+            raise ValueError(
+                f"{name!r} is in half precision ({kind}), in which training and evaluation are not exact: write "
+                "network.float(), and for products in half precision Recipe(precision='bfloat16')"
+            )
+        if p.is_floating_point() and images.is_floating_point() and p.dtype != images.dtype:
+            raise ValueError(
+                f"{name!r} is {kind} and the images are {str(images.dtype).removeprefix('torch.')}: make both the same,"
+                " as network.float() does for the data sets of the course"
+            )
+
+
+def refuse_divergence(loss: float, iteration: int, recipe: Recipe, data: Dataset) -> None:
+    """Raise FloatingPointError, with what to do, if a loss is no longer a number."""
     if not math.isfinite(loss):
+        for part in ("train", "validation"):
+            x = getattr(data, part).x
+            if x.is_floating_point() and not (whole := x.flatten(1).isfinite().all(1)).all():
+                raise FloatingPointError(
+                    f"the loss is {loss} by iteration {iteration:,}, since {int((~whole).sum()):,} of the {len(x):,} "
+                    f"images of data.{part} hold NaN or infinity, first number {int((~whole).nonzero()[0])}: leave "
+                    "them out"
+                )
         raise FloatingPointError(
             f"the loss is {loss} by iteration {iteration:,}: training diverged, "
             f"lower the learning rate (it is {recipe.lr})"

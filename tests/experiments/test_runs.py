@@ -5,8 +5,10 @@ import errno
 import functools
 import json
 import re
+import subprocess
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -415,6 +417,40 @@ def test_a_record_can_hold_fewer_trials_and_be_added_to(folder, monkeypatch):
     runs.record(NAME, "smoke")
     assert tried == [2] and results(runs.load(NAME, "smoke")) == whole
     assert "3 trials" in str(runs.load(NAME, "smoke"))
+
+
+def repository(folder):
+    """A git repository with one commit, and how to run git there."""
+
+    def git(*arguments):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        done = subprocess.run(["git", "-C", folder, *who, *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    folder.mkdir()
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "first")
+    return git
+
+
+@pytest.mark.parametrize("where", [".", "homework/course"])
+@pytest.mark.parametrize("committed", [False, True])
+def test_the_commit_is_of_a_clone_of_the_course_and_of_no_other_repository(tmp_path, monkeypatch, where, committed):
+    """A zip of the course that is unpacked in another repository, at its top or deeper, has no commit of its own."""
+    git = repository(tmp_path / "other")
+    code = tmp_path / "other" / where / "ltcourse" / "experiments" / "runs.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("# the code")
+    if committed:
+        git("add", ".")
+        git("commit", "-q", "-m", "second")
+    monkeypatch.setattr(runs, "__file__", str(code))
+    if where == "." and committed:  # a clone
+        assert runs._code() == git("rev-parse", "--short", "HEAD")
+        code.write_text("# other code")
+        assert runs._code() == git("rev-parse", "--short", "HEAD") + "+changes"
+    else:
+        assert runs._code() == version("ltcourse")
 
 
 def test_parts_made_in_different_ways_are_told_apart(folder, monkeypatch):

@@ -1,5 +1,6 @@
 """The initial weights: their scale, their seeds, and what else `initialize` sets."""
 
+import copy
 import math
 
 import pytest
@@ -13,10 +14,12 @@ from ltcourse.networks.initializers import (
     initialize,
     kaiming_normal,
     named,
+    ordinary_shape,
     signed_constant,
     with_gain,
     xavier_normal,
 )
+from ltcourse.networks.models import snapshot
 
 DENSE, CONV = (300, 784), (50, 20, 5, 5)
 ALL = (xavier_normal, kaiming_normal, signed_constant)
@@ -268,3 +271,68 @@ def test_a_share_that_cannot_be_kept_is_refused_in_one_sentence(kept):
     with pytest.raises(ValueError, match=r"cannot be kept: write 0\.3 for 30 %") as e:
         named("kaiming", kept)
     assert "\n" not in str(e.value)
+
+
+# --- layers that are not the course's
+
+
+TRANSPOSED = {
+    "stride 1": nn.ConvTranspose2d(16, 24, 3),
+    "stride 2, kernel 4": nn.ConvTranspose2d(16, 24, 4, stride=2),
+    "stride 2, kernel 3": nn.ConvTranspose2d(16, 24, 3, stride=2),
+    "stride 3, kernel 2": nn.ConvTranspose2d(16, 24, 2, stride=3),
+    "in groups": nn.ConvTranspose2d(16, 24, 3, groups=4),
+    "dilated": nn.ConvTranspose2d(16, 24, 3, stride=2, dilation=2),
+    "in one dimension": nn.ConvTranspose1d(16, 24, 4, stride=2),
+    "in three": nn.ConvTranspose3d(16, 8, 2, stride=(1, 2, 1)),
+}
+
+
+@pytest.mark.parametrize("kind", TRANSPOSED)
+@pytest.mark.parametrize("initializer", [kaiming_normal, signed_constant])
+def test_a_transposed_convolution_keeps_the_mean_square_behind_a_relu(kind, initializer):
+    """Each output that a tap of the kernel reaches sums fan_in products, and 2 / fan_in makes up for ReLU's half."""
+    layer = initialize(copy.deepcopy(TRANSPOSED[kind]), initializer, 0)
+    size = {3: (200,), 4: (16, 16), 5: (9, 9, 9)}[layer.weight.dim()]
+    y = layer(torch.randn(40, 16, *size, generator=generator(1)).relu())
+    ends = [slice(k * d, -k * d) for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
+    y = y[(slice(None), slice(None), *ends)].flatten(2)  # at the ends of an image less is summed
+    reached = y[:, :, y.abs().amax((0, 1)) > 0]  # a stride above the kernel, or dilation, leaves holes
+    assert float(reached.square().mean()) == pytest.approx(1.0, rel=0.12)
+
+
+def test_a_transposed_convolution_of_stride_1_is_drawn_as_the_convolution_that_it_is():
+    layer = nn.ConvTranspose2d(12, 18, (3, 5), groups=3)
+    ordinary = nn.Conv2d(12, 18, (3, 5), groups=3)
+    assert ordinary_shape(layer) == tuple(ordinary.weight.shape)
+    with torch.no_grad():
+        drawn = initialize(ordinary, xavier_normal, 4).weight.view(3, 6, 4, 3, 5)
+        assert torch.equal(initialize(layer, xavier_normal, 4).weight.view(3, 4, 6, 3, 5), drawn.transpose(1, 2))
+
+
+def test_padding_of_an_embedding_stays_0_and_its_scale_is_pytorchs():
+    drawn = initialize(nn.Embedding(500, 20, padding_idx=3), kaiming_normal, 0).weight
+    assert not drawn[3].any()
+    assert float(drawn.std()) == pytest.approx(1, abs=0.05)
+
+
+def test_other_modules_do_not_change_what_the_layers_are_drawn_from():
+    alone = initialize(nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 4)), kaiming_normal, 3)
+    beside = initialize(nn.Sequential(nn.Linear(8, 8), nn.GRU(4, 4), nn.Linear(8, 4)), kaiming_normal, 3)
+    assert torch.equal(alone[0].weight, beside[0].weight) and torch.equal(alone[1].weight, beside[2].weight)
+
+
+def test_a_module_that_forgets_one_of_its_parameters_is_refused_by_its_name():
+    class Half(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drawn, self.forgotten = nn.Parameter(torch.ones(3, 3)), nn.Parameter(torch.ones(3, 3))
+
+        def reset_parameters(self):
+            nn.init.normal_(self.drawn)
+
+    network = nn.Sequential(nn.Linear(3, 3), Half())
+    before = snapshot(network)
+    with pytest.raises(ValueError, match=r"'1\.forgotten' cannot be drawn anew.*Half.*reset_parameters"):
+        initialize(network, kaiming_normal, 0)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())

@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -645,3 +646,99 @@ def test_the_largest_can_be_chosen_in_inference_mode():
     with torch.inference_mode():
         assert torch.equal(masks.top(scores, 40), by_sorting(scores, 40))
         assert torch.equal(masks.top(scores * 2, 40), by_sorting(scores, 40))
+
+
+# --- what is no mask
+
+
+NO_MASKS = {
+    "empty": ({}, "this mask is empty: make one with masks.dense"),
+    "a tensor": (torch.ones(3, 2) > 0, "a mask is a dict, name → booleans, and this is a Tensor"),
+    "nothing": (None, "a mask is a dict, name → booleans, and this is a NoneType"),
+    "an array": (
+        {"weight": np.ones((3, 2), bool)},
+        r"'weight' is of type ndarray: write torch.tensor\(mask\['weight'\], dt",
+    ),
+    "a list": ({"weight": [[True, False]] * 3}, r"'weight' is of type list: write torch.tensor\(mask"),
+    "a number": ({"weight": 1}, "one boolean for each weight, but 'weight' is only 1: begin with masks.dense"),
+    "a share": ({"weight": 0.5}, "'weight' is only 0.5"),
+    "a number of NumPy's": ({"weight": np.float32(1)}, "one boolean for each weight, but 'weight' is only"),
+    "floats": ({"weight": torch.ones(3, 2)}, r"'weight' is torch.float32: write mask\['weight'\].bool\(\)"),
+}
+ASK = {
+    "check": lambda mask: masks.check(mask, nn.Linear(2, 3)),
+    "apply": lambda mask: masks.apply(nn.Linear(2, 3), mask),
+    "density": masks.density,
+    "kept": masks.kept,
+    "shuffle": lambda mask: masks.shuffle(mask, 0),
+    "select": lambda mask: criteria.magnitude({"weight": torch.ones(3, 2)}, mask, 0.5),
+    "select globally": lambda mask: criteria.magnitude({"weight": torch.ones(3, 2)}, mask, 0.5, "global"),
+    "select at random": lambda mask: criteria.at_random(0)({}, mask, 0.5, "layer"),
+    "select by a threshold": lambda mask: criteria.threshold(1.0)({"weight": torch.ones(3, 2)}, mask, 0.0, "layer"),
+    "rates": lambda mask: criteria.layer_rates(mask, 0.2),
+}
+
+
+@pytest.mark.parametrize("ask", ASK)
+@pytest.mark.parametrize("kind", NO_MASKS)
+def test_what_is_no_mask_is_told_in_one_sentence(kind, ask):
+    mask, words = NO_MASKS[kind]
+    with pytest.raises(ValueError, match=words) as caught:
+        ASK[ask](mask)
+    one_sentence(caught)
+
+
+def test_what_the_sentence_says_to_write_makes_a_mask():
+    mask = {"weight": np.array([[1, 0], [0, 1], [1, 1]])}
+    masks.check({"weight": torch.tensor(mask["weight"], dtype=torch.bool)}, nn.Linear(2, 3))
+
+
+# --- the output layer
+
+
+class Parts(nn.Module):
+    def __init__(self, **layers):
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+
+OUT_OF_ORDER = {
+    "head first": (Parts(head=nn.Linear(30, 10), body=nn.Linear(49, 30)), "head.weight"),
+    "head first, of a gray convolution": (
+        Parts(head=nn.Linear(64, 10), a=nn.Conv2d(1, 32, 3), b=nn.Conv2d(32, 64, 3)),
+        "head.weight",
+    ),
+    "head in the middle": (
+        Parts(a=nn.Conv2d(3, 32, 3), head=nn.Linear(64, 10), b=nn.Conv2d(32, 64, 3)),
+        "head.weight",
+    ),
+    "all convolutions, head first": (
+        Parts(head=nn.Conv2d(16, 10, 1), a=nn.Conv2d(3, 8, 3), b=nn.Conv2d(8, 16, 3)),
+        "head.weight",
+    ),
+    "another way round": (Parts(c=nn.Linear(20, 10), b=nn.Linear(30, 20), a=nn.Linear(40, 30)), "c.weight"),
+    "as many classes as inputs": (Parts(head=nn.Linear(30, 10), body=nn.Linear(10, 30)), "head.weight"),
+}
+
+
+@pytest.mark.parametrize("kind", OUT_OF_ORDER)
+def test_a_network_that_is_not_defined_in_its_order_is_asked_for_its_output_layer(kind):
+    network, output = OUT_OF_ORDER[kind]
+    mask = masks.dense(network)
+    with pytest.raises(ValueError, match=r"which layer is the output layer: name its weight, .*last='") as caught:
+        criteria.layer_rates(mask, 0.2)
+    one_sentence(caught)
+    assert kind == "as many classes as inputs" or f"last='{output}'" in str(caught.value)
+    rates = criteria.layer_rates(mask, 0.2, last=output)
+    assert rates == {name: 0.1 if name == output else 0.2 for name in mask}
+    with pytest.raises(ValueError, match=r"unknown layer 'fc'"):
+        criteria.layer_rates(mask, 0.2, last="fc")
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_the_output_layer_of_the_courses_networks_is_the_last(name):
+    mask = masks.dense(models.create(name, device="meta"))
+    rates = criteria.layer_rates(mask, 0.2, conv=0.1)
+    assert list(rates) == list(mask)
+    assert rates == {n: 0.2 if m.dim() == 2 else 0.1 for n, m in mask.items()} | {list(mask)[-1]: 0.1}

@@ -436,8 +436,8 @@ BAD = [
     (math.nan, "k nan is outside 0 to 1"),
     (dict.fromkeys(LAYERS, 0.5) | {"fc2.weight": 1.5}, r"k 1\.5 is outside 0 to 1"),
     (dict.fromkeys(LAYERS, 0.5) | {"fc4.weight": 0.5}, r"unknown layer 'fc4\.weight' .did you mean 'fc\d\.weight'"),
-    (dict.fromkeys(LAYERS[1:], 0.5), r"unknown layer in k 'fc1\.weight'"),
-    ({}, r"unknown layer in k 'fc1\.weight'"),
+    (dict.fromkeys(LAYERS[1:], 0.5), r"k gives no share for 'fc1\.weight'"),
+    ({}, r"k gives no share for 'fc1\.weight'"),
 ]
 
 

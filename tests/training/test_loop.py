@@ -755,3 +755,36 @@ def test_while_a_history_is_looked_at_the_process_is_as_it_was(tiny):
         assert seen == [2, 2, 2] and torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+# --- networks and images that no training can move
+
+
+def with_hole(dataset, part, index):
+    split = getattr(dataset, part)
+    x = split.x.clone()
+    x[index, 0, 2, 3] = math.nan
+    return dataclasses.replace(dataset, **{part: Split(x, split.y)})
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_an_image_that_is_no_number_is_told_and_not_the_learning_rate(tiny, part):
+    network = models.create("lenet-300-100", shape=tiny.shape)
+    with pytest.raises(
+        FloatingPointError, match=rf"1 of the \d+ images of data\.{part} .*number 7: leave them out"
+    ) as caught:
+        train(network, with_hole(tiny, part, 7), Recipe(iterations=20, evaluate_every=20))
+    assert "learning rate" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_network_without_parameters_is_refused(tiny):
+    with pytest.raises(ValueError, match=r"no parameters, so there is nothing to train: give it a layer"):
+        train(nn.Flatten(), tiny, Recipe(iterations=1))
+
+
+def test_weights_that_are_no_numbers_to_begin_with_are_told_by_name(tiny):
+    network = models.create("lenet-300-100", shape=tiny.shape)
+    with torch.no_grad():
+        network.fc2.weight[3, 4] = math.inf
+    with pytest.raises(ValueError, match=r"'fc2\.weight' holds NaN or infinity before any training"):
+        train(network, tiny, Recipe(iterations=1))

@@ -29,7 +29,8 @@ from ltcourse.pruning.restarts import State
 class Attempt:
     """One training of a network, or of a subnetwork of it.
 
-    mask: name → booleans. initial: the weights that it began from, name → tensor, 0 where they are pruned.
+    mask: name → booleans. initial: the weights that it began from, name → tensor, 0 where they are pruned, and the
+    biases, where the network has some.
     iterations: when it was evaluated. validation_loss, test_accuracy (0 to 1): at each of these.
     Lesson 08, "Question 1".
     """
@@ -124,6 +125,18 @@ def _mean_share(mask: Mask) -> float:
     return sum(float(m.double().mean()) for m in mask.values()) / len(mask)
 
 
+def _biases(mask: Mask) -> int:
+    return sum(len(m) for m in mask.values())
+
+
+def _share_with_biases(mask: Mask) -> float:
+    return (masks.kept(mask) + _biases(mask)) / (sum(m.numel() for m in mask.values()) + _biases(mask))
+
+
+def _share_of_parameters(mask: Mask) -> float:
+    return masks.kept(mask) / (sum(m.numel() for m in mask.values()) + _biases(mask))
+
+
 def _at_stop(attempt: Attempt) -> float:
     return attempt.test_accuracy[attempt.early_stop]
 
@@ -145,7 +158,8 @@ def _best_iteration(attempt: Attempt) -> float:
 
 
 def _begins_from(attempt: Attempt, dense: Attempt) -> bool:
-    return verdict.close(attempt.initial, {name: w * attempt.mask[name] for name, w in dense.initial.items()})
+    begun = {name: w * attempt.mask[name] if name in attempt.mask else w for name, w in dense.initial.items()}
+    return verdict.close(attempt.initial, begun)
 
 
 @dataclass(frozen=True)
@@ -199,6 +213,10 @@ _MISREADINGS: dict[str, _Reading] = {
     "your test has the two sides of j′ ≤ j the other way round": _Reading(no_slower=ge),
     "your test takes the mean of the layers' shares: count the weights of all layers together": _Reading(
         share=_mean_share
+    ),
+    "your test counts the biases too: they are no weights, and no mask has them": _Reading(share=_share_with_biases),
+    "your test takes the share of all parameters, biases included: it is the share of all weights": _Reading(
+        share=_share_of_parameters
     ),
     "your test compares the last accuracies: a and a′ are those at the smallest validation loss": _Reading(
         reached=lambda attempt: attempt.test_accuracy[-1]
@@ -304,6 +322,7 @@ def _made(
     """
     generator = torch.Generator().manual_seed(seed)
     drawn = {name: torch.randn(shape, generator=generator) + trained for name, shape in _FIRST.items()}
+    biases = {f"fc{i}.bias": torch.full((w.shape[0],), trained) for i, w in enumerate(drawn.values(), 1)}
     mask = {}
     for (name, w), count in zip(drawn.items(), kept, strict=True):
         mask[name] = masks.keep_largest(torch.rand(w.shape, generator=torch.Generator().manual_seed(1)), count)
@@ -313,7 +332,8 @@ def _made(
         round(reached - (stop - i) / 10_000 if i <= stop else reached + later + peak * (i == stop + every), 4)
         for i in iterations
     )
-    return Attempt(mask, {name: w * mask[name] for name, w in drawn.items()}, iterations, losses, accuracies)
+    initial = {name: w * mask[name] for name, w in drawn.items()} | biases
+    return Attempt(mask, initial, iterations, losses, accuracies)
 
 
 def _made_trials() -> Iterator[_Trial]:

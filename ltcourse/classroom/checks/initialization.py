@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from ltcourse.classroom.checks import verdict
 from ltcourse.classroom.checks.verdict import Finding, Verdict
 from ltcourse.instruments.signals import factor
+from ltcourse.networks import models
 from ltcourse.networks.initializers import fans
 from ltcourse.networks.models import snapshot
+from ltcourse.networks.weights import NORMS
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -123,6 +125,11 @@ def fill_kaiming(function: Callable[[nn.Module, torch.Generator], nn.Module]) ->
             nn.Flatten(),
             nn.Linear(32, 100, bias=False),
         ),
+        "layers inside others, with batch norm": lambda: nn.Sequential(
+            nn.Sequential(nn.Conv2d(3, 32, 3), nn.BatchNorm2d(32), nn.ReLU()),
+            models.Residual(32, 48, stride=2),
+            nn.Sequential(nn.Flatten(), nn.Sequential(nn.LayerNorm(48), nn.Linear(48, 100))),
+        ),
     }
 
     def findings() -> Iterator[Finding]:
@@ -134,10 +141,14 @@ def fill_kaiming(function: Callable[[nn.Module, torch.Generator], nn.Module]) ->
                 with torch.no_grad():
                     for p in parameters.values():
                         p.fill_(7)
+                    for module in filter(_is_norm, network.modules()):
+                        module.reset_parameters()
                 yours = verdict.ask(function, network, torch.Generator().manual_seed(seed))
                 wrong = _wrong_filling(yours, network, parameters)
                 found = f"std ÷ sqrt(2 / fan-in): {_ratios(network)}" if yours is network else verdict.show(yours)
-                yield Finding(f"{name}, seed {seed}", found, "normal, each ratio near 1, biases 0", wrong)
+                yield Finding(
+                    f"{name}, seed {seed}", found, "normal, each ratio near 1, biases 0, norm layers as before", wrong
+                )
                 drawn.append(snapshot(network))
             again, other = (verdict.same(drawn[0], d) for d in drawn[1:])
             wrong = ""
@@ -306,6 +317,10 @@ def _weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach() for name, p in network.named_parameters() if p.dim() >= 2}
 
 
+def _is_norm(module: nn.Module) -> bool:
+    return isinstance(module, NORMS)
+
+
 def _ratios(network: nn.Module) -> str:
     return ", ".join(f"{_rms(w) / math.sqrt(2 / fans(tuple(w.shape))[0]):.3f}" for w in _weights(network).values())
 
@@ -329,8 +344,12 @@ def _wrong_filling(yours: Any, network: nn.Module, parameters: Mapping[str, nn.P
     for name, w in _weights(network).items():
         if wrong := _wrong_draw(name, w):
             return wrong
+    norms = {f"{path}.{end}" for path, m in network.named_modules() if _is_norm(m) for end in ("weight", "bias")}
     for name, p in now.items():
-        if p.dim() < 2 and p.detach().abs().max() > 0:
+        if name in norms and (p != (scale := float(name.endswith("weight")))).any():
+            told = f"{name} is of a norm layer, where it was {scale:g}"
+            return f"{told}: fill dense layers and convolutions, and leave norm layers as they are"
+        if name not in norms and p.dim() < 2 and p.detach().abs().max() > 0:
             return f"{name} is not 0: biases begin at 0"
     return _copies(_weights(network))
 

@@ -145,12 +145,11 @@ def _compare_networks(case: str, yours: nn.Module, right: nn.Module, mask: Mask)
 
 
 def _compare_loss(case: str, loss: Any, expected: float) -> Finding:
-    try:
-        near = abs(float(loss) - expected) <= 1e-4
-    except (TypeError, ValueError):
+    found = None if isinstance(loss, Tensor) else verdict.number(loss)
+    if found is None:
         return Finding(case, type(loss).__name__, f"{expected:.4f}", "the loss is a number: return loss.item()")
-    wrong = "" if near else "this is not the cross-entropy of the batch before the step"
-    return Finding(case, f"{float(loss):.4f}", f"{expected:.4f}", wrong)
+    wrong = "" if abs(found - expected) <= 1e-4 else "this is not the cross-entropy of the batch before the step"
+    return Finding(case, f"{found:.4f}", f"{expected:.4f}", wrong)
 
 
 def _show_scan(scan: Any) -> str:

@@ -4,7 +4,7 @@ An answer that is wrong is set beside the usual mistakes, so that the one that i
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -33,11 +33,16 @@ def find_supermask(function: Popup) -> Verdict:
     """Check question 3 of lesson 08: (forward, weights, scores, k, lr, batches) → the supermask and the scores."""
     # no count is a half, and no k: a share kept must not look like a share pruned
     cases = [((3, 2), 0.3, 0.1, 1), ((4, 6, 3), 0.3, 0.2, 3), ((5, 8, 4), 0.65, 0.3, 6)]
+    # with learning rate 0, so that it does not matter which of the equal scores are chosen
+    ties = [((4, 6, 3), 0.3, 0.0, 1), ((5, 8, 4), 0.65, 0.0, 2)]
 
     def findings() -> Iterator[Finding]:
-        for sizes, k, lr, steps in cases:
+        for sizes, k, lr, steps in (*cases, *ties):
             search = _search(sizes, k, lr, steps)
             case = f"{' → '.join(map(str, sizes))} neurons, k = {k}, {steps} step{'s' * (steps > 1)}"
+            if not lr:
+                search = replace(search, scores={name: (3 * s).round() / 3 for name, s in search.scores.items()})
+                case += " of learning rate 0, equal scores"
             yield from _compare_popup(case, function, search)
         yield _compare_on_digits(function)
 

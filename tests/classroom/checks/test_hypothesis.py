@@ -22,7 +22,10 @@ def in_a_loop(dense, subnetworks, small):
     for sub in subnetworks:
         j2, a2 = at_the_early_stop(sub)
         kept, total = (sum(f(m) for m in sub.mask.values()) for f in (torch.sum, torch.numel))
-        same = all(torch.equal(sub.initial[name], w * sub.mask[name]) for name, w in dense.initial.items())
+        same = all(
+            torch.equal(sub.initial[name], w * sub.mask[name] if name in sub.mask else w)  # biases too
+            for name, w in dense.initial.items()
+        )
         if j2 <= j and a2 >= a and kept <= small * total and same:
             return True
     return False
@@ -39,10 +42,7 @@ def by_arrays(dense, subnetworks, small):
         return torch.cat([m.flatten() for m in attempt.mask.values()]).float().mean()
 
     def begins(attempt):
-        return all(
-            torch.allclose(w[attempt.mask[name]], attempt.initial[name][attempt.mask[name]])
-            for name, w in dense.initial.items()
-        )
+        return all(torch.allclose(dense.initial[name][m], attempt.initial[name][m]) for name, m in attempt.mask.items())
 
     good = [bool((read(s) >= read(dense)).all()) and float(kept(s)) <= small and begins(s) for s in subnetworks]
     return np.array(good, dtype=bool).any()
@@ -83,7 +83,7 @@ def reading(
 
         def wins(sub):
             j2, a2 = stop(sub)
-            begun = all(torch.equal(sub.initial[n], w * sub.mask[n]) for n, w in dense.initial.items())
+            begun = all(torch.equal(sub.initial[n], dense.initial[n] * m) for n, m in sub.mask.items())
             return not slower(j2, j) and not worse(a2, a) and not large(share(sub.mask), small) and (begun or not start)
 
         return over([wins(sub) for sub in subnetworks])
@@ -93,6 +93,14 @@ def reading(
 
 def mean_of_layers(mask):
     return sum(float(m.float().mean()) for m in mask.values()) / len(mask)
+
+
+def with_biases(mask):
+    return (masks.kept(mask) + sum(map(len, mask.values()))) / of_parameters(mask)
+
+
+def of_parameters(mask):
+    return sum(m.numel() + len(m) for m in mask.values())
 
 
 def at_the_end(attempt):
@@ -121,14 +129,14 @@ def condition_by_condition(dense, subnetworks, small):
     """Each condition is fulfilled by some subnetwork, not all by one."""
     j, a = at_the_early_stop(dense)
     stops = [at_the_early_stop(sub) for sub in subnetworks]
-    begun = any(all(torch.equal(s.initial[n], w * s.mask[n]) for n, w in dense.initial.items()) for s in subnetworks)
+    begun = any(all(torch.equal(s.initial[n], dense.initial[n] * m) for n, m in s.mask.items()) for s in subnetworks)
     sizes = any(masks.density(s.mask) <= small for s in subnetworks)
     return any(j2 <= j for j2, _ in stops) and any(a2 >= a for _, a2 in stops) and sizes and begun
 
 
 def with_controls_that_fail(dense, subnetworks, small):
     def begun(sub):
-        return all(torch.equal(sub.initial[n], w * sub.mask[n]) for n, w in dense.initial.items())
+        return all(torch.equal(sub.initial[n], dense.initial[n] * m) for n, m in sub.mask.items())
 
     of_others = [s for s in subnetworks if not begun(s)]
     return in_a_loop(dense, subnetworks, small) and not reading(start=False)(dense, of_others, small)
@@ -156,6 +164,11 @@ def with_controls_that_fail(dense, subnetworks, small):
         (reading(worse=lambda a2, a: a2 <= a), ["faster, the same accuracy", "includes the same"]),
         (reading(large=lambda share, small: share >= small), ["exactly `small`", "includes exactly so many"]),
         (reading(share=mean_of_layers), ["exactly `small`", "count the weights of all layers together"]),
+        (reading(share=with_biases), ["a fifth of the weights", "Your test counts the biases too"]),
+        (
+            reading(share=lambda mask: masks.kept(mask) / of_parameters(mask)),
+            ["0.26 of the weights", "the share of all parameters, biases included"],
+        ),
         (reading(stop=at_the_end), ["more accurate at the end", "Your test compares the last accuracies"]),
         (reading(stop=at_the_best_test_accuracy), ["that chooses on the test set"]),
         (reading(stop=by_length), ["Your test compares how long the runs went on"]),

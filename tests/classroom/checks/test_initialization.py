@@ -255,11 +255,12 @@ def fill(std, *, of=torch.randn, bias=0.0, generator_of=lambda given: given):
     """Make an answer: std of a weight, the numbers that are drawn, the bias, and where they are drawn from."""
 
     def function(network, generator):
-        for p in network.parameters():
-            if p.dim() >= 2:
-                p.data = of(p.shape, generator=generator_of(generator)) * std(p)
-            else:
-                p.data.fill_(bias)
+        for layer in network.modules():
+            if isinstance(layer, (nn.Linear, nn.Conv2d)):
+                w = layer.weight
+                w.data = of(w.shape, generator=generator_of(generator)) * std(w)
+                if layer.bias is not None:
+                    layer.bias.data.fill_(bias)
         return network
 
     return function
@@ -289,17 +290,40 @@ def by_module(network, generator):
     return network
 
 
-def by_normal_in_place(network, generator):
+def by_recursion(network, generator):
     with torch.no_grad():
-        for p in network.parameters():
-            if p.dim() > 1:
-                p.normal_(0, kaiming(p), generator=generator)
-            else:
-                p.zero_()
+        for layer in network.children():
+            by_recursion(layer, generator)
+        if hasattr(network, "weight") and network.weight.dim() > 1:
+            network.weight.normal_(0, kaiming(network.weight), generator=generator)
+            if network.bias is not None:
+                network.bias.zero_()
     return network
 
 
-@pytest.mark.parametrize("answer", [fill(kaiming), by_initialize, by_module, by_normal_in_place])
+def by_dimensions(network, generator):
+    """Whatever has one dimension becomes 0, the scales of norm layers too."""
+    with torch.no_grad():
+        for p in network.parameters():
+            p.normal_(0, kaiming(p), generator=generator) if p.dim() > 1 else p.zero_()
+    return network
+
+
+def outer_layers_only(network, generator):
+    for layer in network:
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+            fill(kaiming)(layer, generator)
+    return network
+
+
+def no_residual_blocks(network, generator):
+    for layer in network:
+        if isinstance(layer, nn.Sequential):
+            no_residual_blocks(layer, generator)
+    return outer_layers_only(network, generator)
+
+
+@pytest.mark.parametrize("answer", [fill(kaiming), by_initialize, by_module, by_recursion])
 def test_fill_kaiming_accepts(answer):
     accepted(checks.fill_kaiming(answer))
 
@@ -398,6 +422,9 @@ def first_layer_only(network, generator):
         (another, "another one"),
         (frozen, "requires a gradient"),
         (first_layer_only, "was not filled"),
+        (by_dimensions, "is of a norm layer, where it was 1: fill dense layers and convolutions"),
+        (outer_layers_only, "0.0.weight was not filled"),
+        (no_residual_blocks, "1.conv1.weight was not filled"),
         (lambda network, generator: network, "was not filled"),
         (lambda network, generator: network.state_dict(), "filled in place"),
     ],

@@ -163,6 +163,16 @@ def mask_after(network, optimizer, mask, x, y):
     return loss
 
 
+def a_tensor_back(network, optimizer, mask, x, y):
+    """The loss with its whole graph."""
+    optimizer.zero_grad()
+    loss = cross_entropy(network(x), y)
+    loss.backward()
+    optimizer.step()
+    masks.apply(network, mask)
+    return loss
+
+
 def mask_by_indexing(network, optimizer, mask, x, y):
     network.zero_grad()
     loss = torch.nn.CrossEntropyLoss()(network(x), y)
@@ -318,6 +328,7 @@ BACK = "pruned weights came back to life"
     [
         (mask_the_gradient_only, ["SGD with momentum and weight decay, step 1", "(6 cases right", BACK]),
         (mask_before, ["SGD, step 1", "a pruned weight of 0.weight is", BACK]),
+        (a_tensor_back, ["Tensor", "the loss is a number: return loss.item()"]),
         (no_mask, ["SGD, step 1", BACK]),
         (old_gradients_stay, ["SGD, step 2", "(2 cases right", AWAY]),
         (no_training, ["SGD, step 1", "largest difference of the others", AWAY]),

@@ -137,6 +137,21 @@ def first_scores(forward, weights, scores, k, lr, batches):
     return {n: masks.keep_largest(s.abs(), round(k * s.numel())) for n, s in scores.items()}, learned
 
 
+def with_all_ties(forward, weights, scores, k, lr, batches):
+    """A threshold, which keeps all of the scores that are equal to it."""
+
+    def choose():
+        cuts = {n: s.abs().flatten().sort(descending=True).values[round(k * s.numel()) - 1] for n, s in scores.items()}
+        return {n: s.abs() >= cuts[n] for n, s in scores.items()}
+
+    for x, y in batches:
+        mask = choose()
+        now = {n: (w * mask[n]).requires_grad_() for n, w in weights.items()}
+        grads = torch.autograd.grad(cross_entropy(forward(now, x), y), list(now.values()))
+        scores = {n: s - lr * g * weights[n] * s.sign() for (n, s), g in zip(scores.items(), grads, strict=True)}
+    return choose(), scores
+
+
 def ones(weights):
     return {n: torch.ones_like(w, dtype=torch.bool) for n, w in weights.items()}
 
@@ -160,6 +175,7 @@ def of(scores, k):
         (popping(used=lambda w, mask: w.clone()), ["all weights are in use in the forward pass"]),
         (popping(used=lambda w, mask: w * mask / 2), ["a weight is in use as it was drawn, or not at all"]),
         (popping(train_weights=True), ["4 → 6 → 3", "step 2", "away from the random one"]),
+        (with_all_ties, ["equal scores", "some |scores| are equal, and a threshold keeps all of these or none"]),
         (trains_in_place, ["your function changed the random weights"]),
         (popping(sign=1), ["the scores go up the gradient"]),
         (popping(steps=1), ["4 → 6 → 3", "it learns from the first batch only"]),
