@@ -48,7 +48,7 @@ HOUSE = """
     training: accuracy loop graphs process
     networks: models initializers masks dropout
     data: augmentation sets streams sources mirrors formats
-    names papers files
+    names papers files workers quantities
 """
 # The one room within a room.
 CHECKS = """

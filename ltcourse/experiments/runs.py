@@ -21,7 +21,7 @@ from ltcourse.experiments.trials import describe
 from ltcourse.names import choose
 
 FORMAT = 1
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "runs"
+FOLDER = files.ROOT / "data" / "runs"
 
 
 class RunError(RuntimeError):
@@ -385,7 +385,7 @@ def _read(file: Path) -> Record:
     else:
         again = (
             f"make it again with `ltcourse record {name} --budget {at} --restart`, "
-            "or take it from the repository with `git checkout`"
+            f"or {files.restore(f'data/runs/{file.name}')}"
         )
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

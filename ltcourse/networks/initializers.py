@@ -10,6 +10,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from ltcourse.names import choose
 from ltcourse.networks.dropout import Dropout
+from ltcourse.quantities import real, seeded
 
 Initializer = Callable[[Tensor, torch.Generator], Tensor]
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
@@ -86,6 +87,7 @@ def named(name: str, kept: float = 1.0) -> Initializer:
     Source: Ramanujan et al. 2020, Sec. 4 (scaled Kaiming normal: k · fan_in in place of fan_in).
     Lesson 07, "Which random weights?".
     """
+    kept = real("kept", kept)
     if not 0 < kept <= 1:
         raise ValueError(f"a share of {kept} cannot be kept: write 0.3 for 30 %")
     return partial(INITIALIZERS[choose("initializer", name, INITIALIZERS)], kept=kept)
@@ -98,7 +100,7 @@ def initialize(network: nn.Module, initializer: Initializer, seed: int) -> nn.Mo
     weights on every device. Raises ValueError for a network whose weights are frozen under scores.
     Lesson 01, "A network with random weights".
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     with torch.no_grad():
         for module in network.modules():
             if is_parametrized(module):

@@ -1,7 +1,7 @@
 """The networks of the slides: the LeNets, AlexNet, VGG-16, Conv-2/4/6/8, and the residual networks of CIFAR-10."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ltcourse.names import choose
 from ltcourse.networks.dropout import Dropout
 from ltcourse.networks.initializers import Initializer, initialize, xavier_normal
+from ltcourse.quantities import real
 
 Shape = tuple[int, int, int]
 Widen = Callable[[int], int]  # from the neurons of a hidden layer in the papers to those of ours
@@ -41,7 +42,8 @@ def create(
     Lesson 01, "A network with random weights".
     """
     build, usual, outputs = _NETWORKS[choose("network", name, NAMES)]
-    if not width > 0:
+    width = real("width", width)
+    if not 0 < width < float("inf"):
         raise ValueError(f"width {width} is not positive: 1 is the network of the papers, 0.5 has half of its neurons")
     with torch.device("meta"):
         network = build(shape or usual, classes or outputs, lambda neurons: max(1, round(width * neurons)))
@@ -73,6 +75,16 @@ def snapshot(network: nn.Module) -> dict[str, Tensor]:
     Lesson 01, "Remove".
     """
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def same(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
+    """Return whether two snapshots or masks hold the same tensors under the same names; NaN is the same as NaN."""
+    return a.keys() == b.keys() and all(_equal(tensor, b[name]) for name, tensor in a.items())
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    alike = (a.dtype, a.shape) == (b.dtype, b.shape)
+    return alike and bool(torch.isclose(a.cpu(), b.cpu(), rtol=0, atol=0, equal_nan=True).all())
 
 
 def _lenet_300_100(shape: Shape, classes: int, wide: Widen) -> nn.Sequential:

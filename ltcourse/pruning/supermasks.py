@@ -16,6 +16,7 @@ from ltcourse.names import choose
 from ltcourse.networks import masks
 from ltcourse.networks.initializers import fans
 from ltcourse.networks.masks import Mask
+from ltcourse.quantities import seeded
 
 Shares = float | Mapping[str, float]
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
@@ -85,7 +86,7 @@ def edge_popup(network: nn.Module, k: Shares, *, seed: int = 0) -> nn.Module:
         raise ValueError("this network has scores already: set another k with supermasks.set_k(network, k)")
     weights = masks.prunable(network)
     shares = {name: _share_of(name, k, weights) for name in weights}
-    generator = torch.Generator().manual_seed(0x5C0E_0000 + seed)  # not the stream that the weights were drawn from
+    generator = seeded(seed, 0x5C0E_0000)  # not the stream that the weights were drawn from
     for module in list(network.modules()):
         if isinstance(module, _NORMS):
             _without(module, "weight", "bias")
