@@ -266,7 +266,11 @@ def test_unknown_names_get_a_suggestion(wrong, meant):
 @pytest.mark.parametrize(
     ("x", "y", "words"),
     [
-        (torch.ones(3, 1, 4, 4), torch.tensor([0, 1]), r"shape \(3, 1, 4, 4\) and labels of shape \(2,\) do not belong"),
+        (
+            torch.ones(3, 1, 4, 4),
+            torch.tensor([0, 1]),
+            r"shape \(3, 1, 4, 4\) and labels of shape \(2,\) do not belong",
+        ),
         (torch.ones(2, 1, 4, 4), torch.tensor([0, 1, 2]), "give each image one label"),
         (torch.ones(2, 1, 4, 4), torch.eye(2).long(), "give each image one label"),
         (torch.tensor(1.0), torch.tensor([0]), "give each image one label"),

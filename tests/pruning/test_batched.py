@@ -210,7 +210,10 @@ def test_what_cannot_be_stacked_is_refused_in_one_sentence_and_left_as_it_was(ti
     none = dataclasses.replace(tiny, test=Split(tiny.test.x[:0], tiny.test.y[:0]))
     with pytest.raises(ValueError, match=r"^the test part of .* is empty"):
         batched.train([lenet()], none, ADAM, seeds=(0,))
-    for choices, words in (({"rounds": 1.5}, "^rounds is 1.5"), ({"restart": to_step(ADAM.iterations)}, "nothing left")):
+    for choices, words in (
+        ({"rounds": 1.5}, "^rounds is 1.5"),
+        ({"restart": to_step(ADAM.iterations)}, "nothing left"),
+    ):
         with pytest.raises(ValueError, match=words):
             next(batched.prune_iteratively([lenet()], tiny, ADAM, seeds=(0,), **choices))
 

@@ -413,7 +413,7 @@ def test_a_label_of_no_class_is_told_before_training(clothes, label):
 
 @pytest.mark.parametrize("judge", [evaluate, top_errors])
 def test_nothing_to_evaluate_on_is_told(judge):
-    with pytest.raises(ValueError, match="^there is nothing to evaluate on: this part of the data is empty$"):
+    with pytest.raises(ValueError, match=r"^there is nothing to evaluate on: this part of the data is empty$"):
         judge(models.create("lenet-300-100"), EMPTY)
 
 
