@@ -126,7 +126,7 @@ def in_notebook() -> bool:
 def figures_below_cells() -> None:
     """Let a notebook show figures below its cells, where the environment's MPLBACKEND would keep them from it.
 
-    Servers set it for programs that nobody looks at. Without it, what was chosen by `%matplotlib` in the notebook holds.
+    Servers set it for programs that nobody looks at. Without it, what a notebook chose by `%matplotlib` holds.
     """
     chosen = os.environ.get("MPLBACKEND")
     if in_notebook() and chosen and "inline" not in chosen:
