@@ -11,9 +11,16 @@ NO_CLONE = (
 )
 
 
+def is_clone(folder: Path) -> bool:
+    """Whether a folder is a clone of the course: the package, its lessons and its data."""
+    return all(
+        (folder / part).is_file() for part in ("ltcourse/files.py", "lessons/00_start_here.py", "data/README.md")
+    )
+
+
 def in_clone() -> bool:
     """Whether the package lies in a clone of the course, beside its lessons and its data."""
-    return (ROOT / "notebooks").is_dir() and (ROOT / "data" / "README.md").is_file()
+    return is_clone(ROOT)
 
 
 def restore(file: str) -> str:

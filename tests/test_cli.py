@@ -297,7 +297,7 @@ def test_lab_opens_a_lesson_that_is_in_the_repository():
 
 def test_lab_without_the_notebooks_is_one_sentence(called, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(cli, "FIRST_LESSON", tmp_path / "notebooks" / "00_start_here.ipynb")
-    assert "00_start_here.ipynb is missing: run this from a clone of the course" in refused(capsys, "lab")
+    assert "00_start_here.ipynb is missing: restore it with `git checkout -- notebooks/" in refused(capsys, "lab")
     assert called == []
 
 

@@ -277,6 +277,8 @@ def record(
     """
     at = catalog.budget(at)
     chosen = catalog.settings(name, at)
+    if not files.in_clone():
+        raise RunError(files.NO_CLONE)
     file, folder = path(name, at), FOLDER / f"{name}.{at}.partial"
     with _alone(name, at, file):
         if restart:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ltcourse.files import place, restore
+from ltcourse.files import NO_CLONE, in_clone, place, restore
 
 STRIPPED = {"solution", "key"}
 UNANSWERED = "key-output"  # the cell asks, and only what it shows in a notebook that was built answers
@@ -37,7 +37,7 @@ def write(notebooks: Path, target: Path) -> list[Path]:
             files[file] = (json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
             files |= {shown: shown.read_bytes() for shown in _shown(notebook, file, notebooks)}
     if not files:
-        raise ValueError(f"there are no notebooks in {notebooks}: run this from a clone of the course")
+        raise ValueError(f"there are no notebooks in {notebooks}: {restore('notebooks/')}" if in_clone() else NO_CLONE)
     written = [target / file.relative_to(notebooks) for file in files]
     try:
         for copy, content in zip(written, files.values(), strict=True):
