@@ -1,19 +1,21 @@
 """Numbers of all types: what is one becomes Python's own, what is none is one sentence; and seeds."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from ltcourse import data, quantities
+from ltcourse.classroom import quiz
 from ltcourse.data.augmentation import changes
-from ltcourse.experiments import executors
+from ltcourse.experiments import catalog, executors, runs
 from ltcourse.instruments import latency, subset_sum
 from ltcourse.networks import initializers, masks, models
 from ltcourse.networks.models import snapshot
 from ltcourse.pruning import criteria, restarts, supermasks
-from ltcourse.training import Recipe, train
+from ltcourse.training import Recipe, evaluate, train
 
 WHOLE = [3, np.int64(3), np.uint8(3), np.array(3), torch.tensor(3)]
 REAL = [*WHOLE, 3.0, np.float32(3), np.float16(3), np.array(3.0), torch.tensor(3.0)]
@@ -115,6 +117,44 @@ NO_SEEDS = [1.5, "3", None, True, 2**64]
 def test_what_is_no_seed_is_one_sentence(name, seed):
     with pytest.raises(ValueError, match=r"^seed is [^\n]*: it must (be a whole number|have fewer than 64 bits)$"):
         SEEDED[name](seed)
+
+
+def test_other_settings_take_numbers_of_numpy(tmp_path):
+    one, other = (
+        models.create("lenet-300-100", shape=(1, size, size), classes=classes, width=width)
+        for size, classes, width in ((7, 3, 0.5), (np.int64(7), np.int64(3), np.float32(0.5)))
+    )
+    assert models.same(snapshot(one), snapshot(other))
+    clothes = data.load("fashion-mnist-mini", download=False)
+    network = models.create("lenet-300-100")
+    assert evaluate(network, clothes.test, chunk=np.int64(700)) == evaluate(network, clothes.test, chunk=700)
+    settings = catalog.settings("lottery-lenet-300-100", "smoke")
+    same = replace(settings, rate=np.float64(settings.rate), rounds=np.int64(settings.rounds), seeds=(np.int64(0),))
+    assert same.to_dict() == replace(settings, seeds=(0,)).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: models.create("lenet-5", classes=2.5), "classes is 2.5: it must be a whole number, at least 1"),
+        (lambda: models.create("lenet-5", classes=0), "classes is 0: it must be a whole number, at least 1"),
+        (lambda: models.create("lenet-5", shape=(1, 28.5, 28)), "a size in the shape is 28.5: it must be a whole"),
+        (lambda: models.create("lenet-5", shape=(28, 28)), "has not three sizes: write .channels, height, width."),
+        (lambda: models.create("lenet-5", width="2"), "width is '2': it must be a number"),
+        (lambda: supermasks.edge_popup(models.create("lenet-5"), True), "k is True: it must be a number"),
+        (lambda: criteria.threshold("1"), "quality is '1': it must be a number"),
+        (lambda: initializers.named("kaiming", None), "kept is None: it must be a number"),
+        (
+            lambda: evaluate(models.create("lenet-5"), data.load("mnist").test, chunk=0),
+            "chunk is 0: it must be a whole number, at least 1",
+        ),
+        (lambda: runs.record("lottery-lenet-300-100", "smoke", trials=1.5), "trials is 1.5: it must be a whole number"),
+        (lambda: quiz.Session([], seed=1.5), "seed is 1.5: it must be a whole number"),
+    ],
+)
+def test_a_setting_that_is_no_number_is_one_sentence(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
 
 
 def test_a_timing_and_an_experiment_take_no_other_seeds():

@@ -1,4 +1,4 @@
-"""Before anything is installed: say in one sentence why it could not be. Runs on any Python 3, with nothing installed."""
+"""Before an installation: say in one sentence why it cannot be done. Runs on any Python 3, with nothing installed."""
 
 import platform
 import sys

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ltcourse import files
 from ltcourse.data.sources import DataError
+from ltcourse.quantities import whole
 from ltcourse.workers import without_main
 
 if TYPE_CHECKING:  # torchvision is imported where it is used: it takes as long as torch, and few lessons need it
@@ -57,6 +58,7 @@ class Stream:
         Source: Krizhevsky et al. 2012, Sec. 4.1 (256 pixels, squares of 224).
         Lesson 02, "All the way, where ImageNet is at hand".
         """
+        seed, epoch, batch = whole("seed", seed), whole("epoch", epoch), whole("batch", batch, 1)
         samples = self.train if part == "train" else self.test
         images = _Images(samples, side, (seed, epoch) if part == "train" else None)
         order = list(range(len(samples)))

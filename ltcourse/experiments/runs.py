@@ -19,6 +19,7 @@ from ltcourse.experiments.cluster import Cluster
 from ltcourse.experiments.journal import Row
 from ltcourse.experiments.trials import describe
 from ltcourse.names import choose
+from ltcourse.quantities import whole
 
 FORMAT = 1
 FOLDER = files.ROOT / "data" / "runs"
@@ -277,6 +278,7 @@ def record(
     """
     at = catalog.budget(at)
     chosen = catalog.settings(name, at)
+    trials = None if trials is None else whole("trials", trials, 1)
     if not files.in_clone():
         raise RunError(files.NO_CLONE)
     file, folder = path(name, at), FOLDER / f"{name}.{at}.partial"

@@ -327,7 +327,8 @@ def look_at(
     network.eval()
     convolutions = any(p.dim() == 4 for p in network.parameters())
     order = layout(split.x.device) if convolutions and split.x.dim() == 4 else torch.preserve_format
-    chunk = chunk or (100 if convolutions and split.x.device.type == "cpu" else 1000)
+    usual = 100 if convolutions and split.x.device.type == "cpu" else 1000
+    chunk = usual if chunk is None else whole("chunk", chunk, 1)
     memory = enough_for(f"evaluating {chunk:,} examples at a time", "the chunk, or evaluate on the CPU")
     try:
         # weights that are computed from others, as those of supermasks are, are computed once and not for each chunk
