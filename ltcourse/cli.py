@@ -130,9 +130,7 @@ def record(options: argparse.Namespace) -> int:
 
     catalog.settings(options.name, options.budget)  # what is not known is told before a cluster is asked
     if options.data:
-        os.environ[streams.ROOT] = str(
-            files.place(options.data).resolve()
-        )  # for the workers, too; a record names no folder
+        os.environ[streams.ROOT] = str(files.place(options.data).resolve())  # for the workers; a record names no folder
     how = {"trials": options.trials, "restart": options.restart, "echo": True}
     with cluster.connect(options.scheduler) if options.scheduler else nullcontext() as workers:
         if workers:
