@@ -2,6 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# What .venv holds names the folder that it was installed in: a clone that was moved or copied is installed anew.
+ifneq ($(wildcard .venv/installed),)
+ifeq ($(shell grep -sF -- "$(CURDIR)/$(BIN)/" $(BIN)/ltcourse),)
+$(shell rm .venv/installed)
+endif
+endif
+
 .PHONY: lab test notebooks bench clean
 
 lab: .venv/installed
@@ -18,7 +25,7 @@ bench: .venv/installed
 	$(BIN)/python -m pytest benchmarks -s
 
 .venv/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ltcourse needs Python 3.11 or later: make PYTHON=python3.12 …")'
+	@$(PYTHON) tools/preflight.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@

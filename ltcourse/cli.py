@@ -9,8 +9,11 @@ from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-FIRST_LESSON = Path(__file__).resolve().parent.parent / "notebooks" / "00_start_here.ipynb"
-JUPYTER = Path(__file__).resolve().parent / "jupyter"  # no pop-up that asks for news, in the middle of a lecture
+from ltcourse import files
+
+FIRST_LESSON = files.ROOT / "notebooks" / "00_start_here.ipynb"
+# no pop-up that asks for news, in the middle of a lecture; and it runs for root, whom most containers have
+JUPYTER = Path(__file__).resolve().parent / "jupyter"
 
 # where JupyterLab and the kernels write, by default below the home folder
 HOMES = ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
@@ -49,7 +52,8 @@ def lab(options: argparse.Namespace) -> int:
     from ltcourse.experiments import machine
 
     if not FIRST_LESSON.exists():
-        print(f"ltcourse: {FIRST_LESSON} is missing: run this from a clone of the course", file=sys.stderr)
+        missing = f"{FIRST_LESSON} is missing: {files.restore(f'notebooks/{FIRST_LESSON.name}')}"
+        print(f"ltcourse: {missing if files.in_clone() else files.NO_CLONE}", file=sys.stderr)
         return 1
     root = FIRST_LESSON.parent.parent
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", "--ServerApp.ip=127.0.0.1"]
@@ -74,7 +78,7 @@ def slides(options: argparse.Namespace) -> int:
         raise ValueError("name lessons, as in `ltcourse slides 03`, or say --all")
     chosen = lecture.lessons() if options.all else [lecture.find(name) for name in options.lessons]
     for notebook in chosen:
-        file, count = export.write(notebook, Path(options.to))
+        file, count = export.write(notebook, files.place(options.to))
         print(f"{file}: {count} slides, {file.stat().st_size / 1000:,.0f} kB", flush=True)
     print("In the browser: arrows turn pages, S opens the notes, F fills the screen, ? lists all keys.")
     print("As PDF: put ?print-pdf behind the address, and print.")
@@ -128,10 +132,10 @@ def record(options: argparse.Namespace) -> int:
     for name in options.names:
         catalog.settings(name, options.budget)  # what is not known is told before a cluster is asked
     if options.data:
-        os.environ[streams.ROOT] = str(Path(options.data).resolve())  # for the workers, too; a record names no folder
+        os.environ[streams.ROOT] = str(files.place(options.data).resolve())  # for the workers; a record names no folder
     if options.minutes and options.scheduler:
         raise ValueError("--minutes is for this machine: on a cluster, stop the command with Ctrl-C")
-    journals = Path(options.journals).expanduser() if options.journals else None
+    journals = files.place(options.journals) if options.journals else None
     how = {"trials": options.trials, "restart": options.restart, "echo": True, "journals": journals}
     with cluster.connect(options.scheduler) if options.scheduler else nullcontext() as workers:
         if workers:
@@ -160,7 +164,7 @@ def copy_for_students(options: argparse.Namespace) -> int:
     """Write all notebooks to a folder, without solutions and without the key."""
     from ltcourse.stage import student_copy
 
-    written = student_copy.write(FIRST_LESSON.parent, Path(options.folder))
+    written = student_copy.write(FIRST_LESSON.parent, files.place(options.folder))
     notebooks = sum(file.suffix == ".ipynb" for file in written)
     print(f"{notebooks} notebooks without solutions and key, and {len(written) - notebooks} files that they show")
     return 0

@@ -4,18 +4,22 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
-from ltcourse import data
+from ltcourse import data, files
+from ltcourse.data import streams
+from ltcourse.experiments import catalog
+from ltcourse.names import choose
 from ltcourse.networks import models
-from ltcourse.training import Recipe, train
+from ltcourse.training import Recipe, graphs, train
 
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "jupyterlab", "ipywidgets")
-MINUTES = Path(__file__).resolve().parent.parent / "notebooks" / "minutes.json"
+MINUTES = files.ROOT / "notebooks" / "minutes.json"
 
 
 def step_milliseconds(iterations: int = 200) -> float:
@@ -44,6 +48,79 @@ def expected_seconds(step: float) -> dict[str, float]:
         return {}
 
 
+def environment() -> Iterator[tuple[bool, str]]:
+    """Yield (whether it is well, a line) for each environment variable of the course that is set."""
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("LTCOURSE_") and value:
+            try:
+                yield True, f"{name}={value}: {VARIABLES[choose('variable', name, VARIABLES)](value)}"
+            except ValueError as problem:
+                yield False, f"{name}={value}: {problem}"
+    try:
+        import_module("matplotlib")
+    except ValueError:
+        yield False, f"MPLBACKEND={os.environ.get('MPLBACKEND')}: Matplotlib knows no such backend, unset it"
+    except ImportError:
+        pass  # told among the packages
+
+
+def _folder(value: str) -> str:
+    """Say what a folder for downloads is; raises ValueError where nothing can be kept there."""
+    folder = files.place(value)
+    if not folder.is_absolute():
+        raise ValueError("each working directory has another folder of that name, write the whole path")
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise ValueError(f"{there} is a file, name a folder")
+    if folder.is_dir():
+        return "the folder of downloads"
+    if not os.access(there, os.W_OK):
+        raise ValueError(f"it is not there and cannot be made in {there}, name another folder")
+    return "the folder of downloads, which the first one makes"
+
+
+def _images(value: str) -> str:
+    root = files.place(value)
+    if not root.is_dir():
+        raise ValueError("it is no folder, name the one that holds train/ and val/")
+    return "the folder of ImageNet"
+
+
+def _one_of(*values: str) -> Callable[[str], str]:
+    return lambda value: choose("value", value, values)
+
+
+def _count(value: str) -> str:
+    if not value.isdecimal():
+        raise ValueError("it must be a whole number")
+    return value
+
+
+VARIABLES: dict[str, Callable[[str], str]] = {
+    "LTCOURSE_BUDGET": lambda value: f"the budget of the lessons is {catalog.budget(value)}",
+    "LTCOURSE_DEVICE": lambda _: f"experiments run on {catalog.default_device()}",
+    "LTCOURSE_DATA": _folder,
+    streams.ROOT: _images,
+    graphs.SWITCH: _one_of("0", "1"),
+    "LTCOURSE_BUILD": _one_of("1"),
+    "LTCOURSE_BROWSER": _one_of("0", "1"),
+    "LTCOURSE_NETWORK": _one_of("0", "1"),
+    "LTCOURSE_KILLS": _count,
+}
+
+
+def clone() -> Iterator[tuple[bool, str]]:
+    """Yield what is wrong with where the package lies: outside a clone, or in another than the one worked in."""
+    if not files.in_clone():
+        yield False, files.NO_CLONE
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if files.is_clone(folder) and folder.resolve() != files.ROOT:
+            where = f"this clone is {folder}, and the ltcourse that runs is that of {files.ROOT}"
+            yield False, f"{where}: run `make lab` here, or `pip install -e .` where you installed it"
+            return
+
+
 def report() -> Iterator[tuple[bool, str]]:
     """Yield (whether it is well, a line) for each thing examined, as it is examined."""
     yield (
@@ -57,6 +134,10 @@ def report() -> Iterator[tuple[bool, str]]:
             yield False, f"{package} is not installed: run `make lab` again"
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU: everything runs on the CPU"
     yield True, f"device: {device}"
+    yield from environment()
+    yield from clone()
+    if not files.in_clone():
+        return
     whole = True
     for found in data.verify():
         whole = whole and found.ok

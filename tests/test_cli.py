@@ -53,7 +53,7 @@ def test_data_tells_of_a_damaged_file_and_fails(capsys, monkeypatch, tmp_path):
     assert cli.main(["data"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line[0] for line in lines] == ["✔", "✔", "✔", "✘"]
-    assert "is damaged: `git checkout -- data/fashion-mnist-mini/" in lines[3]
+    assert "is damaged: restore it with `git checkout -- data/fashion-mnist-mini/" in lines[3]
 
 
 def test_data_by_name(capsys):
@@ -222,7 +222,7 @@ def test_doctor_finds_a_missing_package_and_a_missing_file(capsys, quick, monkey
     assert cli.main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "✘ no-such-package is not installed: run `make lab` again" in out
-    assert "✘ data: mnist/" in out and "is missing: `git checkout -- data/mnist/" in out
+    assert "✘ data: mnist/" in out and "is missing: restore it with `git checkout -- data/mnist/" in out
 
 
 def test_doctor_works_with_the_minutes_of_the_repository(capsys, monkeypatch):
@@ -297,7 +297,7 @@ def test_lab_opens_a_lesson_that_is_in_the_repository():
 
 def test_lab_without_the_notebooks_is_one_sentence(called, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(cli, "FIRST_LESSON", tmp_path / "notebooks" / "00_start_here.ipynb")
-    assert "00_start_here.ipynb is missing: run this from a clone of the course" in refused(capsys, "lab")
+    assert "00_start_here.ipynb is missing: restore it with `git checkout -- notebooks/" in refused(capsys, "lab")
     assert called == []
 
 

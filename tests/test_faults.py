@@ -333,7 +333,7 @@ def test_a_folder_with_a_space_and_cyrillic_letters_and_no_home(course, homeless
 def test_lab_opens_without_a_home_that_can_be_written_to(homeless):
     command, environment = homeless
     process = subprocess.Popen(
-        [*command, sys.executable, "-m", "ltcourse.cli", "lab", "--no-browser", "--allow-root", "--port=0"],
+        [*command, sys.executable, "-m", "ltcourse.cli", "lab", "--no-browser", "--port=0"],
         cwd=ROOT,
         env=environment | {"PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,

@@ -16,6 +16,7 @@ from IPython.display import Markdown, display
 from ltcourse.classroom import questions
 from ltcourse.classroom.questions import BankQuestion, Choice, ChoiceQuestion
 from ltcourse.display.markdown import folded, show, shown, text_of
+from ltcourse.quantities import whole
 
 LETTERS = "ABCDEFGH"
 
@@ -79,7 +80,7 @@ class Session:
 
     def __init__(self, asked: Iterable[BankQuestion], seed: int = 0) -> None:
         asked = list(asked)
-        self._waiting = deque(random.Random(seed).sample(asked, len(asked)))
+        self._waiting = deque(random.Random(whole("seed", seed)).sample(asked, len(asked)))
         self.tries: dict[BankQuestion, list[Choice]] = {question: [] for question in self._waiting}
         self._open = True
 
@@ -154,7 +155,7 @@ class Quiz:
         self._go_on.on_click(lambda _: self.advance())
         self._where, self._link = shown(""), shown("")
         self.box = ipywidgets.VBox([])
-        self._begin(random.Random(seed).sample(found, min(count or len(found), len(found))))
+        self._begin(random.Random(whole("seed", seed)).sample(found, min(count or len(found), len(found))))
 
     @property
     def missed(self) -> tuple[BankQuestion, ...]:

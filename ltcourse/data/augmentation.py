@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ltcourse.data.sets import Dataset
 from ltcourse.names import choose
+from ltcourse.quantities import seeded
 
 PAD = 4  # pixels that an image of 32 × 32 may move by, at most; Ramanujan et al. 2020, Sec. 4
 AHEAD = 100  # batches whose changes are drawn at once
@@ -24,7 +25,7 @@ def changes(name: str | None, data: Dataset, seed: int, skip: tuple[int, int] = 
     if name is None:
         return lambda images: images
     choose("augmentation", name, AUGMENTATIONS)
-    generator = torch.Generator().manual_seed(0xC20F_0000 + seed)  # not the stream that orders the examples
+    generator = seeded(seed, 0xC20F_0000)  # not the stream that orders the examples
     black = torch.tensor([-m / s for m, s in zip(data.mean, data.std, strict=True)], device=data.train.x.device)
     pad = data.shape[1] * PAD // 32  # as large a part of smaller images
     places = 2 * pad + 1

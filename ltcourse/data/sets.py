@@ -64,13 +64,21 @@ FORMS = {
 class Split:
     """Examples and their labels.
 
-    x: (n, c, h, w) float32, normalized; y: (n,) int64, the index of the class.
+    x: (n, c, h, w) float32, normalized; y: (n,) int64, the index of the class. Raises ValueError where the labels are
+    not one for each example, or no whole numbers.
 
     Lesson 00, "The data".
     """
 
     x: Tensor
     y: Tensor
+
+    def __post_init__(self) -> None:
+        if not self.x.dim() or self.y.dim() != 1 or len(self.x) != len(self.y):
+            shapes = f"{tuple(self.x.shape)} and labels of shape {tuple(self.y.shape)}"
+            raise ValueError(f"images of shape {shapes} do not belong together: give each image one label")
+        if self.y.dtype != torch.int64:
+            raise ValueError(f"labels are whole numbers, int64, and these are {self.y.dtype}: write y.long()")
 
     def __len__(self) -> int:
         return len(self.y)

@@ -21,7 +21,7 @@ from ltcourse.data import mirrors
 from ltcourse.data.formats import BROKEN, SIDE, Bytes, decode, encode, from_idx, idx
 from ltcourse.data.mirrors import Pieces, Unavailable
 
-EMBEDDED = Path(__file__).parents[2] / "data"
+EMBEDDED = files.ROOT / "data"
 SUBSET_SEED = 2019  # chooses the examples of the mini sets
 
 Contents = dict[str, bytes]
@@ -147,7 +147,7 @@ EMBEDDED_SETS = ("mnist", "fashion-mnist-mini", "cifar-10-mini")
 
 def default_folder(folder: Path | None = None) -> Path:
     """Return the folder asked for, else the one of LTCOURSE_DATA, else the repository's data/."""
-    return Path(folder or os.environ.get("LTCOURSE_DATA") or EMBEDDED).expanduser()
+    return files.place(folder or os.environ.get("LTCOURSE_DATA") or EMBEDDED)
 
 
 def is_right(file: File, content: bytes) -> bool:
@@ -223,11 +223,14 @@ def _fetch(name: str, missing: list[File], folder: Path, download: bool) -> Cont
         state = f"{len(missing)} of the {len(FILES[name])} files of {name} are missing or damaged"
     advice = f"connect to a network once and run `ltcourse data {name}`"
     if name in EMBEDDED_SETS:
-        advice = f"restore the embedded files with `git checkout -- data/{name}`, or {advice}"
+        advice = f"{files.restore(f'data/{name}')}, or {advice}"
     else:
         advice = f"use {name}-mini, which is embedded, or {advice}"
     if not download:
         raise DataError(f"{state}: {advice}")
+
+    if folder == EMBEDDED and not files.in_clone():
+        raise DataError(f"{name} is not here, and {files.NO_CLONE}, or name a folder in LTCOURSE_DATA")
 
     found: Contents = {}
     reasons = []
@@ -327,12 +330,12 @@ def verify(folder: Path | None = None) -> list[Check]:
 
     Lesson 00, "The data".
     """
-    root = Path(folder or EMBEDDED)
+    root = files.place(folder or EMBEDDED)
     checks = []
     for name in EMBEDDED_SETS:
         for file in FILES[name]:
             place = file.places[0]
-            restore = f"`git checkout -- data/{place}` restores it"
+            restore = files.restore(f"data/{place}")
             try:
                 ok = _content_at(file, root, place) is not None
                 size = (root / place).stat().st_size

@@ -12,7 +12,10 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ltcourse import files
 from ltcourse.data.sources import DataError
+from ltcourse.quantities import whole
+from ltcourse.workers import without_main
 
 if TYPE_CHECKING:  # torchvision is imported where it is used: it takes as long as torch, and few lessons need it
     from torchvision.datasets import ImageFolder
@@ -55,6 +58,7 @@ class Stream:
         Source: Krizhevsky et al. 2012, Sec. 4.1 (256 pixels, squares of 224).
         Lesson 02, "All the way, where ImageNet is at hand".
         """
+        seed, epoch, batch = whole("seed", seed), whole("epoch", epoch), whole("batch", batch, 1)
         samples = self.train if part == "train" else self.test
         images = _Images(samples, side, (seed, epoch) if part == "train" else None)
         order = list(range(len(samples)))
@@ -70,7 +74,9 @@ class Stream:
             collate_fn=_collate,
             generator=torch.Generator(),  # what workers would draw their seeds from: the images have their own
         )
-        for x, y, unreadable in loader:
+        with without_main():
+            read = iter(loader)
+        for x, y, unreadable in read:
             for file, why in unreadable:
                 if file not in self.skipped:
                     self.skipped[file] = why
@@ -91,7 +97,7 @@ def load(root: Path | str | None = None) -> Stream:
     chosen = root or os.environ.get(ROOT)
     if not chosen:
         raise DataError("ImageNet cannot be downloaded freely: name its folder, `--data PATH` or root=…")
-    root = Path(chosen)
+    root = files.place(chosen)
     if not root.is_dir():
         raise DataError(f"{root} is no folder: name the one that holds train/ and val/")
     train, test = (_part(root, part) for part in ("train", "test"))

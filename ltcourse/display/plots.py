@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from ltcourse.data import Dataset, Split
+from ltcourse.display.progress import figures_below_cells
 from ltcourse.instruments.sparsity import Layer
 from ltcourse.networks.masks import Mask, density
 from ltcourse.training import History
@@ -54,10 +55,11 @@ _THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}")
 
 
 def use_style() -> None:
-    """Set the fonts, sizes and lines of the course for all figures that follow.
+    """Set the fonts, sizes and lines of the course for all figures that follow, and show them below their cells.
 
     Lesson 00, "The data".
     """
+    figures_below_cells()
     mpl.rcParams.update(
         {
             "figure.figsize": (9, 4.5),

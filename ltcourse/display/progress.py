@@ -1,5 +1,6 @@
 """Showing long work while it runs: one live line or plot in a notebook, a bar in a terminal, a polite end at Ctrl-C."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -120,6 +121,18 @@ def in_notebook() -> bool:
     from IPython import get_ipython
 
     return type(get_ipython()).__name__ == "ZMQInteractiveShell"
+
+
+def figures_below_cells() -> None:
+    """Let a notebook show figures below its cells, where the environment's MPLBACKEND would keep them from it.
+
+    Servers set it for programs that nobody looks at. Without it, what a notebook chose by `%matplotlib` holds.
+    """
+    chosen = os.environ.get("MPLBACKEND")
+    if in_notebook() and chosen and "inline" not in chosen:
+        from IPython import get_ipython
+
+        get_ipython().run_line_magic("matplotlib", "inline")
 
 
 class _Notebook:

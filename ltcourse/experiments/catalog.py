@@ -78,7 +78,8 @@ def default_device() -> str:
     Raises ValueError for an unknown one, and for "cuda" where there is none.
     """
     there = torch.cuda.is_available()
-    device = choose("device", os.environ.get("LTCOURSE_DEVICE") or ("cuda" if there else "cpu"), ("cpu", "cuda"))
+    asked = os.environ.get("LTCOURSE_DEVICE") or ("cuda" if there else "cpu")
+    device = choose("device", "cuda" if asked == "gpu" else asked, ("cpu", "cuda"))
     if device == "cuda" and not there:
         raise ValueError("PyTorch finds no GPU here: unset LTCOURSE_DEVICE, or set it to cpu")
     return device

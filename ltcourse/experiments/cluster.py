@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import torch
 
-from ltcourse import data
+from ltcourse import data, files
 from ltcourse.data import DataError, streams
 from ltcourse.experiments import catalog, executors, machine, trials
 from ltcourse.experiments.journal import Journal, Row
@@ -86,9 +86,9 @@ class Cluster:
         is lost, a trial loses one worker after the other, or a worker is unlike the others.
         """
         chosen = catalog.settings(name, at)
-        files = {seed: None if folder is None else executors.journal_of(folder, seed) for seed in seeds}
+        journals = {seed: None if folder is None else executors.journal_of(folder, seed) for seed in seeds}
         waiting: list[int] = []
-        for seed, file in files.items():
+        for seed, file in journals.items():
             journal = Journal.read(file)
             if journal.complete:
                 for row in journal.rows:
@@ -113,7 +113,7 @@ class Cluster:
                 # a few such losses Dask gives a trial up that never began
                 while waiting and len(running) < max(1, count):
                     seed = waiting.pop(0)
-                    content = file.read_bytes() if (file := files[seed]) and file.exists() else None
+                    content = file.read_bytes() if (file := journals[seed]) and file.exists() else None
                     wanted = self._wanted | {"data": sha256}
                     root = os.environ.get(streams.ROOT)
                     future = executor.submit(_trial, name, chosen, seed, wanted, content, topic, root)
@@ -140,7 +140,7 @@ class Cluster:
                     continue
                 attempt, where, rows = item.result()
                 self._where.add(tuple(where[key] for key in PLACE))
-                journal = Journal(rows, file=files[seed])
+                journal = Journal(rows, file=journals[seed])
                 journal.close()
                 before, number = shown[seed]
                 shown[seed] = (attempt, len(rows))  # what is still on its way comes too late
@@ -174,7 +174,7 @@ def connect(scheduler: str) -> Iterator[Cluster]:
     logs = {log: log.level for log in map(logging.getLogger, ("distributed", "tornado.application"))}
     for log in logs:
         log.setLevel(logging.CRITICAL)  # all that they would tell comes as one sentence
-    file = Path(scheduler)
+    file = files.place(scheduler)
     try:
         if "://" not in scheduler and file.suffix == ".json":
             if not file.exists():

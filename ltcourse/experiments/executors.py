@@ -16,7 +16,9 @@ import torch
 from ltcourse.experiments import catalog, trials
 from ltcourse.experiments.journal import Row
 from ltcourse.experiments.trials import Settings
+from ltcourse.quantities import whole
 from ltcourse.training import process
+from ltcourse.workers import without_main
 
 
 def run(
@@ -38,7 +40,7 @@ def run(
     Lesson 03, "Two workers of one thread".
     """
     chosen = catalog.settings(name, at)
-    seeds = chosen.seeds if seeds is None else seeds
+    seeds = chosen.seeds if seeds is None else tuple(whole("seed", seed) for seed in seeds)
     device = device or catalog.default_device()
     if executor is not None:
         yield from _submit(executor, name, chosen, seeds, device, folder)
@@ -117,8 +119,9 @@ def _pool(
     came = dict.fromkeys(seeds, 0)
     silent = 0
     try:
-        for seed in seeds:
-            futures[pool.submit(_send, name, chosen, seed, device, folder)] = seed
+        with without_main():
+            for seed in seeds:
+                futures[pool.submit(_send, name, chosen, seed, device, folder)] = seed
         # of each trial by itself: the rows of one that failed do not stand for those that another has still on the way
         while any(not f.done() or (_well(f) and came[seed] < f.result()) for f, seed in futures.items()):
             try:

@@ -19,9 +19,10 @@ from ltcourse.experiments.cluster import Cluster
 from ltcourse.experiments.journal import Row
 from ltcourse.experiments.trials import describe
 from ltcourse.names import choose
+from ltcourse.quantities import whole
 
 FORMAT = 1
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "runs"
+FOLDER = files.ROOT / "data" / "runs"
 
 
 class RunError(RuntimeError):
@@ -279,6 +280,9 @@ def record(
     """
     at = catalog.budget(at)
     chosen = catalog.settings(name, at)
+    trials = None if trials is None else whole("trials", trials, 1)
+    if not files.in_clone():
+        raise RunError(files.NO_CLONE)
     file, folder = path(name, at), (journals or FOLDER) / f"{name}.{at}.partial"
     with _alone(name, at, file):
         if restart:
@@ -395,7 +399,7 @@ def _read(file: Path) -> Record:
     else:
         again = (
             f"make it again with `ltcourse record {name} --budget {at} --restart`, "
-            "or take it from the repository with `git checkout`"
+            f"or {files.restore(f'data/runs/{file.name}')}"
         )
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ltcourse import quantities
 from ltcourse.experiments.journal import Journal, Row
 from ltcourse.networks import masks
 from ltcourse.pruning import Round
@@ -31,7 +32,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data; what a recipe sets to None is left out, as if there were no such setting."""
-        plain = json.loads(json.dumps(asdict(self)))
+        plain = json.loads(json.dumps(asdict(self), default=quantities.plain))
         for name, part in vars(self).items():
             if isinstance(part, Recipe):
                 plain[name] = {setting: value for setting, value in plain[name].items() if value is not None}

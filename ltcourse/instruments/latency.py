@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ltcourse.names import choose
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask
+from ltcourse.quantities import seeded
 from ltcourse.training import process
 
 WAYS = ("dense", "scipy CSR", "torch CSR")
@@ -85,7 +86,7 @@ def sweep(
     rows, columns: of the weight matrix, (out, in). densities: shares of weights kept, 0 to 1.
     Lesson 02, "The break-even density".
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     layer = nn.utils.skip_init(nn.Linear, columns, rows)
     with torch.no_grad():
         layer.weight.copy_(torch.randn(rows, columns, generator=generator))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ltcourse.networks.masks import Mask
+from ltcourse.quantities import seeded
 
 MOST = 14  # numbers of which all subsets are tried
 
@@ -37,7 +38,7 @@ def contain(weight: Tensor, n: int, seed: int = 0) -> tuple[nn.Sequential, Mask]
     Lesson 07, "Why should there be one?".
     """
     out, into = weight.shape
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
 
     def uniform(*shape: int) -> Tensor:
         return 2 * torch.rand(shape, generator=generator) - 1

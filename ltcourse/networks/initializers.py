@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ltcourse.names import choose
 from ltcourse.networks.dropout import Dropout
 from ltcourse.networks.weights import LAYERS, NORMS, Layer, has_scores, is_plain, owned, refuse_computed
+from ltcourse.quantities import real, seeded
 
 Initializer = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -89,6 +90,7 @@ def named(name: str, kept: float = 1.0) -> Initializer:
     Source: Ramanujan et al. 2020, Sec. 4 (scaled Kaiming normal: k · fan_in in place of fan_in).
     Lesson 07, "Which random weights?".
     """
+    kept = real("kept", kept)
     if not 0 < kept <= 1:
         raise ValueError(f"a share of {kept} cannot be kept: write 0.3 for 30 %")
     return partial(INITIALIZERS[choose("initializer", name, INITIALIZERS)], kept=kept)
@@ -121,7 +123,7 @@ def initialize(network: nn.Module, initializer: Initializer, seed: int, *, froze
     others = {name for name, owner, attribute, _ in owned(network) if not is_plain(owner, attribute)}
     stays = [] if frozen else [(t, t.detach().clone()) for t in _frozen(network)]
     drawn = copy.deepcopy(network).cpu() if others else network
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     with torch.no_grad():
         _reset(drawn, others, seed)
         for module in drawn.modules():

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ltcourse.networks.weights import is_weight, owned, refuse_computed
+from ltcourse.quantities import real, seeded
 
 Mask = dict[str, Tensor]
 Weights = Mapping[str, Tensor]
@@ -198,6 +199,7 @@ def check_share(value: float, name: str = "rate") -> float:
 
     Lesson 01, "Remove".
     """
+    value = real(name, value)
     if not 0 <= value <= 1:
         raise ValueError(f"{name} {value} is outside 0 to 1: write 0.2 for 20 %")
     return value
@@ -205,7 +207,7 @@ def check_share(value: float, name: str = "rate") -> float:
 
 def lot(seed: int) -> torch.Generator:
     """Return a generator far from the seeds of networks, whose stream drew the weights: no mask depends on it."""
-    return torch.Generator().manual_seed(0x5EED_0000 + seed)
+    return seeded(seed, 0x5EED_0000)
 
 
 def refuse_nan(weights: Tensor) -> None:

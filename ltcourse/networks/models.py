@@ -1,7 +1,7 @@
 """The networks of the slides: the LeNets, AlexNet, VGG-16, Conv-2/4/6/8, and the residual networks of CIFAR-10."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from ltcourse.names import choose
 from ltcourse.networks.dropout import Dropout
 from ltcourse.networks.initializers import Initializer, initialize, xavier_normal
 from ltcourse.networks.masks import prunable
+from ltcourse.quantities import real, whole
 
 Shape = tuple[int, int, int]
 Widen = Callable[[int], int]  # from the neurons of a hidden layer in the papers to those of ours
@@ -34,7 +35,7 @@ def create(
     10. width: of every hidden layer, neurons and channels alike, as a multiple of the papers'.
     The network maps images (n, channels, height, width) to logits (n, classes).
     On device "meta" it has shapes and no weights, for counting. Raises ValueError for an unknown name, a shape that
-    is too small for the network, or a width that is not positive.
+    is too small for the network, or a width or number of classes that is not positive.
     Source: Han et al. 2015, Tables 2 to 5 (LeNet-5 and AlexNet are Caffe's); Frankle & Carbin 2019, Fig. 2; Ramanujan
     et al. 2020; He et al. 2016, Sec. 4.2 (ResNet-20, with projections where the width changes); Krizhevsky 2014 (the
     AlexNet with one tower, torchvision's). "alexnet-cifar" and "vgg-16-cifar" are ours: the same layers, sized for
@@ -42,10 +43,15 @@ def create(
     Lesson 01, "A network with random weights".
     """
     build, usual, outputs = _NETWORKS[choose("network", name, NAMES)]
-    if not width > 0:
+    sizes = tuple(whole("a size in the shape", size, 1) for size in (usual if shape is None else shape))
+    if len(sizes) != 3:
+        raise ValueError(f"shape {sizes} has not three sizes: write (channels, height, width)")
+    outputs = outputs if classes is None else whole("classes", classes, 1)
+    width = real("width", width)
+    if not 0 < width < float("inf"):
         raise ValueError(f"width {width} is not positive: 1 is the network of the papers, 0.5 has half of its neurons")
     with torch.device("meta"):
-        network = build(shape or usual, classes or outputs, lambda neurons: max(1, round(width * neurons)))
+        network = build(sizes, outputs, lambda neurons: max(1, round(width * neurons)))
     if str(device) == "meta":
         return network
     return initialize(network.to_empty(device=device), initializer, seed)  # type: ignore[return-value]
@@ -74,6 +80,16 @@ def snapshot(network: nn.Module) -> dict[str, Tensor]:
     Lesson 01, "Remove".
     """
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def same(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
+    """Return whether two snapshots or masks hold the same tensors under the same names; NaN is the same as NaN."""
+    return a.keys() == b.keys() and all(_equal(tensor, b[name]) for name, tensor in a.items())
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    alike = (a.dtype, a.shape) == (b.dtype, b.shape)
+    return alike and bool(torch.isclose(a.cpu(), b.cpu(), rtol=0, atol=0, equal_nan=True).all())
 
 
 def _lenet_300_100(shape: Shape, classes: int, wide: Widen) -> nn.Sequential:

@@ -23,11 +23,12 @@ from ltcourse.networks.masks import Mask
 from ltcourse.networks.models import snapshot
 from ltcourse.networks.weights import tied
 from ltcourse.pruning.criteria import Criterion, Rate, magnitude
-from ltcourse.pruning.loop import Round
+from ltcourse.pruning.loop import Round, try_out
 from ltcourse.pruning.restarts import At, Restart, State, to_init
+from ltcourse.quantities import whole
 from ltcourse.training import History, Recipe
 from ltcourse.training.graphs import Replayed, can_replay
-from ltcourse.training.loop import Step, batches, exact, refuse_divergence, settled
+from ltcourse.training.loop import Step, batches, exact, refuse_divergence, refuse_unfit, settled, span
 from ltcourse.training.process import enough_for
 
 Tensors = dict[str, Tensor]
@@ -50,9 +51,8 @@ def train(
     Raises ValueError for networks that cannot be stacked: of different architectures, with dropout, or with scores;
     and whatever `training.train` raises.
     """
-    end = recipe.iterations if end is None else end
-    if not 0 <= begin <= end <= recipe.iterations:
-        raise ValueError(f"iterations {begin} to {end} are not within the run of {recipe.iterations:,}")
+    begin, end = span(recipe, begin, end)
+    refuse_unfit(data)
     _check(networks, seeds, masks)
     for network, mask in zip(networks, masks or (), strict=bool(masks)):
         mask_of.apply(network, mask)
@@ -148,7 +148,10 @@ def prune_iteratively(
     networks, seeds: as of `train`. The rest is as of `pruning.prune_iteratively`, whose rounds these are up to
     rounding; where two weights are as good as equal, rounding may choose the other one to prune.
     """
+    rounds = whole("rounds", rounds, 0)
+    _check(networks, seeds, None)
     firsts = [snapshot(network) for network in networks]
+    try_out(networks[0], recipe, retrain or recipe, firsts[0], rate, criterion, scope, restart)
 
     @cache
     def early(iteration: int) -> list[State]:

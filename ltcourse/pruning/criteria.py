@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ltcourse.names import choose
 from ltcourse.networks.masks import Mask, Weights, check_share, keep_largest, lot, refuse_nan, refuse_no_mask
+from ltcourse.quantities import real, whole
 
 Rate = float | Mapping[str, float]
 Criterion = Callable[[Weights, Mask, Rate, str], Mask]
@@ -98,6 +99,8 @@ def at_random(seed: int) -> Criterion:
     Lesson 01, "What breaks".
     """
 
+    seed = whole("seed", seed)
+
     def by_chance(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
         refuse_no_mask(mask)
         generator = lot(seed)
@@ -117,7 +120,7 @@ def threshold(quality: float | Mapping[str, float]) -> Criterion:
     Lesson 01, "Remove".
     """
     for q in quality.values() if isinstance(quality, Mapping) else (quality,):
-        if not q >= 0:
+        if not real("quality", q) >= 0:
             raise ValueError(f"quality {q} is negative: a threshold is quality × standard deviation, so 0 or more")
 
     def below(weights: Weights, mask: Mask, rate: Rate = 0.0, scope: str = "layer") -> Mask:

@@ -15,19 +15,20 @@ from torch import nn
 from ltcourse.data import Dataset
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask
-from ltcourse.networks.models import snapshot
+from ltcourse.networks.models import same, snapshot
 from ltcourse.networks.weights import has_scores
 from ltcourse.pruning.criteria import Criterion, Rate, magnitude
 from ltcourse.pruning.restarts import Restart, State, to_init
+from ltcourse.quantities import whole
 from ltcourse.training import History, Recipe, train
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Round:
     """One round of the loop: a mask, and the network as it was after training under that mask.
 
     number: 0 is the dense network. mask: name to booleans. state: all parameters and buffers after training.
-    history: what the training recorded.
+    history: what the training recorded. Two rounds are equal if all of this is.
     Lesson 01, "Repeat".
     """
 
@@ -40,6 +41,12 @@ class Round:
     def density(self) -> float:
         """P_m, the share of weights kept, 0 to 1."""
         return masks.density(self.mask)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Round):
+            return NotImplemented
+        alike = same(self.mask, other.mask) and same(self.state, other.state)
+        return alike and (self.number, self.history) == (other.number, other.history)
 
     def __str__(self) -> str:
         return f"round {self.number} · P_m {self.density:.1%} · {self.history}"
@@ -72,13 +79,14 @@ def prune_iteratively(
     Lesson 01, "Repeat".
     """
     masks.dense(network)  # refuses a network without weights of its own, of which no snapshot could be taken
+    rounds, seed = whole("rounds", rounds, 0), whole("seed", seed)
     θ0 = snapshot(network)
 
     @cache
     def at(iteration: int) -> State:
         return θ0 if iteration == 0 else _weights_at(iteration, network, θ0, data, recipe, seed)
 
-    _try_out(network, recipe, θ0, rate, criterion, scope, restart)
+    try_out(network, recipe, retrain or recipe, θ0, rate, criterion, scope, restart)
     if after is None:
         history = train(network, data, recipe, seed=seed)  # 1, 2: train the dense network
         after = Round(0, masks.dense(network), snapshot(network), history)
@@ -125,10 +133,17 @@ def sensitivity(
     return found
 
 
-def _try_out(
-    network: nn.Module, recipe: Recipe, θ0: State, rate: Rate, criterion: Criterion, scope: str, restart: Restart
+def try_out(
+    network: nn.Module,
+    recipe: Recipe,
+    retrain: Recipe,
+    θ0: State,
+    rate: Rate,
+    criterion: Criterion,
+    scope: str,
+    restart: Restart,
 ) -> None:
-    """Raise what a bad network, rate, scope, criterion or restart would raise after the first training, before it."""
+    """Raise ValueError, before the first training, for a network, rate, criterion or restart that fails after it."""
 
     def at(iteration: int) -> State:
         if iteration > recipe.iterations:
@@ -139,8 +154,14 @@ def _try_out(
         raise ValueError(
             "the weights are frozen under scores: take them off with supermasks.release(network), then prune"
         )
-    criterion({name: p.detach() for name, p in masks.prunable(network).items()}, masks.dense(network), rate, scope)
-    restart(network, at, 1)
+    weights = {name: p.detach() for name, p in masks.prunable(network).items()}
+    masks.check(criterion(weights, masks.dense(network), rate, scope), network)
+    _, begin = restart(network, at, 1)
+    if begin >= retrain.iterations:
+        raise ValueError(
+            f"a round that begins at iteration {begin:,} of a training of {retrain.iterations:,} has nothing left to "
+            "train: rewind to an earlier iteration, or train the rounds for longer"
+        )
 
 
 def _weights_at(iteration: int, network: nn.Module, θ0: State, data: Dataset, recipe: Recipe, seed: int) -> State:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ltcourse.networks.initializers import Initializer, initialize, xavier_normal
 from ltcourse.networks.models import snapshot
 from ltcourse.networks.weights import refuse_computed
+from ltcourse.quantities import whole
 
 State = dict[str, Tensor]
 At = Callable[[int], State]
@@ -40,10 +41,11 @@ def to_step(iteration: int) -> Restart:
     """Return to the weights that the dense network had at an early iteration: rewinding.
 
     Training goes on from that iteration, with the order of examples and the learning rates that follow it.
-    Raises ValueError for a negative iteration.
+    Raises ValueError for what is no whole number, or a negative one.
     Source: Frankle et al. 2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", Sec. 3.
     Lesson 04, "Rewind a little less far".
     """
+    iteration = whole("iteration", iteration)
     if iteration < 0:
         raise ValueError(f"iteration {iteration} is negative: rewind to 0 or later")
     return lambda network, at, number: (at(iteration), iteration)
@@ -57,6 +59,8 @@ def redraw(seed: int, initializer: Initializer = xavier_normal) -> Restart:
     Source: Frankle & Carbin 2019, Sec. 2.
     Lesson 03, "Two controls".
     """
+
+    seed = whole("seed", seed)
 
     def drawn_anew(network: nn.Module, at: At, number: int) -> tuple[State, int]:
         refuse_computed(network)  # some of those cannot be copied either

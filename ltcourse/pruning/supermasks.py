@@ -17,6 +17,7 @@ from ltcourse.networks import masks
 from ltcourse.networks.initializers import fans, ordinary_shape
 from ltcourse.networks.masks import Mask
 from ltcourse.networks.weights import LAYERS, NORMS, are_scores, is_plain, owned, tied
+from ltcourse.quantities import seeded
 
 Shares = float | Mapping[str, float]
 
@@ -89,7 +90,7 @@ def edge_popup(network: nn.Module, k: Shares, *, seed: int = 0) -> nn.Module:
     weights = masks.some(masks.prunable(network))
     _refuse_other_kinds(network)
     shares = {name: _share_of(name, k, weights) for name in weights}
-    generator = torch.Generator().manual_seed(0x5C0E_0000 + seed)  # not the stream that the weights were drawn from
+    generator = seeded(seed, 0x5C0E_0000)  # not the stream that the weights were drawn from
     for module in list(network.modules()):
         if isinstance(module, NORMS):
             _without(module, "weight", "bias")

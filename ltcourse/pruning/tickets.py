@@ -1,6 +1,7 @@
 """The ticket as a thing that travels: a mask, the weights that it restarts from, and where it was found."""
 
 import json
+import operator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,15 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
-from torch import nn
+from torch import Tensor, nn
 
 from ltcourse import files
 from ltcourse.data import DataError
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask
+from ltcourse.networks.models import same
 from ltcourse.pruning.restarts import State
+from ltcourse.quantities import plain, whole
 
 FORMAT = 1
 
@@ -23,13 +26,13 @@ class TicketError(ValueError):
     """A ticket cannot be read, or does not fit; the message says what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ticket:
     """A mask and the weights that training restarts from under it.
 
     mask: name → booleans. weights: all parameters and buffers, those that the mask removes included. iteration: that
     the weights count as, 0 unless they were rewound to a later one. origin: where it was found, as plain data (network,
-    data, optimizer, seed, round …).
+    data, optimizer, seed, round …). Two tickets are equal if all of this is, whatever device it is on.
     Source: Frankle & Carbin 2019, Sec. 1; Morcos et al. 2019 (that it may be used elsewhere).
     Lesson 05, "A ticket that travels".
     """
@@ -39,6 +42,12 @@ class Ticket:
     iteration: int = 0
     origin: dict[str, Any] = field(default_factory=dict)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ticket):
+            return NotImplemented
+        alike = same(self.mask, other.mask) and same(self.weights, other.weights)
+        return alike and self.iteration == other.iteration and _plain(self.origin) == _plain(other.origin)
+
     def __str__(self) -> str:
         found = ", ".join(f"{key} {value}" for key, value in self.origin.items()) or "nobody knows where"
         return f"ticket of {masks.kept(self.mask):,} weights, P_m {masks.density(self.mask):.1%}, found at: {found}"
@@ -47,19 +56,22 @@ class Ticket:
 def save(ticket: Ticket, file: Path | str) -> Path:
     """Write a ticket to a file, whole or not at all, bit for bit; returns where.
 
-    Raises DataError where the file cannot be written.
+    Raises TicketError, one sentence, for a ticket that `load` would refuse, and DataError where the file cannot be
+    written.
     Lesson 05, "A ticket that travels".
     """
+    if wrong := _problem(ticket):
+        raise TicketError(f"this ticket cannot be saved: {wrong}")
     tensors = {
         f"{kind}/{name}": tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for kind, group in (("mask", ticket.mask), ("weights", ticket.weights))
         for name, tensor in group.items()
     }
     # one entry, since several would be written in a random order
-    told = {"ticket": json.dumps({"format": FORMAT, "iteration": ticket.iteration, "origin": ticket.origin})}
-    path = Path(file)
+    about = {"format": FORMAT, "iteration": operator.index(ticket.iteration), "origin": _plain(ticket.origin)}
+    path = files.place(file)
     try:
-        files.write(path, to_bytes(tensors, told))
+        files.write(path, to_bytes(tensors, {"ticket": json.dumps(about)}))
     except OSError as problem:
         raise DataError(files.unwritable(path, problem)) from problem
     return path
@@ -71,8 +83,9 @@ def load(file: Path | str) -> Ticket:
     Raises TicketError, one sentence, if there is none, if it is damaged, or of another version.
     Lesson 05, "A ticket that travels".
     """
-    name = Path(file).name
-    if not Path(file).is_file():
+    file = files.place(file)
+    name = file.name
+    if not file.is_file():
         raise TicketError(f"there is no ticket {name}: write one with tickets.save(ticket, {name!r})")
     try:
         with safe_open(file, framework="pt") as content:
@@ -87,16 +100,52 @@ def load(file: Path | str) -> Ticket:
                 kind, _, tensor = key.partition("/")
                 groups[kind][tensor] = content.get_tensor(key).clone()  # no view of the file
         ticket = Ticket(groups["mask"], groups["weights"], int(told["iteration"]), dict(told["origin"]))
-        whole = ticket.mask and all(
-            m.dtype == torch.bool and m.shape == ticket.weights[layer].shape for layer, m in ticket.mask.items()
-        )
-        if not whole or ticket.iteration < 0:
-            raise ValueError("its parts do not belong together")
+        if wrong := _problem(ticket):
+            raise ValueError(wrong)
         return ticket
     except TicketError:
         raise
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OSError) as problem:
-        raise TicketError(f"{name} is no ticket, or a damaged one: write it again with tickets.save") from problem
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise TicketError(f"{name} is no ticket, or a damaged one: write it again with tickets.save") from error
+
+
+def _problem(ticket: Ticket) -> str | None:
+    """What is wrong with a ticket, and what to do; None where nothing is."""
+    for what, group in (("mask", ticket.mask), ("weights", ticket.weights)):
+        if not group:
+            return f"it has no {what}, make {'it' if what == 'mask' else 'them'} with {_MAKE[what]}"
+        for name, tensor in group.items():
+            if not isinstance(name, str) or not isinstance(tensor, Tensor):
+                return f"its {what} are no tensors by name ({name!r} is a {type(tensor).__name__}), use {_MAKE[what]}"
+            if tensor.is_meta or tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized:
+                return f"{name!r} of its {what} is no plain tensor of numbers, use {_MAKE[what]}"
+    for name, mask in ticket.mask.items():
+        if name not in ticket.weights:
+            scores = any(".parametrizations." in key for key in ticket.weights)
+            advice = (
+                "first take the scores off with supermasks.release(network)" if scores else "take both of one network"
+            )
+            return f"its mask has {name!r} and its weights have not, {advice}"
+        if mask.dtype != torch.bool:
+            return f"a mask is boolean, but {name!r} is {mask.dtype}, write mask[{name!r}].bool()"
+        if mask.shape != ticket.weights[name].shape:
+            shapes = f"{tuple(mask.shape)} in its mask and {tuple(ticket.weights[name].shape)} in its weights"
+            return f"{name!r} has shape {shapes}, take both of one network"
+    try:
+        whole("iteration", ticket.iteration, 0)
+        if not isinstance(_plain(ticket.origin), dict):
+            return f"its origin is {ticket.origin!r}, write a dictionary"
+    except (ValueError, TypeError) as problem:
+        return str(problem).replace(": ", ", ")
+    return None
+
+
+_MAKE = {"mask": "masks.dense(network) or a criterion", "weights": "models.snapshot(network)"}
+
+
+def _plain(origin: Any) -> Any:
+    """An origin as it comes back from a file: numbers of Python's own types, lists for tuples."""
+    return json.loads(json.dumps(origin, default=plain))
 
 
 def transplant(ticket: Ticket, network: nn.Module) -> Mask:

@@ -23,10 +23,11 @@ def draw(tex: str, display: bool = False) -> str:
     try:
         svg = ziamath.Latex(tex, size=_SIZE, inline=not display).svg()
     except Exception as error:
-        raise ValueError(f"the formula {tex!r} cannot be drawn: {error}") from error
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"the formula {tex!r} cannot be drawn ({said}): write it with other commands") from error
     box = re.search(r'viewBox="\S+ (\S+) (\S+) (\S+)"', svg)
     if box is None:
-        raise ValueError(f"the formula {tex!r} cannot be drawn: its drawing has no size")
+        raise ValueError(f"the formula {tex!r} cannot be drawn (it has no size): write it with other commands")
     top, width, height = (float(number) / _SIZE for number in box.groups())
     size = f'width="{width:.3f}em" height="{height:.3f}em" style="vertical-align: {-top - height:.3f}em"'
     begin = f'<svg role="img" aria-label="{html.escape(tex)}" class="formula" {size} {box[0]}>'

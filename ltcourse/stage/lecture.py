@@ -1,6 +1,7 @@
 """A lesson as a lecture: its sections, what is said and asked in each, and which of its cells begin a slide."""
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from ltcourse.files import NO_CLONE, ROOT, in_clone, place, restore
 from ltcourse.names import choose
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 MINUTES = 45  # of a lecture, where nobody says otherwise
 
 _HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)
@@ -105,13 +107,32 @@ def _slide_type(cell: NotebookNode, before: str) -> str:
 # The lecture
 
 
+def read(notebook: Path) -> NotebookNode:
+    """Read a notebook, of an older format too; each cell has its number in the file, from 1, as `number`.
+
+    Raises ValueError, one sentence, for what is no notebook, or one without a cell.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", nbformat.warnings.MissingIDFieldWarning)  # slides need no ids
+            lesson = nbformat.read(notebook, as_version=4)
+    except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
+        said = str(error).partition("\n")[0]
+        raise ValueError(f"{notebook} is no notebook ({said}): open it in JupyterLab and save it again") from error
+    if not lesson.cells:
+        raise ValueError(f"{notebook} has no cells: write something in it first")
+    for number, cell in enumerate(lesson.cells, start=1):
+        cell.number = number
+    return lesson
+
+
 def find(name: str, folder: Path = NOTEBOOKS) -> Path:
     """Return the notebook of a lesson: by its number ("03"), by its name, or by the path of a file.
 
     Raises ValueError where there is none.
     """
-    if name.endswith(".ipynb") and Path(name).is_file():
-        return Path(name)
+    if name.endswith(".ipynb") and place(name).is_file():
+        return place(name)
     files = {file.stem: file for file in lessons(folder)}
     by_number = {stem[:2]: stem for stem in files}
     stem = Path(name).stem
@@ -122,7 +143,7 @@ def lessons(folder: Path = NOTEBOOKS) -> list[Path]:
     """Return the notebooks of all lessons, in order; raises ValueError outside a clone of the course."""
     if files := sorted(folder.glob("[0-9][0-9]_*.ipynb")):
         return files
-    raise ValueError(f"{folder} has no lessons: run this from a clone of the course")
+    raise ValueError(f"{folder} has no lessons: {restore('notebooks/')}" if in_clone() else NO_CLONE)
 
 
 def sections(notebook: NotebookNode) -> list[Section]:
@@ -134,7 +155,10 @@ def sections(notebook: NotebookNode) -> list[Section]:
             found.append(Section(heading[2] if heading else ""))
         here = found[-1]
         if "notes" in tags(cell):
-            here.minutes, here.notes = read_notes(cell.source)
+            try:
+                here.minutes, here.notes = read_notes(cell.source)
+            except ValueError as error:
+                raise ValueError(f"in cell {cell.get('number', index + 1)}, {error}") from None
             here.skip = here.skip or "skip-when-late" in tags(cell)
             continue
         here.cells.append((index, cell))

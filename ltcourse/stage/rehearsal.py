@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -42,7 +41,7 @@ def rehearse(notebook: Path, budget: str) -> Iterator[tuple[Section, list[Timing
 
     The notebook's file stays as it is. Raises ValueError where a cell fails.
     """
-    lesson = nbformat.read(notebook, as_version=4)
+    lesson = lecture.read(notebook)
     kernels = KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True)
     client = NotebookClient(
         lesson,

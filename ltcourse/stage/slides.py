@@ -8,17 +8,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
+from io import BytesIO
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import mistune
-import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+from PIL import Image
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from ltcourse.files import place
 from ltcourse.stage import formulas, lecture
 from ltcourse.stage.lecture import Section
 
@@ -31,6 +35,8 @@ _SMALLEST = 330  # how tall a figure must at least stay
 _SHRINK = 60  # what a little smaller letters save
 _PIECE = 500  # how tall a piece of what a cell shows may be, so that a line of code has room above it
 _FENCE = re.compile(r"(```.*?^```|<details>.*?</details>)", re.DOTALL | re.MULTILINE)
+_IMAGE = re.compile(r"(<img\b[^>]*?\bsrc=[\"'])([^\"']+)", re.IGNORECASE)
+_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 _DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 
 
@@ -67,27 +73,45 @@ class _Page:
 def write(notebook: Path, folder: Path) -> tuple[Path, int]:
     """Write the slides of a notebook into a folder; return the file, and how many slides there are.
 
-    Nothing is run: the figures are those that the notebook has stored. Raises ValueError for a notebook that cannot be
-    read, or whose notes or formulas cannot.
+    Nothing is run: the figures are those that the notebook has stored. Where no cell says what it is on the stage, that
+    follows from what it holds, as in a lesson. Raises ValueError, one sentence, for a notebook that cannot be read, and
+    for notes, a formula or an image that cannot be shown, with the number of its cell.
     """
-    try:
-        lesson = nbformat.read(notebook, as_version=4)
-    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
-        raise ValueError(f"{notebook} cannot be read ({error}): restore it, or run `make notebooks`") from error
-    pages = list(_pages(lesson, notebook.parent))
+    notebook, folder = place(notebook), place(folder)
+    lesson = lecture.read(notebook)
+    attached = _name_attachments(lesson)
+    if not any("slideshow" in cell.metadata for cell in lesson.cells):
+        lesson.cells = list(lecture.in_slides(lesson.cells))
+    sections = lecture.sections(lesson)
+    sections[0].heading = sections[0].heading or notebook.stem
+    pages = list(_pages(sections, _markdown(notebook.parent, attached)))
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{notebook.stem}.html"
     file.write_text(_document(pages, f"{notebook.stem[:2]} {pages[0].section.heading}"), encoding="utf-8")
     return file, len(pages)
 
 
+def _name_attachments(lesson: NotebookNode) -> dict[str, tuple[str, str]]:
+    """Give images that were pasted into cells names of their own; return (type, base64) of each.
+
+    In the file each cell has its own "image.png".
+    """
+    found = {}
+    for cell in lesson.cells:
+        for name, kinds in cell.get("attachments", {}).items():
+            for kind, content in kinds.items():
+                own = f"attachment:{cell.number}/{quote(name)}"
+                found[own] = (kind, content)
+                for written in (name, quote(name)):
+                    cell.source = re.sub(rf"attachment:{re.escape(written)}(?![\w./%-])", own, cell.source)
+    return found
+
+
 # Cells → pages
 
 
-def _pages(lesson: NotebookNode, folder: Path) -> Iterator[_Page]:
+def _pages(sections: list[Section], markdown: mistune.Markdown) -> Iterator[_Page]:
     """The slides: title, plan, and each section's."""
-    sections = lecture.sections(lesson)
-    markdown = _markdown(folder)
     until = 0.0
     for number, section in enumerate(sections):
         until += section.minutes
@@ -101,10 +125,11 @@ def _pages(lesson: NotebookNode, folder: Path) -> Iterator[_Page]:
 
 def _title(section: Section, markdown: mistune.Markdown) -> list[_Page]:
     """The first slide: what the lesson asks. Its outline is the plan, and how long it runs is for the notebook."""
-    first = section.cells[0][1].source.partition("\n")[2]
-    wanted = [b for b in _blocks_of(first, markdown) if not re.match(r"<p><strong>(Outline|Time)<", b.html)]
-    rest = replace(section, cells=section.cells[1:])
-    return [_Page(section, wanted, kind="title"), *_of_section(rest, markdown)]
+    first, *others = section.cells or [(0, new_markdown_cell())]
+    if first[1].cell_type == "code":
+        first, others = (0, new_markdown_cell()), section.cells
+    wanted = [b for b in _blocks(first[1], markdown) if not re.match(r"<p><strong>(Outline|Time)<", b.html)]
+    return [_Page(section, wanted, kind="title"), *_of_section(replace(section, cells=others), markdown)]
 
 
 def _of_section(section: Section, markdown: mistune.Markdown) -> list[_Page]:
@@ -115,7 +140,7 @@ def _of_section(section: Section, markdown: mistune.Markdown) -> list[_Page]:
     pages: list[_Page] = []
     leading: list[_Block] = []
 
-    def place(blocks: list[_Block], late: bool = False) -> None:
+    def put(blocks: list[_Block], late: bool = False) -> None:
         for block in blocks:
             room = pages[-1].room() + _SHRINK * (late or block.kind in ("code", "shown")) if pages else 0.0
             if not pages or (pages[-1].blocks and block.tall > room and block.kind != "folded"):
@@ -126,21 +151,21 @@ def _of_section(section: Section, markdown: mistune.Markdown) -> list[_Page]:
         kind = cell.metadata.get("slideshow", {}).get("slide_type", "-")
         if kind in ("skip", "notes"):
             continue
-        blocks = list(_blocks(cell, markdown))
+        blocks = _blocks(cell, markdown)
         if cell.cell_type == "code" and kind == "subslide":
             tall = sum(block.tall for block in blocks if block.kind != "figure")
             if tall > _TALL:  # with what it shows it needs two pages anyway
                 tall = sum(block.tall for block in blocks if block.kind == "code")
             if leading or not pages or pages[-1].has("code", "shown", "figure") or tall > pages[-1].room() + _SHRINK:
                 pages.append(_Page(section))
-                place(leading)
+                put(leading)
                 leading = []
             guess = any("Predict" in block.html for block in pages[-1].blocks)
-            place([block for block in blocks if block.kind == "code"])
-            place([block for block in blocks if block.kind != "code"], late=guess)
+            put([block for block in blocks if block.kind == "code"])
+            put([block for block in blocks if block.kind != "code"], late=guess)
             continue
         if kind in ("slide", "subslide"):
-            place(leading)
+            put(leading)
             leading = []
             pages.append(_Page(section))
         if kind == "fragment" and pages and pages[-1].has("code", "shown", "figure"):
@@ -148,17 +173,19 @@ def _of_section(section: Section, markdown: mistune.Markdown) -> list[_Page]:
             # What has no room below its figure stands above what follows.
             while end and sum(block.tall for block in blocks[:end]) > pages[-1].room() + _SHRINK:
                 end -= 1
-            place(blocks[:end], late=True)
+            put(blocks[:end], late=True)
             leading = blocks[end:]
         elif cell.cell_type == "code":
             if leading:
                 pages.append(_Page(section))
-                place(leading)
+                put(leading)
                 leading = []
+            if not pages:
+                pages.append(_Page(section))
             pages[-1].blocks += blocks
         else:
-            place(blocks)
-    place(leading)
+            put(blocks)
+    put(leading)
     return [page for page in pages if page.blocks]
 
 
@@ -181,8 +208,15 @@ def _plan(sections: list[Section]) -> _Block:
     return _Block(f'<ol class="plan">{"".join(lines)}</ol>', 500)
 
 
-def _blocks(cell: NotebookNode, markdown: mistune.Markdown) -> Iterator[_Block]:
-    """A cell as pieces of slides."""
+def _blocks(cell: NotebookNode, markdown: mistune.Markdown) -> list[_Block]:
+    """A cell as pieces of slides; raises ValueError with its number where it cannot be shown."""
+    try:
+        return list(_pieces_of(cell, markdown))
+    except ValueError as error:
+        raise ValueError(f"in cell {cell.number}, {error}") from error
+
+
+def _pieces_of(cell: NotebookNode, markdown: mistune.Markdown) -> Iterator[_Block]:
     if cell.cell_type == "markdown":
         yield from _blocks_of(re.sub(r"^##? .+\n*", "", cell.source), markdown)
     elif cell.cell_type == "code":
@@ -201,8 +235,8 @@ def _output(output: NotebookNode, markdown: mistune.Markdown) -> Iterator[_Block
         yield from _printed(f"{output.ename}: {output.evalue}")
     elif STEPS in output.data:
         yield _steps(output.data["image/png"], output.data[STEPS])
-    elif "image/png" in output.data:
-        yield _figure(output.data["image/png"])
+    elif kind := next((kind for kind in _PICTURES if kind in output.data), None):
+        yield _figure(kind, output.data[kind])
     elif "text/markdown" in output.data:
         yield from (replace(b, kind="shown") for b in _blocks_of(output.data["text/markdown"], markdown))
     elif "text/html" in output.data:
@@ -231,13 +265,19 @@ def _pieces(parts: list[tuple[str, float]]) -> Iterator[tuple[str, float]]:
     yield "\n".join(piece), tall
 
 
-def _figure(png: str) -> _Block:
+def _figure(kind: str, content: str) -> _Block:
     """A figure takes the room that the text leaves; here, what it wants: its size, enlarged to the slide's width."""
-    width, height = (int.from_bytes(base64.b64decode(png)[at : at + 4], "big") for at in (16, 20))
-    tall = min(height * min(_WIDE / width, 1.25), 520)
-    return _Block(
-        f'<div class="figure"><img alt="figure" src="data:image/png;base64,{_line(png)}"></div>', tall, "figure"
-    )
+    tall = 520.0
+    if kind == "image/svg+xml":  # which a notebook keeps as text
+        content = base64.b64encode(content.encode()).decode("ascii")
+    else:
+        try:
+            width, height = Image.open(BytesIO(base64.b64decode(content))).size
+        except (ValueError, OSError) as error:
+            raise ValueError("the figure is damaged: run the cell again") from error
+        tall = min(height * min(_WIDE / width, 1.25), tall)
+    picture = f'<img alt="figure" src="data:{kind};base64,{_line(content)}">'
+    return _Block(f'<div class="figure">{picture}</div>', tall, "figure")
 
 
 def _steps(png: str, steps: list[dict[str, str]]) -> _Block:
@@ -305,7 +345,7 @@ def _tables(lines: list[str]) -> Iterator[tuple[str, float]]:
         yield "\n".join([header, ruler, piece]), height + tall[0]
 
 
-def _markdown(folder: Path) -> mistune.Markdown:
+def _markdown(folder: Path, attached: dict[str, tuple[str, str]]) -> mistune.Markdown:
     """Markdown → HTML: formulas drawn, images put into the page, links between lessons from slides to slides."""
     markdown = mistune.create_markdown(escape=False, plugins=["table", "math", "strikethrough"])
     renderer: Any = markdown.renderer
@@ -316,15 +356,29 @@ def _markdown(folder: Path) -> mistune.Markdown:
             return text
         return str(plain_link(text, re.sub(r"\.ipynb\b", ".html", url), title))
 
-    def image(text: str, url: str, title: str | None = None) -> str:
-        file = folder / url
+    def source(url: str) -> str:
+        if url.startswith("data:"):
+            return url
+        if url.startswith("attachment:"):
+            if url not in attached:
+                raise ValueError(f"the pasted image {url!r} is not in the notebook: paste it again")
+            kind, content = attached[url]
+            return f"data:{kind};base64,{_line(content)}"
+        file = folder / unquote(url)
         if not file.is_file():
             raise ValueError(f"there is no image {file}: a slide can show only what is here")
-        kind = mimetypes.guess_type(file.name)[0]
-        data = base64.b64encode(file.read_bytes()).decode("ascii")
-        return f'<img alt="{html.escape(text)}" src="data:{kind};base64,{data}">'
+        content = base64.b64encode(file.read_bytes()).decode("ascii")
+        return f"data:{mimetypes.guess_type(file.name)[0]};base64,{content}"
+
+    def image(text: str, url: str, title: str | None = None) -> str:
+        return f'<img alt="{html.escape(text)}" src="{source(url)}">'
+
+    def as_written(code: str) -> str:
+        return _IMAGE.sub(lambda found: found[1] + source(html.unescape(found[2])), code)
 
     renderer.link, renderer.image = link, image
+    renderer.inline_html = as_written
+    renderer.block_html = lambda code: as_written(code) + "\n"
     renderer.register("inline_math", lambda _, tex: formulas.draw(tex))
     return markdown
 

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ltcourse.files import NO_CLONE, in_clone, place, restore
+
 STRIPPED = {"solution", "key"}
 UNANSWERED = "key-output"  # the cell asks, and only what it shows in a notebook that was built answers
 LINK = re.compile(r"\]\(\s*<?([^)\s>#]+)|<(?:img|a)\b[^>]*?\b(?:src|href)=[\"']([^\"'#]+)")
@@ -21,7 +23,7 @@ def write(notebooks: Path, target: Path) -> list[Path]:
     Nothing is written before all has been read. Raises ValueError, one sentence, if `target` is a file, holds
     something or lies within `notebooks`, or if a notebook is damaged or shows a file that is not there.
     """
-    notebooks, target = notebooks.resolve(), target.expanduser().resolve()
+    notebooks, target = place(notebooks).resolve(), place(target).resolve()
     if target == notebooks or notebooks in target.parents:
         raise ValueError(f"{target} is inside of the notebooks' own folder: choose a folder elsewhere")
     if target.exists() and not target.is_dir():
@@ -35,7 +37,7 @@ def write(notebooks: Path, target: Path) -> list[Path]:
             files[file] = (json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
             files |= {shown: shown.read_bytes() for shown in _shown(notebook, file, notebooks)}
     if not files:
-        raise ValueError(f"there are no notebooks in {notebooks}: run this from a clone of the course")
+        raise ValueError(f"there are no notebooks in {notebooks}: {restore('notebooks/')}" if in_clone() else NO_CLONE)
     written = [target / file.relative_to(notebooks) for file in files]
     try:
         for copy, content in zip(written, files.values(), strict=True):
@@ -61,7 +63,7 @@ def _read(file: Path) -> dict[str, Any]:
         notebook = json.loads(file.read_text(encoding="utf-8"))
         return {**notebook, "cells": [{**cell, "source": cell["source"]} for cell in notebook["cells"]]}
     except (ValueError, KeyError, TypeError) as problem:
-        raise ValueError(f"{file.name} is no notebook: restore it with `git checkout -- {file.name}`") from problem
+        raise ValueError(f"{file.name} is no notebook: {restore(f'notebooks/{file.name}')}") from problem
 
 
 def _shown(notebook: dict[str, Any], file: Path, notebooks: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from ltcourse.data.augmentation import AUGMENTATIONS, changes
 from ltcourse.names import choose
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask
+from ltcourse.quantities import not_negative, seeded, whole
 from ltcourse.training import checkpoints, process
 from ltcourse.training.graphs import Replayed, can_replay
 from ltcourse.training.process import enough_for
@@ -59,12 +60,10 @@ class Recipe:
         choose("precision", self.precision, PRECISIONS)
         if self.augment is not None:
             choose("augmentation", self.augment, AUGMENTATIONS)
-        for name in ("iterations", "batch", "evaluate_every"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: it must be a whole number, at least 1")
+        for name in ("iterations", "batch", "evaluate_every"):  # as Python's own numbers, which a record can hold
+            object.__setattr__(self, name, whole(name, getattr(self, name), 1))
         for name in ("lr", "momentum", "weight_decay", "l1", "warmup"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}: it must not be negative")
+            object.__setattr__(self, name, not_negative(name, getattr(self, name)))
 
     def but(self, **changes: Any) -> "Recipe":
         """Return this recipe with some settings changed: `recipe.but(lr=1e-4)`.
@@ -170,13 +169,35 @@ def evaluations(
 
     Lesson 00, "A first network".
     """
-    end = recipe.iterations if end is None else end
-    if not 0 <= begin <= end <= recipe.iterations:
-        raise ValueError(f"iterations {begin} to {end} are not within the run of {recipe.iterations:,}")
+    begin, end = span(recipe, begin, end)
+    refuse_unfit(data)
     refuse_untrainable(network, data.train.x)
     device = next(network.parameters()).device
     with enough_for(f"{data.name} and batches of {recipe.batch}", "the batch, or train on the CPU"):
         yield from _evaluations(network, data.to(device), recipe, mask, seed, begin, end)
+
+
+def span(recipe: Recipe, begin: int, end: int | None) -> tuple[int, int]:
+    """Return the first and the last iteration of a part of a run, as whole numbers; raises ValueError outside it."""
+    begin, end = whole("begin", begin), recipe.iterations if end is None else whole("end", end)
+    if not 0 <= begin <= end <= recipe.iterations:
+        raise ValueError(f"iterations {begin} to {end} are not within the run of {recipe.iterations:,}")
+    return begin, end
+
+
+def refuse_unfit(data: Dataset) -> None:
+    """Raise ValueError, one sentence, for data that no network can be trained on: an empty part, unknown labels."""
+    for part in ("train", "validation", "test"):
+        split: Split = getattr(data, part)
+        if not len(split):
+            raise ValueError(f"the {part} part of {data.name} is empty: give it at least one example")
+        low, high = split.y.aminmax()
+        if low < 0 or high >= len(data.classes):
+            odd = int(low if low < 0 else high)
+            raise ValueError(
+                f"{data.name} has {len(data.classes)} classes, and the {part} part has the label {odd}: "
+                "number the classes from 0, and name each"
+            )
 
 
 def _evaluations(
@@ -321,12 +342,15 @@ def look_at(
     default 1,000, and 100 for convolutions on a CPU, whose outputs then stay in its cache: less than half of the time.
     Lesson 02, "The slides' table".
     """
+    if not len(split):
+        raise ValueError("there is nothing to evaluate on: this part of the data is empty")
     refuse_precision(network, split.x)
     was_training = network.training
     network.eval()
     convolutions = any(p.dim() == 4 for p in network.parameters())
     order = layout(split.x.device) if convolutions and split.x.dim() == 4 else torch.preserve_format
-    chunk = chunk or (100 if convolutions and split.x.device.type == "cpu" else 1000)
+    usual = 100 if convolutions and split.x.device.type == "cpu" else 1000
+    chunk = usual if chunk is None else whole("chunk", chunk, 1)
     memory = enough_for(f"evaluating {chunk:,} examples at a time", "the chunk, or evaluate on the CPU")
     try:
         # weights that are computed from others, as those of supermasks are, are computed once and not for each chunk
@@ -470,7 +494,7 @@ def refuse_divergence(loss: float, iteration: int, recipe: Recipe, data: Dataset
 
 def batches(n: int, batch: int, seed: int, device: torch.device, skip: int = 0) -> Iterator[Tensor]:
     """Yield indices of `batch` examples for ever: a new order each epoch, an incomplete last batch left out."""
-    generator = torch.Generator().manual_seed(seed)  # on the CPU: a seed means the same order on every device
+    generator = seeded(seed)  # on the CPU: a seed means the same order on every device
     batch = min(batch, n)
     while True:
         order = torch.randperm(n, generator=generator).to(device)

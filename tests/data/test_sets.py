@@ -233,7 +233,7 @@ def test_verify_tells_what_is_damaged_and_what_is_missing_and_changes_nothing(al
     path.write_bytes(path.read_bytes()[:-20])
     before = names_below(alone)
     checks = {c.file: c for c in data.verify(alone)}
-    assert "is damaged: `git checkout -- data/" in checks[LABELS.places[0]].sentence
+    assert "is damaged: restore it with `git checkout -- data/" in checks[LABELS.places[0]].sentence
     assert "is missing" in checks["mnist/train-images-idx3-ubyte.gz"].sentence
     assert sum(c.ok for c in checks.values()) == 3
     assert names_below(alone) == before
@@ -281,6 +281,25 @@ def test_unknown_names_get_a_suggestion(wrong, meant):
     for call in (data.load, data.obtain):
         with pytest.raises(DataError, match=rf"unknown data set '{wrong}' .did you mean '{meant}'..: choose one of "):
             call(wrong)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (
+            torch.ones(3, 1, 4, 4),
+            torch.tensor([0, 1]),
+            r"shape \(3, 1, 4, 4\) and labels of shape \(2,\) do not belong",
+        ),
+        (torch.ones(2, 1, 4, 4), torch.tensor([0, 1, 2]), "give each image one label"),
+        (torch.ones(2, 1, 4, 4), torch.eye(2).long(), "give each image one label"),
+        (torch.tensor(1.0), torch.tensor([0]), "give each image one label"),
+        (torch.ones(2, 1, 4, 4), torch.tensor([0.0, 1.0]), r"int64, and these are torch.float32: write y.long\(\)"),
+    ],
+)
+def test_images_and_labels_that_do_not_belong_together_are_refused(x, y, words):
+    with pytest.raises(ValueError, match=words):
+        data.Split(x, y)
 
 
 def test_each_split_is_changed_and_nothing_else():
@@ -444,7 +463,7 @@ def test_a_write_that_fails_midway_leaves_nothing(tmp_path, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(Path, "write_bytes", half)
-    with pytest.raises((OSError, KeyboardInterrupt)):
+    with pytest.raises(type(error)):
         files.write(tmp_path / "file", b"1234")
     assert names_below(tmp_path) == []
 
@@ -582,18 +601,18 @@ def tar(path, members):
 
 
 def test_torchvisions_addresses_for_mnist(tmp_path, monkeypatch):
-    from torchvision.datasets import MNIST, utils
+    from torchvision.datasets import MNIST
 
     asked = []
 
-    def download_url(url, root, filename, md5):
+    def fetch(url, file, md5):
         asked.append(url)
         if url.startswith(MNIST.mirrors[0]):
-            raise OSError("the first mirror is down")
+            raise mirrors.Unavailable("the first mirror is down")
         piece = url.rsplit("/", 1)[1].removesuffix(".gz")
-        (root / filename).write_bytes(gzip.compress(embedded("mnist")[piece], 1))
+        file.write_bytes(gzip.compress(embedded("mnist")[piece], 1))
 
-    monkeypatch.setattr(utils, "download_url", download_url)
+    monkeypatch.setattr(mirrors, "fetch", fetch)
     wanted = ["train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"]
     got = dict(mirrors.from_torchvision("mnist", wanted, tmp_path))
     assert got == {piece: embedded("mnist")[piece] for piece in wanted}
@@ -601,31 +620,27 @@ def test_torchvisions_addresses_for_mnist(tmp_path, monkeypatch):
 
 
 def test_torchvisions_address_for_cifar_10_is_read_without_unpickling(alone, monkeypatch):
-    from torchvision.datasets import utils
-
     batches = small_cifar(monkeypatch)
 
-    def download_url(url, root, filename, md5):
-        tar(root / filename, {f"cifar-10-batches-py/{n}": python2_pickle(rows) for n, rows in batches.items()})
+    def fetch(url, file, md5):
+        tar(file, {f"cifar-10-batches-py/{n}": python2_pickle(rows) for n, rows in batches.items()})
 
-    monkeypatch.setattr(utils, "download_url", download_url)
+    monkeypatch.setattr(mirrors, "fetch", fetch)
     monkeypatch.setitem(sources.SOURCES, "cifar-10", (("torchvision", mirrors.from_torchvision),))
     data.obtain("cifar-10", folder=alone)
     assert (alone / "cifar-10-batches-bin" / "test_batch.bin").read_bytes() == batches["test_batch"].tobytes()
     assert not list(alone.glob(".fetch*"))
 
 
-def test_an_unreachable_address_fails_in_seconds_and_restores_the_timeout(alone, monkeypatch):
-    import socket
-
+def test_an_unreachable_address_fails_in_seconds(alone, monkeypatch):
     from torchvision.datasets import CIFAR10
 
     monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/cifar-10-python.tar.gz")
     monkeypatch.setitem(sources.SOURCES, "cifar-10", (("torchvision", mirrors.from_torchvision),))
-    start, before = time.perf_counter(), socket.getdefaulttimeout()
+    start = time.perf_counter()
     with pytest.raises(DataError, match=r"could not be downloaded \(torchvision: "):
         data.obtain("cifar-10", folder=alone)
-    assert time.perf_counter() - start < 60 and socket.getdefaulttimeout() == before
+    assert time.perf_counter() - start < 60
     assert not list(alone.glob(".fetch*"))
 
 

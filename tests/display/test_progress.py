@@ -3,10 +3,15 @@
 import io
 import re
 import sys
+from pathlib import Path
 
 import pytest
 import torch
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
 from matplotlib import pyplot as plt
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 from ltcourse.data import Dataset, Split
 from ltcourse.display import progress
@@ -294,6 +299,40 @@ def test_a_notebook_is_known_by_its_shell(monkeypatch, shell, expected):
 
     monkeypatch.setattr(IPython, "get_ipython", lambda: type(shell, (), {})())
     assert progress.in_notebook() is expected
+
+
+FIGURES = (
+    "import matplotlib.pyplot as plt\nfrom ltcourse.display import plots\n{}\nplots.use_style()",
+    "figure, axes = plt.subplots()\n_ = axes.plot([1, 2])",
+    "plt.get_backend(), plt.rcParams['font.size']",
+)
+INLINE = "module://matplotlib_inline.backend_inline"
+
+
+@pytest.mark.parametrize(
+    ("environment", "chosen", "figures"),
+    [
+        (None, "", 1),
+        ("", "", 1),
+        ("agg", "", 1),
+        ("Agg", "", 1),
+        ("module://matplotlib.backends.backend_agg", "", 1),
+        ("TkAgg", "", 1),
+        (INLINE, "", 1),
+        (None, "%matplotlib agg", 0),
+    ],
+)
+def test_a_notebook_shows_its_figures_whatever_the_environment_says(monkeypatch, environment, chosen, figures):
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    if environment is not None:
+        monkeypatch.setenv("MPLBACKEND", environment)
+    notebook = new_notebook(cells=[new_code_cell(source.format(chosen)) for source in FIGURES])
+    kernels = KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True)
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=kernels)
+    NotebookClient(notebook, km=manager, timeout=None).execute(cwd=str(Path(__file__).parents[2]))
+    shown = [output for cell in notebook.cells for output in cell.outputs if "image/png" in output.get("data", {})]
+    assert len(shown) == figures
+    assert "15.0" in notebook.cells[2].outputs[0].data["text/plain"], "the style of the course"
 
 
 def test_without_ipython_it_is_a_terminal(monkeypatch):

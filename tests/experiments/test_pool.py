@@ -3,9 +3,12 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from executors import OneAfterAnother
@@ -56,6 +59,33 @@ def test_rows_come_while_the_trial_goes_on_and_one_that_is_left_can_be_gone_on_w
     gone_on = [row for _, row in executors.run(NAME, "smoke", folder=tmp_path, **serial)]
     assert gone_on[: len(left)] == left
     assert untimed(gone_on) == untimed(row for _, row in executors.run(NAME, "smoke", **serial))
+
+
+SCRIPT = f"""
+from ltcourse.experiments import executors
+print("begun")
+for seed, row in executors.run({NAME!r}, "smoke", seeds=(0, 1), device="cpu"):
+    print(seed, row["method"], row["round"])
+"""
+
+
+@pytest.mark.parametrize("how", ["a file", "a file as a module", "the standard input"])
+def test_a_script_needs_no_guard(tmp_path, how):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = {"a file": ["script.py"], "a file as a module": ["-m", "script"], "the standard input": ["-"]}[how]
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+        input=SCRIPT if command == ["-"] else "",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines.count("begun") == 1, "a worker has run the script again"
+    assert sorted(line[0] for line in lines[1:]) == ["0"] * ROWS + ["1"] * ROWS
 
 
 def test_the_rows_of_a_trial_that_failed_do_not_stand_for_those_of_another(tmp_path):

@@ -1,12 +1,14 @@
 """Several networks trained as one end where each would end alone, up to rounding."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
 from torch import nn
 
 from ltcourse import pruning, training
+from ltcourse.data import Split
 from ltcourse.networks import masks, models
 from ltcourse.networks.models import snapshot
 from ltcourse.pruning import batched, criteria, supermasks
@@ -205,6 +207,15 @@ def test_what_cannot_be_stacked_is_refused_in_one_sentence_and_left_as_it_was(ti
             assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
     with pytest.raises(ValueError, match="are not within the run"):
         batched.train([lenet()], tiny, ADAM, seeds=(0,), end=99)
+    none = dataclasses.replace(tiny, test=Split(tiny.test.x[:0], tiny.test.y[:0]))
+    with pytest.raises(ValueError, match=r"^the test part of .* is empty"):
+        batched.train([lenet()], none, ADAM, seeds=(0,))
+    for choices, words in (
+        ({"rounds": 1.5}, "^rounds is 1.5"),
+        ({"restart": to_step(ADAM.iterations)}, "nothing left"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            next(batched.prune_iteratively([lenet()], tiny, ADAM, seeds=(0,), **choices))
 
 
 def test_divergence_of_one_network_is_said(tiny):

@@ -1,15 +1,17 @@
 """Tickets: to a file and back bit by bit, damaged ones refused, into other networks, and how alike two are."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from ltcourse.networks import masks, models
 from ltcourse.networks.models import snapshot
-from ltcourse.pruning import criteria, tickets
+from ltcourse.pruning import criteria, supermasks, tickets
 from ltcourse.pruning.tickets import Ticket, TicketError, overlap, transplant
 from ltcourse.training import Recipe, train
 
@@ -145,6 +147,76 @@ def test_a_good_file_by_hand_is_read(tmp_path):
     save_file({"mask/a": M, "weights/a": W}, tmp_path / "a.ticket", HEAD)
     assert tickets.load(tmp_path / "a.ticket").mask.keys() == {"a"}
     assert load_file(tmp_path / "a.ticket")["mask/a"].all()
+
+
+def under_scores():
+    network = supermasks.edge_popup(models.create("lenet-300-100"), 0.5)
+    return Ticket(supermasks.supermask(network), snapshot(network))
+
+
+WHAT_LOAD_REFUSES = {
+    "scores": (
+        under_scores,
+        "its mask has 'fc1.weight' and its weights have not, first take the scores off with",
+    ),
+    "floats": (
+        lambda: Ticket({"a": W}, {"a": W}),
+        "a mask is boolean, but 'a' is torch.float32, write mask['a'].bool()",
+    ),
+    "whole": (lambda: Ticket({"a": M.int()}, {"a": W}), "a mask is boolean, but 'a' is torch.int32, write mask['a']"),
+    "array": (lambda: Ticket({"a": M.numpy()}, {"a": W}), "its mask are no tensors by name ('a' is a ndarray)"),
+    "numbers": (lambda: Ticket({0: M}, {"a": W}), "its mask are no tensors by name (0 is a Tensor)"),
+    "no mask": (lambda: Ticket({}, {"a": W}), "it has no mask, make it with masks.dense(network) or a criterion"),
+    "no weights": (lambda: Ticket({"a": M}, {}), "it has no weights, make them with models.snapshot(network)"),
+    "other name": (lambda: Ticket({"a": M}, {"b": W}), "its mask has 'a' and its weights have not, take both of one"),
+    "other shape": (
+        lambda: Ticket({"a": M[:1]}, {"a": W}),
+        "'a' has shape (1, 2) in its mask and (2, 2) in its weights",
+    ),
+    "sparse": (lambda: Ticket({"a": M}, {"a": W.to_sparse()}), "'a' of its weights is no plain tensor of numbers"),
+    "complex": (lambda: Ticket({"a": M}, {"a": W * 1j}), "'a' of its weights is no plain tensor of numbers"),
+    "meta": (lambda: Ticket({"a": M}, {"a": W.to("meta")}), "'a' of its weights is no plain tensor of numbers"),
+    "negative": (lambda: Ticket({"a": M}, {"a": W}, -1), "iteration is -1, it must be a whole number, at least 0"),
+    "half": (lambda: Ticket({"a": M}, {"a": W}, 1.5), "iteration is 1.5, it must be a whole number, at least 0"),
+    "truth": (lambda: Ticket({"a": M}, {"a": W}, True), "iteration is True, it must be a whole number, at least 0"),
+    "a set": (lambda: Ticket({"a": M}, {"a": W}, 0, {"seeds": {1, 2}}), "is a set, write numbers, text, lists and"),
+    "a pair as key": (lambda: Ticket({"a": M}, {"a": W}, 0, {(1, 2): 3}), "keys must be str"),
+    "a list": (lambda: Ticket({"a": M}, {"a": W}, 0, ["mnist"]), "its origin is ['mnist'], write a dictionary"),
+}
+
+
+@pytest.mark.parametrize("what", WHAT_LOAD_REFUSES)
+def test_what_load_would_refuse_is_not_saved(tmp_path, what):
+    make, words = WHAT_LOAD_REFUSES[what]
+    with pytest.raises(TicketError) as problem:
+        tickets.save(make(), tmp_path / "a.ticket")
+    said = one_sentence(problem)
+    assert said.startswith("this ticket cannot be saved: ") and words in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_of_other_types_travel(tmp_path, small):
+    origin = {"seed": np.int64(3), "lr": np.float32(0.5), "augmented": np.bool_(True), "rounds": (1, 2)}
+    given = Ticket(small.mask, small.weights, np.int64(4), origin)
+    back = tickets.load(tickets.save(given, tmp_path / "a.ticket"))
+    assert back.origin == {"seed": 3, "lr": 0.5, "augmented": True, "rounds": [1, 2]}
+    assert back.iteration == 4 and type(back.iteration) is int and back == given
+
+
+def test_tickets_can_be_compared(tmp_path, small):
+    assert tickets.load(tickets.save(small, tmp_path / "a.ticket")) == small and small != "a ticket"
+    nan = replace(small, weights=small.weights | {"0.bias": torch.tensor([torch.nan, 0])})
+    assert nan == replace(nan) and nan != small
+    for change in (
+        {"iteration": 5},
+        {"origin": {}},
+        {"mask": {name: ~m for name, m in small.mask.items()}},
+        {"mask": {"0.weight": small.mask["0.weight"]}},
+        {"weights": small.weights | {"0.bias": torch.ones(2)}},
+        {"weights": small.weights | {"0.bias": torch.ones(3)}},
+        {"weights": {name: w.double() for name, w in small.weights.items()}},
+    ):
+        assert replace(small, **change) != small and small != replace(small, **change)
 
 
 def test_text_is_refused(tmp_path):

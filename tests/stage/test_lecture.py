@@ -139,7 +139,7 @@ def test_a_lesson_is_found_by_number_name_or_path(tmp_path):
     assert lecture.find(str(other)) == other
     with pytest.raises(ValueError, match="unknown lesson '77': choose one of 00_start_here"):
         lecture.find("77")
-    with pytest.raises(ValueError, match="run this from a clone"):
+    with pytest.raises(ValueError, match="nowhere has no lessons: restore it"):
         lecture.lessons(tmp_path / "nowhere")
 
 

@@ -1,12 +1,14 @@
 """Slides: one file, nothing fetched, everything that the notebook shows, and one sentence for what cannot be shown."""
 
 import base64
+import json
 import re
 from io import BytesIO
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat import v3
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 from PIL import Image
 
 from ltcourse import cli
@@ -217,17 +219,141 @@ def test_what_would_be_fetched_is_found():
     assert not FETCHED.search('<a href="https://example.org"> <img src="data:image/png;base64,"> url(data:x)')
 
 
+# Notebooks that are not the course's
+
+
+def slides_of(folder, notebook, version=4):
+    """The pages of a notebook that nobody has prepared for slides."""
+    nbformat.write(notebook, folder / "talk.ipynb", version=version)
+    return pages(slides.write(folder / "talk.ipynb", folder)[0].read_text(encoding="utf-8"))
+
+
+def code(source="x = 1", *outputs):
+    return new_code_cell(source, outputs=list(outputs))
+
+
+ODD = {
+    "code after the title": ([new_markdown_cell("# Talk\n\nHello."), code()], ["Hello", "x"]),
+    "a check after the title": ([new_markdown_cell("# Talk"), code("checks.one(1)")], ["Talk", "checks"]),
+    "code before the title": ([code(), new_markdown_cell("# Talk\n\nHello.")], ["talk", "x", "Hello"]),
+    "code alone": ([code()], ["talk", "x"]),
+    "text without a heading": ([new_markdown_cell("Hello.\n\nWorld.")], ["Hello.</p><p>World"]),
+    "notes alone": ([new_markdown_cell(NOTES, metadata={"tags": ["notes"]})], ["slowly"]),
+    "raw text first": ([new_raw_cell("---"), new_markdown_cell("# Talk\n\nHello.")], ["talk", "Hello"]),
+    "headings in one cell": ([new_markdown_cell("# Talk\n\nHello.\n\n## One\n\nWorld.")], ["Hello", "World"]),
+    "an empty cell": ([new_markdown_cell(""), code("")], ["talk"]),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_notebook_without_slide_metadata_is_shown_all_the_same(tmp_path, what):
+    cells, words = ODD[what]
+    found = slides_of(tmp_path, new_notebook(cells=cells))
+    text = re.sub(r"<span[^>]*>|</span>", "", "\n".join(found))
+    places = [text.find(word) for word in words]
+    assert -1 not in places and places == sorted(places)
+    assert all("<h2>" in page for page in found)
+
+
+def test_headings_begin_slides_where_no_cell_says_what_it_is(tmp_path):
+    cells = [new_markdown_cell("# Talk\n\nHello."), code(), new_markdown_cell("## One\n\nA."), code()]
+    headings = [re.search("<h2>(.*?)</h2>", page)[1] for page in slides_of(tmp_path, new_notebook(cells=cells))]
+    assert headings == ["Talk", "Talk", "One"]
+
+
+def test_an_older_format_is_read_without_a_word(tmp_path, recwarn):
+    older = v3.new_notebook(
+        worksheets=[
+            v3.new_worksheet(
+                cells=[
+                    v3.new_heading_cell("Talk"),
+                    v3.new_text_cell("markdown", source="Hello."),
+                    v3.new_code_cell(input="x = 1"),
+                ]
+            )
+        ]
+    )
+    text = "".join(slides_of(tmp_path, older, version=3))
+    assert "Talk" in text and "Hello" in text and '<pre class="code">' in text
+    without_ids = new_notebook(cells=[new_markdown_cell("# Talk")])
+    del without_ids.cells[0]["id"]
+    (tmp_path / "talk.ipynb").write_text(json.dumps(without_ids))
+    slides.write(tmp_path / "talk.ipynb", tmp_path)
+    assert not [warning for warning in recwarn if "id" in str(warning.message)]
+
+
+def test_pasted_images_are_those_of_their_cells(tmp_path):
+    first, second = png(10, 10), png(20, 20)
+    cells = [
+        new_markdown_cell("# Talk\n\n![a](attachment:image.png)", attachments={"image.png": {"image/png": first}}),
+        new_markdown_cell("## One\n\n![b](attachment:image.png)", attachments={"image.png": {"image/png": second}}),
+        new_markdown_cell(
+            '## Two\n\n<img src="attachment:my%20photo.png" width="40">\n\nSee <img src="attachment:my%20photo.png">.',
+            attachments={"my photo.png": {"image/png": first}},
+        ),
+    ]
+    title, _, one, two = slides_of(tmp_path, new_notebook(cells=cells))
+    assert first in title and second in one and first not in one
+    assert two.count(first) == 2 and 'width="40"' in two and "attachment:" not in title + one + two
+
+
+@pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"])
+def test_figures_of_every_kind_are_shown(tmp_path, kind):
+    file = BytesIO()
+    if kind == "image/svg+xml":
+        content = '<svg xmlns="http://www.w3.org/2000/svg"></svg>'
+        shown_as = base64.b64encode(content.encode()).decode()
+    else:
+        Image.new("RGB", (40, 20), "white").save(file, kind.partition("/")[2])
+        content = shown_as = base64.b64encode(file.getvalue()).decode()
+    figure = new_output("display_data", {kind: content, "text/plain": "<Figure>"})
+    text = "".join(slides_of(tmp_path, new_notebook(cells=[code("draw()", figure)])))
+    assert f'src="data:{kind};base64,{shown_as}"' in text and "&lt;Figure" not in text
+
+
 # What cannot be shown
 
+FORMULA = r"the formula '\\\\frac\{1\}' cannot be drawn \(.*\): write it with other commands$"
 
-def test_what_cannot_be_shown_is_one_sentence(export, tmp_path):
-    with pytest.raises(ValueError, match=r"there is no image .*gone\.png"):
-        export(new_markdown_cell("## One\n\n![x](gone.png)"))
-    with pytest.raises(ValueError, match=r"the formula .* cannot be drawn"):
-        export(new_markdown_cell("## One\n\n$\\frac{1}$"))
-    (tmp_path / "bad.ipynb").write_text("{")
-    with pytest.raises(ValueError, match="cannot be read"):
-        slides.write(tmp_path / "bad.ipynb", tmp_path)
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        (new_markdown_cell("## One\n\n![x](gone.png)"), r"there is no image .*gone\.png"),
+        (new_markdown_cell('## One\n\n<img src="gone.png">'), r"there is no image .*gone\.png"),
+        (new_markdown_cell("## One\n\n![x](attachment:gone.png)"), r"the pasted image .*gone\.png' is not in the"),
+        (new_markdown_cell("## One\n\nIs $\\frac{1}$"), FORMULA),
+        (new_markdown_cell("## One\n\n$$\\frac{1}$$"), FORMULA),
+        (new_markdown_cell("Here.\n\n## One\n\n| a | b |\n|:--|:--|\n| 1 | $\\frac{1}$ |"), FORMULA),
+        (new_markdown_cell("A note.", metadata={"tags": ["notes"]}), "notes begin with <details>"),
+        (code("draw()", shown(image_png="AAAA")), "the figure is damaged: run the cell again"),
+        (code("f", shown(text_markdown="Is $\\frac{1}$")), FORMULA),
+    ],
+)
+def test_what_cannot_be_shown_is_one_sentence_that_names_the_cell(tmp_path, cell, words):
+    cells = [new_markdown_cell("# Talk\n\n## Begin\n\nHello."), code(), cell]
+    with pytest.raises(ValueError, match=f"^in cell 3, {words}") as caught:
+        slides_of(tmp_path, new_notebook(cells=cells))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "is no notebook .*: open it in JupyterLab and save it again"),
+        ("{", "is no notebook"),
+        ("[]", "is no notebook"),
+        ("{}", "is no notebook"),
+        ('{"nbformat": 9, "nbformat_minor": 0, "metadata": {}, "cells": []}', "is no notebook"),
+        ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}', "has no cells: write something in it"),
+    ],
+)
+@pytest.mark.parametrize("command", ["slides", "rehearse"])
+def test_what_is_no_notebook_is_one_sentence(tmp_path, capsys, command, content, words):
+    (tmp_path / "bad.ipynb").write_text(content)
+    assert cli.main([command, str(tmp_path / "bad.ipynb")]) == 1
+    said = capsys.readouterr().err
+    assert re.search(words, said) and said.count("\n") == 1
 
 
 # The command

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from ltcourse.networks import masks, models
 from ltcourse.networks.models import snapshot
 from ltcourse.pruning import criteria, supermasks
 from ltcourse.training import History, Recipe, evaluate, evaluations, loop, train
+from ltcourse.training.accuracy import top_errors
 
 SGD = Recipe(optimizer="sgd", momentum=0.0, lr=0.1, iterations=23, batch=60, evaluate_every=5)
 EACH_OPTIMIZER = [
@@ -362,6 +364,16 @@ def test_cosine_with_warmup_is_their_product():
         ({"weight_decay": -1}, "weight_decay is -1"),
         ({"l1": -1}, "l1 is -1"),
         ({"warmup": -1}, "warmup is -1"),
+        ({"iterations": True}, "iterations is True: it must be a whole number, at least 1"),
+        ({"iterations": np.float64(5)}, "iterations is 5.0: it must be a whole number, at least 1"),
+        ({"batch": "60"}, "batch is '60': it must be a whole number, at least 1"),
+        ({"batch": np.int64(0)}, "batch is 0"),
+        ({"lr": "0.1"}, "lr is '0.1': it must be a number"),
+        ({"lr": None}, "lr is None: it must be a number"),
+        ({"lr": True}, "lr is True: it must be a number"),
+        ({"lr": [0.1, 0.2]}, r"lr is \[0.1, 0.2\]: it must be a number"),
+        ({"lr": math.inf}, "lr is inf: it must be finite"),
+        ({"momentum": np.bool_(True)}, "momentum is True: it must be a number"),
     ],
 )
 def test_a_setting_that_no_run_can_have_is_refused_in_one_sentence(setting, words):
@@ -369,6 +381,40 @@ def test_a_setting_that_no_run_can_have_is_refused_in_one_sentence(setting, word
         with pytest.raises(ValueError, match=words) as caught:
             make()
         assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_other_types_are_those_of_a_recipe():
+    given = {"iterations": np.int64(7), "batch": np.uint8(60), "evaluate_every": torch.tensor(3)}
+    given |= {"lr": np.float32(0.5), "momentum": torch.tensor(0.25), "l1": np.int64(1), "warmup": np.int16(2)}
+    recipe = Recipe(**given)
+    assert recipe == Recipe(iterations=7, batch=60, evaluate_every=3, lr=0.5, momentum=0.25, l1=1, warmup=2)
+    assert json.loads(json.dumps(dataclasses.asdict(recipe)))["iterations"] == 7
+
+
+EMPTY = Split(torch.empty(0, 1, 28, 28), torch.empty(0, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_an_empty_part_is_told_before_training(clothes, part):
+    network = models.create("lenet-300-100")
+    before = snapshot(network)
+    with pytest.raises(ValueError, match=rf"^the {part} part of .* is empty: give it at least one example$"):
+        train(network, dataclasses.replace(clothes, **{part: EMPTY}), SGD)
+    assert models.same(snapshot(network), before)
+
+
+@pytest.mark.parametrize("label", [-1, 10])
+def test_a_label_of_no_class_is_told_before_training(clothes, label):
+    odd = Split(clothes.test.x, clothes.test.y.clone().fill_(label))
+    words = f"has 10 classes, and the test part has the label {label}: number the classes from 0"
+    with pytest.raises(ValueError, match=words):
+        train(models.create("lenet-300-100"), dataclasses.replace(clothes, test=odd), SGD)
+
+
+@pytest.mark.parametrize("judge", [evaluate, top_errors])
+def test_nothing_to_evaluate_on_is_told(judge):
+    with pytest.raises(ValueError, match=r"^there is nothing to evaluate on: this part of the data is empty$"):
+        judge(models.create("lenet-300-100"), EMPTY)
 
 
 def test_but_changes_what_is_named_and_nothing_else():
