@@ -39,7 +39,7 @@ HOUSE = """
     stage: rehearsal slides student_copy lecture formulas
     claims: catalog demonstrations measures verdicts
     classroom: checks quiz review own_words questions
-    display: widgets pictures plots tables progress markdown
+    display: widgets pictures plots tables progress stopped markdown
     experiments: runs cluster executors catalog
         supermask_imagenet supermask_search initialization transfer instability rewinds lengths lottery
         han_cifar han han_imagenet
