@@ -31,18 +31,23 @@ class Stops:
         self._cut = self._cut or f"{title!r} was stopped {when}: run its cell, [{self._shell.execution_count}], to the end"
         self._listen()
 
+    def lacks(self, cell: ast.Module) -> str:
+        """Return which cell must run to its end before this one has all that it takes; "" if there is none."""
+        return next((self._incomplete[name] for name in sorted(taken(cell)) if name in self._incomplete), "")
+
+    def forget(self) -> None:
+        """Take all for complete."""
+        self._incomplete.clear()
+        self._listen()
+
     def _listen(self) -> None:
         """Ask for errors only while there is something that they can come of."""
         every = (Exception, KeyboardInterrupt) if self._cut or self._incomplete else (KeyboardInterrupt,)
         self._shell.set_custom_exc(every, self._show)
 
     def _begin(self, info: Any) -> None:
-        try:
-            self._cell = ast.parse(self._shell.transform_cell(info.raw_cell))
-        except SyntaxError:  # which the shell tells
-            self._cell = ast.Module([], [])
-        found = [self._incomplete[name] for name in sorted(taken(self._cell)) if name in self._incomplete]
-        self._need = found[0] if found else ""
+        self._cell = parsed(self._shell.transform_cell(info.raw_cell))
+        self._need = self.lacks(self._cell)
 
     def _show(self, shell: Any, kind: type[BaseException], error: BaseException, trace: Any, **_: Any) -> None:
         if issubclass(kind, KeyboardInterrupt):
@@ -93,6 +98,14 @@ def note(title: str, when: str) -> None:
 
 
 # What a cell takes and gives
+
+
+def parsed(source: str) -> ast.Module:
+    """Return the tree of a cell; an empty one where it is no Python, which the shell tells."""
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        return ast.Module([], [])
 
 
 def _names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
