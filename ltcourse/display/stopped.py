@@ -28,7 +28,9 @@ class Stops:
 
     def note(self, title: str, when: str) -> None:
         """Take down that the work of this cell was stopped: its title, and when, as in "after 3 of 12"."""
-        self._cut = self._cut or f"{title!r} was stopped {when}: run its cell, [{self._shell.execution_count}], to the end"
+        self._cut = (
+            self._cut or f"{title!r} was stopped {when}: run its cell, [{self._shell.execution_count}], to the end"
+        )
         self._listen()
 
     def lacks(self, cell: ast.Module) -> str:

@@ -53,11 +53,15 @@ def test_a_cell_that_works_with_what_there_is_says_that_it_is_not_all(cells):
     assert cells.run("print(len(live.items))") == (True, f"2\nIncomplete: {LACKS}.\n")
 
 
-@pytest.mark.parametrize("source", ["live.items[2]", "a, b, c = live.items", "unknown(live)", "live\nraise SystemError"])
+@pytest.mark.parametrize(
+    "source", ["live.items[2]", "a, b, c = live.items", "unknown(live)", "live\nraise SystemError"]
+)
 def test_a_cell_that_cannot_work_says_so_in_one_line_and_the_notebook_goes_on(cells, source):
     cells.run(STOPPED)
     goes_on, said = cells.run(source)
-    assert goes_on and said.startswith(f"Not there yet: {LACKS} (") and said.count("\n") == 1 and "Traceback" not in said
+    assert (
+        goes_on and said.startswith(f"Not there yet: {LACKS} (") and said.count("\n") == 1 and "Traceback" not in said
+    )
 
 
 def test_what_is_made_of_it_is_incomplete_too_and_names_that_were_not_given_are_told(cells):

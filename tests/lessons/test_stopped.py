@@ -144,7 +144,7 @@ def test_below_a_stopped_cell_all_cells_run_and_say_what_they_lack(notebook):
             result, said, _ = notebook.run(number, stop)
             watched = "watch(" in source
             about = f"stopped after {stop} of {count} results:\n\n{source}\n"
-            assert result.success or isinstance(result.error_in_exec, KeyboardInterrupt) and not watched, about + said
+            assert result.success or (isinstance(result.error_in_exec, KeyboardInterrupt) and not watched), about + said
             found["stopped"] += 1
             for below, result, said, lacks in notebook.below(number):
                 assert result.success, f"{result.error_in_exec!r} below a cell {about} in\n\n{below}"
