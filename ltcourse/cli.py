@@ -2,9 +2,10 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,7 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def lab(options: argparse.Namespace) -> int:
-    """Open JupyterLab on the first lesson; without a browser its address is printed. Loopback only, with a token."""
+    """Open JupyterLab on the first lesson; without a browser its address is printed. Loopback only, with a token.
+
+    It takes this process over, and with it the terminal: Ctrl-C asks, a second one ends it, and so does SIGTERM.
+    """
     from ltcourse.experiments import machine
 
     if not FIRST_LESSON.exists():
@@ -61,12 +65,29 @@ def lab(options: argparse.Namespace) -> int:
     opening = f"--LabApp.default_url=/lab/tree/{FIRST_LESSON.relative_to(root).as_posix()}"
     paths = [str(JUPYTER), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     environment = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
-    with ExitStack() as stack:
-        if not machine.has_home():
-            print("ltcourse: the home folder cannot be written to: JupyterLab forgets its settings", file=sys.stderr)
-            scratch = stack.enter_context(TemporaryDirectory(prefix="ltcourse-"))
-            environment = dict.fromkeys(HOMES, scratch) | environment
-        return subprocess.call([*command, opening, *options.rest], env=environment)
+    command = [*command, opening, *options.rest]
+    if not machine.has_home():
+        print("ltcourse: the home folder cannot be written to: JupyterLab forgets its settings", file=sys.stderr)
+        with TemporaryDirectory(prefix="ltcourse-") as scratch:
+            return _wait_for(command, dict.fromkeys(HOMES, scratch) | environment)
+    if os.name != "posix":  # Windows starts another process and returns to the shell at once
+        return _wait_for(command, environment)
+    sys.stdout.flush()
+    os.execve(command[0], command, environment)
+
+
+def _wait_for(command: list[str], environment: dict[str, str]) -> int:
+    """Run a program to its end: Ctrl-C, which a terminal sends to it, too, is its to answer; SIGTERM is handed on."""
+    with subprocess.Popen(command, env=environment) as program:
+        before = {
+            signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: program.terminate()),
+        }
+        try:
+            return program.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def slides(options: argparse.Namespace) -> int:

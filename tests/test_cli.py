@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -248,12 +249,14 @@ def test_doctor_needs_no_measured_minutes(capsys, quick, monkeypatch, tmp_path, 
 def called(monkeypatch):
     calls = []
 
-    def call(command, env):
+    def execute(program, command, env):
         assert (Path(env["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0]) / "labconfig" / "page_config.json").is_file()
+        assert program == command[0]
         calls.append(command)
-        return 7
+        raise SystemExit  # a process that is handed over does not come back
 
-    monkeypatch.setattr(cli.subprocess, "call", call)
+    monkeypatch.setattr(cli.os, "execve", execute)
+    monkeypatch.setattr(cli.os, "name", "posix")
     return calls
 
 
@@ -263,7 +266,8 @@ def test_lab_opens_the_first_lesson_on_loopback_with_its_token(called, monkeypat
     lesson.parent.mkdir()
     lesson.touch()
     monkeypatch.setattr(cli, "FIRST_LESSON", lesson)
-    assert cli.main(["lab", *extra]) == 7, "the exit status is JupyterLab's"
+    with pytest.raises(SystemExit):
+        cli.main(["lab", *extra])
     (command,) = called
     assert command[:3] == [sys.executable, "-m", "jupyterlab"]
     assert f"--ServerApp.root_dir={tmp_path}" in command
@@ -278,16 +282,22 @@ def test_lab_keeps_settings_in_a_scratch_folder_where_there_is_no_home(monkeypat
     monkeypatch.setattr(machine, "has_home", lambda: False)
     monkeypatch.setenv("IPYTHONDIR", "/chosen")
 
-    def call(command, env):
+    def wait_for(command, env):
         given.append(env)
         return Path(env[cli.HOMES[0]]).is_dir()
 
-    monkeypatch.setattr(cli.subprocess, "call", call)
+    monkeypatch.setattr(cli, "_wait_for", wait_for)
     assert cli.main(["lab"]), "the folder is there while JupyterLab runs"
     (environment,) = given
     assert environment["IPYTHONDIR"] == "/chosen", "what the user has set wins"
     assert len({environment[name] for name in cli.HOMES}) == 2 and not Path(environment[cli.HOMES[0]]).exists()
     assert "JupyterLab forgets its settings" in capsys.readouterr().err
+
+
+def test_where_a_process_cannot_be_handed_over_it_is_waited_for_and_its_exit_status_is_the_commands():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    assert cli._wait_for([sys.executable, "-c", "raise SystemExit(7)"], dict(os.environ)) == 7
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 def test_lab_opens_a_lesson_that_is_in_the_repository():

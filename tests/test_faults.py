@@ -599,16 +599,18 @@ def noted(work):
         evaluated.append(len(history.iterations))
         yield history
 """
-TRAINING = """
-live, evaluated, begun = None, [], time.perf_counter()
-network = models.create("lenet-300-100", shape=small.shape)
-live = watch(noted(evaluations(network, small, recipe)), "training")
-seconds = time.perf_counter() - begun
-try:  # a Ctrl-C that comes after the training is waited for here
+WAITED = """
+try:  # a Ctrl-C that comes after the work is waited for here
     time.sleep(0 if live.interrupted else patience)
 except KeyboardInterrupt:
     pass
 """
+TRAINING = f"""
+live, evaluated, begun = None, [], time.perf_counter()
+network = models.create("lenet-300-100", shape=small.shape)
+live = watch(noted(evaluations(network, small, recipe)), "training")
+seconds = time.perf_counter() - begun
+{WAITED}"""
 
 
 class Kernel:
@@ -683,8 +685,10 @@ def test_ctrl_c_at_fifty_moments_of_a_training_cell_keeps_the_history_and_leaves
             time.sleep(moment)
             kernel.manager.interrupt_kernel()
 
-        found = kernel.run(TRAINING, stop, allow_errors=True, **asked)
+        found = kernel.run(TRAINING, stop, allow_errors=True, **asked, seconds="seconds")
         stopped += found["stopped"]
+        if not found["stopped"]:  # the machine is less busy than it was when it was measured
+            whole["seconds"] = min(whole["seconds"], found["seconds"])
         evaluated = len(found["evaluated"])
         # a stop after the last evaluation may come before the result has its name
         assert found["there"] or evaluated in (0, len(whole["evaluated"])), "what was computed is lost"
@@ -699,7 +703,7 @@ def test_ctrl_c_at_fifty_moments_of_a_training_cell_keeps_the_history_and_leaves
 
 def test_a_kernel_interrupted_and_restarted_in_the_middle_of_a_run_goes_on_and_leaves_no_process(kernel, tmp_path):
     journal = tmp_path / "seed-0.safetensors"
-    cell = f"live = None\nlive = watch(Runner({NAME!r}, 'smoke', folder=Path({str(tmp_path)!r})), 'a run')"
+    cell = f"live = None\nlive = watch(Runner({NAME!r}, 'smoke', folder=Path({str(tmp_path)!r})), 'a run')\n{WAITED}"
 
     def when_rows(count, act):
         deadline = time.monotonic() + 240
@@ -713,9 +717,15 @@ def test_a_kernel_interrupted_and_restarted_in_the_middle_of_a_run_goes_on_and_l
         "stopped": "live.interrupted",
         "left": "len(multiprocessing.active_children())",
     }
-    found = kernel.run(cell, lambda: when_rows(2, kernel.manager.interrupt_kernel), **asked)
+    kernel.run("patience = 60")
+    for _ in range(20):
+        found = kernel.run(cell, lambda: when_rows(2, kernel.manager.interrupt_kernel), **asked)
+        written = Journal.read(journal).rows
+        if found["stopped"] and len(written) < catalog.settings(NAME, "smoke").trainings:
+            break
+        journal.unlink()  # on a machine that is busy it can be over before it is stopped
+    kernel.run("patience = 0")
     assert found["stopped"] and found["left"] == 0
-    written = Journal.read(journal).rows
     before = len(written)
     assert 2 <= before < catalog.settings(NAME, "smoke").trainings
     # the process that trains writes a row down before it hands it on: what is written may be ahead of what is shown
@@ -731,6 +741,24 @@ def test_a_kernel_interrupted_and_restarted_in_the_middle_of_a_run_goes_on_and_l
     assert not found["stopped"] and found["left"] == 0 and found["rows"][: len(kept)] == kept
     alone = executors.run(NAME, "smoke", seeds=(0,), executor=OneAfterAnother(), device="cpu")
     assert [untimed(row) for row in found["rows"]] == [untimed(row) for _, row in alone]
+
+
+def test_a_cell_below_a_stopped_one_says_what_it_lacks_and_the_notebook_goes_on(kernel):
+    kernel.run("def broken():\n    yield 'one'\n    raise KeyboardInterrupt\nlive = watch(broken(), 'work', total=3)")
+    said = []
+
+    def hook(message):
+        said.append(message["content"].get("text", ""))
+
+    reply = kernel.client.execute_interactive("live.items[1]", timeout=300, output_hook=hook)["content"]
+    assert reply["status"] == "ok", "Run All goes on"
+    assert "".join(said).startswith("Not there yet: 'work' was stopped after 1 of 3: run its cell, [")
+    kernel.run("live = watch(iter('abc'), 'work', total=3)")
+    said.clear()
+    assert (
+        kernel.client.execute_interactive("live.items[1]", timeout=300, output_hook=hook)["content"]["status"] == "ok"
+    )
+    assert "".join(said) == ""
 
 
 def untimed(row):

@@ -17,6 +17,7 @@ from ltcourse.experiments.journal import Journal
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "lottery-lenet-300-100"
+TRIES = 20
 KILLS = int(os.environ.get("LTCOURSE_KILLS", "5"))
 
 # Each line that it reads, a folder and the seconds until the kill, begins a recording, whose exit status it tells. It
@@ -136,15 +137,18 @@ def test_the_command_that_is_killed_leaves_no_worker_and_goes_on(unbroken, tmp_p
     folder, (rows, _) = tmp_path / "data" / "runs", unbroken
     command = [sys.executable, "-m", "ltcourse.cli", "record", NAME, "--budget", "smoke"]
 
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-        for _ in range(random.randint(1, len(rows) // 3)):
-            assert process.stdout.readline().startswith(f"{NAME} · seed 0 · ")
-        process.kill()
-        process.communicate(timeout=240)  # to the end of what its workers could print to, so until they are gone
+    for _ in range(TRIES):
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+            for _ in range(random.randint(1, len(rows) // 3)):
+                assert process.stdout.readline().startswith(f"{NAME} · seed 0 · ")
+            process.kill()
+            process.communicate(timeout=240)  # to the end of what its workers could print to, so until they are gone
+        if not list(folder.glob("*.json")) and 0 < rows_left(folder, rows) < len(rows):
+            break
+        shutil.rmtree(folder)  # on a machine that is busy it can be over before it is killed
+    else:
+        pytest.fail(f"none of {TRIES} recordings was killed in its middle")
     assert process.returncode == -signal.SIGKILL
-    assert list(folder.glob("*.json")) == []
-    left = rows_left(folder, rows)
-    assert 0 < left < len(rows)
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     *lines, last = done.stdout.splitlines()

@@ -241,7 +241,7 @@ def against(
     Lesson 07, "How many edges?".
     """
     every = _lines(curves, ax, reference)
-    if every[-1] <= 1:
+    if all(x <= 1 for x in every):
         ax.set_xticks(every, [f"{100 * x:g} %" for x in every])
     else:
         ax.set_xscale("log", base=2)
@@ -284,7 +284,8 @@ def _lines(
 ) -> list[Any]:
     """A line with its band for each of the curves, a dashed line for each reference; return all x in order."""
     for i, (label, points) in enumerate(curves.items()):
-        x = sorted(points)
+        if not (x := sorted(points)):
+            continue  # of a run that was stopped before it
         _line_and_band(ax, x, [points[p] for p in x], label, i)
     for name, values in (reference or {}).items():
         ax.axhline(float(np.mean(values)), color=COLORS.get(name, GRAY), linestyle="--", label=name)
@@ -305,7 +306,7 @@ def _density_axis(ax: Axes, values: Sequence[float]) -> None:
     """A logarithmic axis of P_m that goes from dense to sparse, with plain percentages."""
     ax.set_xscale("log")
     ax.invert_xaxis()
-    low, high = min(values), max(values)
+    low, high = min(values, default=1), max(values, default=1)
     ticks = [t for t in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01) if low * 0.8 <= t <= high * 1.1]
     ax.set_xticks(ticks, [f"{100 * t:g} %" for t in ticks])
     ax.minorticks_off()

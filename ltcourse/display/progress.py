@@ -10,6 +10,8 @@ from typing import Any, Generic, Self, TypeVar
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from ltcourse.display import stopped
+
 T = TypeVar("T")
 INTERVAL = 0.2  # seconds between two redraws: what an eye can follow
 
@@ -72,14 +74,16 @@ class Live(Generic[T]):
         except KeyboardInterrupt:  # while the end is shown: nothing is lost even then
             self.interrupted = True
             self._screen.close()
+        if self.interrupted:
+            stopped.note(self._title, self._after)
         if isinstance(self._work, Generator):
             self._work.close()  # stopped while it was shown, it would hold what it uses for as long as this is kept
         return self.interrupted and kind in (None, KeyboardInterrupt)
 
     def _finish(self, well: bool) -> None:
         if self.interrupted:
-            of = f" after {len(self.items)} of {self._total}" if self._total else ""
             at = f" · {self.items[-1]}" if self.items else ""
+            of = f" {self._after}" if self._total else ""
             text = f"{self._title}{at} · stopped{of}: what was computed is kept"
             self._show(text, drawn=bool(self.items))
         elif well and self.items:
@@ -88,6 +92,12 @@ class Live(Generic[T]):
             )  # the last of several at once is a matter of chance
             self._show(f"{self._title} · {closing}", drawn=True)
         self._screen.close()
+
+    @property
+    def _after(self) -> str:
+        """When it was stopped, in words."""
+        of = f" of {self._total}" if self._total else " results"
+        return f"after {len(self.items)}{of}"
 
     def _show(self, line: str, drawn: bool) -> None:
         if drawn and self._draw:
@@ -187,3 +197,7 @@ class _Terminal:
 
     def close(self) -> None:
         self._bar.close()
+
+
+if in_notebook():  # as early as a lesson can be, which imports this first: a cell that trains below may not be watched
+    stopped.follow()

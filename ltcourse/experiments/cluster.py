@@ -182,17 +182,32 @@ def connect(scheduler: str) -> Iterator[Cluster]:
             where = {"scheduler_file": str(file)}
         else:
             where = {"address": scheduler}
-        try:
-            client = Client(**where, timeout=PATIENCE, set_as_default=False)
-        except (OSError, ValueError) as problem:
-            raise ClusterError(
-                f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`, which prints its address"
-            ) from problem
-        with client:
+        with _client(Client, scheduler, where) as client:
             yield Cluster(client)
     finally:
         for log, level in logs.items():
             log.setLevel(level)
+
+
+def _client(kind: Any, scheduler: str, where: dict[str, str]) -> Any:
+    """Return a client of the scheduler; raises ClusterError where nobody answers, or this machine is too busy."""
+
+    def begin() -> Any:
+        return kind(**where, timeout=PATIENCE, set_as_default=False)
+
+    try:
+        try:
+            return begin()
+        except AssertionError:  # Dask's own thread has not begun within the 10 s that Dask gives it: once more
+            return begin()
+    except (OSError, ValueError) as problem:
+        raise ClusterError(
+            f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`, which prints its address"
+        ) from problem
+    except AssertionError as problem:
+        raise ClusterError(
+            "this machine is too busy to start Dask's client: end other work, and try again"
+        ) from problem
 
 
 def facts() -> Facts:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ltcourse import data, files
 from ltcourse.experiments import catalog, executors, lock, machine
@@ -47,6 +47,7 @@ class Record:
     provenance: dict[str, Any]
     live: bool = False
     format: int = FORMAT
+    whole: ClassVar[bool] = True
 
     @property
     def results(self) -> dict[str, Any]:
@@ -82,32 +83,44 @@ class Record:
         Raises ValueError for an unknown method and RunError if it has no such round.
         Lesson 01, "The slides' two rows".
         """
+        return list(self._by_seed(method, number, key).values())
+
+    def _by_seed(self, method: str, number: int, key: str) -> dict[int, Any]:
+        """The values of `values`, by the seed of the trial."""
         methods = self.methods
-        choose("method", method, methods)
-        found = [row for _, row in self.rows(method) if row["round"] == number]
-        if not found and number == 0:
-            found = [row for _, row in self.rows(methods[0]) if row["round"] == 0]
+        if self.whole:
+            choose("method", method, methods)
+        found = {seed: row for seed, row in self.rows(method) if row["round"] == number}
+        if not found and number == 0 and methods:
+            found = {seed: row for seed, row in self.rows(methods[0]) if row["round"] == 0}
         if not found:
-            raise RunError(f"the record of {self.experiment!r} has no round {number} of {method!r}")
+            raise RunError(f"{self._without} round {number} of {method!r}")
         if key.endswith("accuracy"):
-            return [1 - row[key.replace("accuracy", "error")] for row in found]
-        return [row[key] for row in found]
+            return {seed: 1 - row[key.replace("accuracy", "error")] for seed, row in found.items()}
+        return {seed: row[key] for seed, row in found.items()}
+
+    @property
+    def _without(self) -> str:
+        return f"the record of {self.experiment!r} has no"
 
     def change(self, method: str, number: int, key: str) -> list[float]:
-        """Return, of every trial, `key` of a method at a round minus that of its dense network.
+        """Return, of every trial that has both, `key` of a method at a round minus that of its dense network.
 
-        Raises as `values` does, and ValueError where a trial has one and not the other.
+        Raises as `values` does, and ValueError where a trial of a whole record has one and not the other.
         Lesson 03, "The experiment".
         """
-        dense, there = self.values(method, 0, key), self.values(method, number, key)
-        return [after - before for before, after in zip(dense, there, strict=True)]
+        dense, there = self._by_seed(method, 0, key), self._by_seed(method, number, key)
+        if self.whole and dense.keys() != there.keys():
+            raise ValueError(f"{self._without} round 0 and round {number} of {method!r} of the same trials")
+        return [there[seed] - dense[seed] for seed in dense if seed in there]
 
     def curve(self, method: str, key: str) -> dict[float, list[float]]:
         """Return `key` of every trial by P_m, over all rounds of a method.
 
         Lesson 01, "The slides' two rows".
         """
-        rounds = [0, *sorted({row["round"] for _, row in self.rows(method)} - {0})]
+        dense = {0} if self.whole or any(row["round"] == 0 for t in self.trials for row in t["rows"]) else set()
+        rounds = sorted(dense | {row["round"] for _, row in self.rows(method)})
         return {self.values(method, i, "density")[0]: self.values(method, i, key) for i in rounds}
 
     def by(self, x: str, key: str, method: str) -> dict[Any, list[Any]]:
@@ -116,7 +129,9 @@ class Record:
         Raises as `values` does.
         Lesson 07, "How many edges?".
         """
-        numbers = {row[x]: row["round"] for _, row in self.rows(choose("method", method, self.methods))}
+        if self.whole:
+            choose("method", method, self.methods)
+        numbers = {row[x]: row["round"] for _, row in self.rows(method)}
         return {value: self.values(method, number, key) for value, number in numbers.items()}
 
     def best(self, methods: Sequence[str], number: int, key: str) -> str:
@@ -136,6 +151,20 @@ class Record:
             f"{minutes:.1f} minutes of trials on {p['machine']} ({p['device']}), torch {p['versions']['torch']}, "
             f"code {p['code']}"
         )
+
+
+class Unfinished(Record):
+    """A live run that goes on, or was stopped: it gives the trials, methods and rounds that have come.
+
+    Raises RunError where nothing that is asked for has come.
+    Lesson 03, "The experiment".
+    """
+
+    whole: ClassVar[bool] = False
+
+    @property
+    def _without(self) -> str:
+        return f"the run of {self.experiment!r} has not come to"
 
 
 def path(name: str, at: str | None = None) -> Path:
@@ -200,6 +229,7 @@ class Runner:
         self._workers = workers
         self._provenance = _provenance(self._chosen.data, self._device)
         self._rows: dict[int, dict[tuple[str, int], Row]] = {}
+        self._whole = False
 
     def __iter__(self) -> Iterator["Arrival"]:
         for seed, row in self._arriving():
@@ -207,6 +237,7 @@ class Runner:
             self._rows.setdefault(seed, {})[row["method"], row["round"]] = row
             self._provenance["finished"] = _now()
             yield Arrival(self.name, seed, row)
+        self._whole = True
 
     def _arriving(self) -> Iterator[tuple[int, Row]]:
         if self._workers is None:
@@ -221,14 +252,15 @@ class Runner:
 
     @property
     def record(self) -> Record:
-        """What has come so far, as a record."""
+        """What has come so far, as a record: `Unfinished` until all has."""
         trials = [
             {"seed": seed, "seconds": round(sum(row["seconds"] for row in rows.values()), 1), "rows": [*rows.values()]}
             for seed, rows in sorted(self._rows.items())
         ]
         if self._workers:
             self._provenance.update(self._workers.where)
-        return Record(self.name, self.at, self._chosen.to_dict(), trials, self._provenance, live=True)
+        kind = Record if self._whole else Unfinished
+        return kind(self.name, self.at, self._chosen.to_dict(), trials, self._provenance, live=True)
 
 
 @dataclass(frozen=True)

@@ -640,7 +640,7 @@ def test_an_unreachable_address_fails_in_seconds(alone, monkeypatch):
     start = time.perf_counter()
     with pytest.raises(DataError, match=r"could not be downloaded \(torchvision: "):
         data.obtain("cifar-10", folder=alone)
-    assert time.perf_counter() - start < 60
+    assert time.perf_counter() - start < 240
     assert not list(alone.glob(".fetch*"))
 
 

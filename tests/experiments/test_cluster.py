@@ -17,6 +17,7 @@ from pathlib import Path
 import dask
 import pytest
 from distributed import LocalCluster
+from distributed.utils import LoopRunner
 from executors import OneAfterAnother
 
 from ltcourse import cli, data
@@ -35,9 +36,15 @@ def local():
     """Two workers on this machine, processes of one thread each, which come again when they are killed."""
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None, "memory_limit": 0}
     # a worker that is killed a second time at a bad moment would not come again: Dask looks 15 s after the first one
-    patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
+    waits = ("comm.timeouts.connect", "comm.timeouts.tcp", "deploy.lost-worker-timeout", "scheduler.worker-ttl")
+    patient = dask.config.set({f"distributed.{name}": "1 hour" for name in waits})  # of a machine that is busy
     with patient, LocalCluster(**options, silence_logs=50) as started:
         yield started
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE", 240)
 
 
 @pytest.fixture
@@ -219,16 +226,25 @@ def test_the_command_runs_on_a_cluster_and_ctrl_c_ends_it_politely(local, worker
     shutil.copytree(ROOT / "ltcourse", tmp_path / "ltcourse", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "fashion-mnist-mini").symlink_to(ROOT / "data" / "fashion-mnist-mini")
-    # a shell that starts the tests in the background has them ignore Ctrl-C
-    heard = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from ltcourse import cli"
+    # a shell that starts the tests in the background has them ignore Ctrl-C; trials are long, so that it is in time
+    heard = f"""
+import dataclasses, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from ltcourse import cli
+from ltcourse.experiments import catalog, cluster
+cluster.PATIENCE, found = 240, catalog.get({NAME!r})
+smoke = found.budgets["smoke"]
+long = dataclasses.replace(smoke, rounds=30, recipe=smoke.recipe.but(iterations=400))
+catalog.EXPERIMENTS[{NAME!r}] = dataclasses.replace(found, budgets={{"smoke": long}})
+"""
     arguments = ["record", NAME, "--budget", "smoke", "--scheduler", local.scheduler_address]
-    command = [sys.executable, "-c", f"{heard}; sys.exit(cli.main({arguments!r}))"]
+    command = [sys.executable, "-c", f"{heard}sys.exit(cli.main({arguments!r}))"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(tmp_path)
     ) as process:
         assert process.stdout.readline().startswith(f"{NAME} · seed 0 · ticket · round 0")
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=240)
     assert process.returncode == 130 and said.splitlines()[0].startswith("a cluster of 2 workers: ")
     assert said.splitlines()[1:] == ["", "ltcourse: stopped"]
 
@@ -300,6 +316,27 @@ def test_a_scheduler_that_does_not_answer_is_told_in_seconds(monkeypatch, addres
         pass
     assert f"no Dask scheduler answers at {address}: start one with `dask scheduler`" in one_sentence(problem)
     assert time.monotonic() - begun < 240
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_machine_that_is_too_busy_to_start_dask_tries_once_more_and_is_told(local, monkeypatch, failures):
+    """Dask asserts that a thread of its own has begun within ten seconds."""
+    start, left = LoopRunner.start, [None] * failures
+
+    def late(runner):
+        if left:
+            left.pop()
+            raise AssertionError
+        start(runner)
+
+    monkeypatch.setattr(LoopRunner, "start", late)
+    if failures == 1:
+        with cluster.connect(local.scheduler_address) as connected:
+            assert "a cluster of" in str(connected)
+    else:
+        with pytest.raises(ClusterError) as problem, cluster.connect(local.scheduler_address):
+            pass
+        assert "this machine is too busy to start Dask's client" in one_sentence(problem)
 
 
 def test_a_scheduler_file_that_is_not_there_is_told(tmp_path):
