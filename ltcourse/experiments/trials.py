@@ -114,5 +114,9 @@ def row_of(method: str, done: Round, *, points: int = 0) -> Row:
 
 
 def describe(row: Row) -> str:
-    """Return a row of results in one line."""
-    return f"{row['method']} · round {row['round']} · P_m {row['density']:.2%} · test error {row['test_error']:.2%}"
+    """Return a row of results in one line, for whoever watches the run: of the validation set, not of the test set.
+
+    Lesson 00, "The data".
+    """
+    error = f"validation error {row['validation_error']:.2%}"
+    return f"{row['method']} · round {row['round']} · P_m {row['density']:.2%} · {error}"

@@ -93,7 +93,8 @@ class History:
 
     iterations: when. train_loss: mean over the examples since the last evaluation. validation_loss, validation_accuracy
     (0 to 1): on the whole validation set. test_loss, test_accuracy: after the last iteration; early_stop_test_accuracy:
-    of the weights at the early stop. All three are None in a run that was stopped before its end.
+    of the weights at the early stop. All three are None in a run that was stopped before its end. Its text, which
+    progress lines show, is of the validation set alone: nobody who watches a run can choose by the test set.
     Lesson 00, "A first network".
     """
 
@@ -124,8 +125,7 @@ class History:
     def __str__(self) -> str:
         if not self.iterations:
             return "nothing evaluated yet"
-        text = f"iteration {self.iterations[-1]:,} · validation accuracy {self.validation_accuracy[-1]:.2%}"
-        return text if self.test_accuracy is None else f"{text} · test accuracy {self.test_accuracy:.2%}"
+        return f"iteration {self.iterations[-1]:,} · validation accuracy {self.validation_accuracy[-1]:.2%}"
 
 
 def train(
