@@ -20,7 +20,7 @@ class Settings:
     """All that decides the result of an experiment, but the seed of the trial.
 
     network, data: their names. recipe: of the dense network. seeds: one a trial. Each kind of experiment adds its own.
-    Lesson 00, "Four budgets".
+    Lesson 00, "Budgets".
     """
 
     network: str
@@ -47,7 +47,7 @@ class Experiment:
     question: one sentence. lesson: where it is taught. budgets: the settings at each of
     `BUDGETS` that it has. trial: maps settings, a seed, a device and the journal of what is done already to the rows
     that are still to come.
-    Lesson 00, "Four budgets".
+    Lesson 00, "Budgets".
     """
 
     name: str
