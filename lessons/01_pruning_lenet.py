@@ -448,6 +448,9 @@ for ax, net, title in ((axes[0], network, "LeNet-300-100"), (axes[1], lenet_5, "
 # weights, and each is used at every position of the image. In the right figure, compare the lines of the two
 # convolutions with those of the dense layers.
 #
+# <details><summary>What one usually sees</summary>Of LeNet-5 both convolutions fall first, at about a quarter of their
+# weights, and fc1, the largest layer, falls last. Of LeNet-300-100 the small output layer falls first.</details>
+#
 # ## Which pixels does it still look at?
 #
 # Each column of the first layer's mask belongs to one pixel. Each row of an image has 28 pixels.
