@@ -264,7 +264,7 @@ def against_iterations(
 ) -> Axes:
     """Draw how a number changed during training, one line per network: the mean of the trials, their range as a band.
 
-    curves: label → one curve a trial, {"iterations": …, key: …}, all of the same iterations. shares: as in
+    curves: label → one curve per trial, {"iterations": …, key: …}, all of the same iterations. shares: as in
     `against_density`.
     Source: Frankle & Carbin 2019, Fig. 3.
     Lesson 03, "Faster?".
@@ -335,7 +335,7 @@ def _density_axis(ax: Axes, values: Sequence[float]) -> None:
 def sensitivity(scan: Mapping[str, Sequence[float]], shares: Sequence[float], ax: Axes, title: str = "") -> Axes:
     """Draw accuracy against the share kept of one layer at a time.
 
-    scan: layer → accuracies, one a share. shares: 0 to 1.
+    scan: layer → accuracies, one per share. shares: 0 to 1.
     Source: Han et al. 2015, Fig. 6.
     Lesson 01, "Which layer can spare most?".
     """
@@ -359,7 +359,7 @@ def sensitivity(scan: Mapping[str, Sequence[float]], shares: Sequence[float], ax
 def along_a_line(errors: Mapping[str, Sequence[Sequence[float]]], ax: Axes, title: str = "") -> Axes:
     """Draw the error between two networks, from one end of the line to the other, for several pairs.
 
-    errors: label → one list of errors a trial, 0 to 1, evenly spaced along the line.
+    errors: label → one list of errors per trial, 0 to 1, evenly spaced along the line.
     Source: Frankle et al. 2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", Fig. 2.
     Lesson 04, "Are two runs one run?".
     """
@@ -409,8 +409,8 @@ def through_layers(
 ) -> Axes:
     """Draw a number layer by layer on a logarithmic axis: the mean of the trials as a line, their range as a band.
 
-    curves: label → one list a trial, the images (layer 0) first. The mean is that of the logarithms. What is exactly 0
-    has no place on the axis: its line ends there, and the legend, which stands at the right of the axes, says so.
+    curves: label → one list per trial, the images (layer 0) first. The mean is that of the logarithms. What is exactly
+    0 has no place on the axis: its line ends there, and the legend, which stands at the right of the axes, says so.
     Source: Glorot & Bengio 2010, whose figures of activations and gradients are histograms.
     Lesson 06, "Thirty layers".
     """
@@ -456,8 +456,8 @@ def transfer_matrix(
 ) -> Axes:
     """Draw how much better each source's ticket is at each target than a control: blue better, red worse.
 
-    gains: (source, target) → differences of accuracies, one a seed; a pair that is left out stays white. limit: of the
-    colors, by default the largest mean difference. A cell says the mean and the range, in percentage points.
+    gains: (source, target) → differences of accuracies, one per seed; a pair that is left out stays white. limit: of
+    the colors, by default the largest mean difference. A cell says the mean and the range, in percentage points.
     Source: Morcos et al. 2019 (tickets of several sources at several targets).
     Lesson 05, "The matrix".
     """

@@ -38,7 +38,7 @@ class Streamed(Settings):
     recipe: `iterations` are those of one epoch, at most; an epoch ends with its images. epochs: of the dense network,
     where it is trained here. retrain_epochs: of each round after it. retrain_lr: its learning rate. rounds: how often
     to prune and retrain. shares: the share of each layer's weights that is kept in the end, 0 to 1. qualities: of each
-    layer; where there are any, a round prunes by Han's threshold instead (`masks.threshold`). pretrained: whether to
+    layer; where there are any, a round prunes by Han's threshold instead (`criteria.threshold`). pretrained: whether to
     begin with torchvision's weights.
     Lesson 02, "All the way, where ImageNet is at hand".
     """
@@ -98,7 +98,7 @@ def _take(network: nn.Sequential, published: list[torch.Tensor]) -> str:
             else:
                 left.append(name.partition(".")[0])
     if left:
-        return f"torchvision's, but for {left[0]}, which is random: its classes are others"
+        return f"torchvision's, except for {left[0]}, which is random: its classes differ"
     return "torchvision's"
 
 

@@ -19,7 +19,8 @@ BUDGETS = ("smoke", "class", "desk", "night", "paper")
 class Settings:
     """All that decides the result of an experiment, but the seed of the trial.
 
-    network, data: their names. recipe: of the dense network. seeds: one a trial. Each kind of experiment adds its own.
+    network, data: their names. recipe: of the dense network. seeds: one per trial. Each kind of experiment adds its
+    own.
     Lesson 00, "Budgets".
     """
 

@@ -29,8 +29,8 @@ PRECISIONS = ("float32", "bfloat16")
 class Recipe:
     """The hyper-parameters of one training run.
 
-    iterations: steps of the optimizer. batch: examples a step. lr: learning rate. momentum: SGD's. weight_decay: L2 for
-    "adam" and "sgd" (added to the gradient), decoupled for "adamw"; weights and biases alike. l1: strength of an L1
+    iterations: steps of the optimizer. batch: examples per step. lr: learning rate. momentum: SGD's. weight_decay: L2
+    for "adam" and "sgd" (added to the gradient), decoupled for "adamw"; weights and biases alike. l1: strength of an L1
     penalty on the weights. schedule: "constant" or "cosine" (which reaches 0 just after the last iteration). warmup:
     iterations over which the rate first rises from 0. evaluate_every: iterations between two evaluations on the
     validation set. precision: "float32", or "bfloat16" for mixed-precision products where the device gains from it;
@@ -226,7 +226,7 @@ class Step:
     forward: (n, c, h, w) → logits (n, classes); with one more dimension in front where several networks are trained as
     one, as their labels (networks, n) then have. parameters: all of them. weights: those that may be pruned. kept: 1
     for each weight that the mask keeps and 0 for the others, as floats; nothing where there is no mask. total: what the
-    loss is added to, one number or one a network. Nothing in it waits for the device.
+    loss is added to, one number or one per network. Nothing in it waits for the device.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ def count_parameters(function: Callable[[list[LayerSize]], int]) -> Verdict:
                 "groups divide the inputs of an output, and not the outputs as well": sum(
                     o * i * k * k // g**2 + o for o, i, k, g in layers
                 ),
-                "that is one bias a layer: there is one for each output": sum(
+                "that is one bias per layer: there is one per output": sum(
                     o * i * k * k // g + 1 for o, i, k, g in layers
                 ),
                 "a bias is for each output, not for each input": sum(o * i * k * k // g + i for o, i, k, g in layers),
