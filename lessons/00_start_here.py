@@ -28,7 +28,7 @@
 # | lesson | what it asks | slides |
 # |:--|:--|:--|
 # | [01 Pruning LeNet](01_pruning_lenet.ipynb) | how many weights can a network lose? | S1–S3 |
-# | [02 The slides' table whole](02_han_tables.ipynb) | what does 12× mean in bytes and in milliseconds? | S3 |
+# | [02 The slides' whole table](02_han_tables.ipynb) | what does 12× mean in bytes and in milliseconds? | S3 |
 # | [03 The lottery ticket](03_lottery_ticket.ipynb) | could the remaining weights have been trained alone? | S4–S8 |
 # | [04 When tickets fail](04_when_tickets_fail.ipynb) | does every network contain a winning ticket? | S8 |
 # | [05 One ticket to win them all](05_one_ticket_to_win_them_all.ipynb) | does a ticket work on other data? | S6, S7 |

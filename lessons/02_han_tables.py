@@ -1,5 +1,5 @@
 # %% [markdown]
-# # The slides' table whole: from LeNet to VGG-16
+# # The slides' whole table: from LeNet to VGG-16
 #
 # **Question** What does the compression in the slides' table mean in weights, in bytes, in arithmetic and in
 # milliseconds?

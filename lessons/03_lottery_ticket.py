@@ -432,7 +432,7 @@ for n in (0, 9):
 # At the early stop our tickets are sooner and more accurate than the dense network, as in the paper. At 13.5 % their
 # lead in accuracy is about twice the paper's.
 #
-# Most of this lead comes from where it is measured. At the end of training the mean lead at 13.5 % is half as large,
+# Most of this lead depends on when it is measured. At the end of training the mean lead at 13.5 % is half as large,
 # and in most seeds less than half of it is left. (One seed's dense network ended low, and this seed carries the mean.)
 # The dense network reaches its smallest validation *loss* within the first tenth of the training, but in most seeds its
 # *accuracy* continues to rise after that. So the early stop ends the dense network's training before its accuracy is at
@@ -469,8 +469,8 @@ for ax, method in zip(axes, ("ticket", "re-initialized"), strict=True):
     ax.set(title=method, xlim=(0, 20_000), ylim=(0.014, 0.05))
 
 # %% [markdown]
-# In the left panel, down to a fifth of the weights, the sparser ticket learns faster and its error stays lower. At 3.6
-# % a part of the lead is gone. In the right panel the same masks with new weights have no lead, and the smallest
+# In the left panel, down to a fifth of the weights, the sparser ticket learns faster and its error stays lower. A part
+# of the lead is gone at 3.6 %. In the right panel the same masks with new weights have no lead, and the smallest
 # network is far behind. (**The paper shows** this in its Fig. 3.)
 #
 # ## Which way to the ticket?
