@@ -39,9 +39,9 @@ def test_count_parameters_accepts(answer):
     ("answer", "reason"),
     [
         (lambda layers: sum(o * i * k * k // g for o, i, k, g in layers), "the biases are missing"),
-        (lambda layers: sum(o * i * k * k + o for o, i, k, g in layers), "groups are not heeded"),
+        (lambda layers: sum(o * i * k * k + o for o, i, k, g in layers), "groups are ignored"),
         (lambda layers: sum(o * i * k // g + o for o, i, k, g in layers), "kernel · kernel"),
-        (lambda layers: sum(o * i // g + o for o, i, k, g in layers), "the kernel is not heeded"),
+        (lambda layers: sum(o * i // g + o for o, i, k, g in layers), "the kernel is ignored"),
         (lambda layers: sum(o * i * k * k // g**2 + o for o, i, k, g in layers), "and not the outputs as well"),
         (lambda layers: sum(o * i * k * k // g + 1 for o, i, k, g in layers), "one bias a layer"),
         (lambda layers: sum(o * i * k * k // g + i for o, i, k, g in layers), "not for each input"),
