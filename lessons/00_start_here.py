@@ -1,96 +1,98 @@
 # %% [markdown]
 # # Start here
 #
-# **Question** What is this course, how do you use it, and does it work on your machine?
+# **Question** What is this course about, how do you use it, and does it run on your machine?
 #
 # **Slides** before S1
 #
-# **Before you start** You can read Python and know what a neural network and gradient descent are. Everything here runs
-# on a laptop with no graphics card and no network.
+# **Before you start** You can read Python and know what a neural network and gradient descent are. Everything runs on a
+# laptop, without a graphics card and without a network connection.
 #
 # **Time** {minutes} to run on two processor cores
 #
-# **Outline** the course · three ways to use it · three voices · four budgets · the data · a first network
+# **Outline** the course · three ways to use it · three voices · budgets · the data · a first network
 
 # %% [markdown]
 # ## The course
 #
-# A trained network is much larger than it needs to be. That one observation leads through three surprises, and the
-# lessons follow the slides of a lecture (S1 to S17) through them:
+# A trained network is much larger than it needs to be. This observation leads to three surprising claims. The lessons
+# examine them in the order of a lecture's slides (S1 to S17):
 #
-# 1. **Network pruning** (S1–S3): take a trained network, remove nine tenths of its weights, fine-tune the rest, and it
+# 1. **Network pruning** (S1–S3): remove nine tenths of a trained network's weights, fine-tune the rest, and the network
 #    is as accurate as before.
-# 2. **The lottery ticket hypothesis** (S4–S8): the small network could have been trained on its own, if only it had
-#    started from the right random numbers. A large network is a stack of lottery tickets.
-# 3. **Supermasks** (S9–S14): a large enough random network contains a small one that works *with no training at all*.
+# 2. **The lottery ticket hypothesis** (S4–S8): the small network could have been trained on its own, provided that it
+#    had started from the right random numbers. A large network holds many lottery tickets, and some of them win.
+# 3. **Supermasks** (S9–S14): a random network, if it is large enough, contains a small one that works *without any
+#    training*.
 #
 # | lesson | what it asks | slides |
 # |:--|:--|:--|
-# | [01 Pruning LeNet](01_pruning_lenet.ipynb) | how much of a network can go? | S1–S3 |
-# | [02 The slides' table whole](02_han_tables.ipynb) | what is 12× in bytes and in milliseconds? | S3 |
-# | [03 The lottery ticket](03_lottery_ticket.ipynb) | could the rest have been trained alone? | S4–S8 |
-# | [04 When tickets fail](04_when_tickets_fail.ipynb) | does every network hold a ticket? | S8 |
-# | [05 One ticket to win them all](05_one_ticket_to_win_them_all.ipynb) | is a ticket good for other data? | S6, S7 |
-# | [06 Initialization](06_initialization.ipynb) | how large should a network's first numbers be? | S12 |
-# | [07 Supermasks](07_supermasks.ipynb) | can a network work with no training at all? | S9–S14 |
-# | [08 Review](08_review.ipynb) | can you say it, and which claims hold? | S15–S17 |
+# | [01 Pruning LeNet](01_pruning_lenet.ipynb) | how many weights can a network lose? | S1–S3 |
+# | [02 The slides' whole table](02_han_tables.ipynb) | what does 12× mean in bytes and in milliseconds? | S3 |
+# | [03 The lottery ticket](03_lottery_ticket.ipynb) | could the remaining weights have been trained alone? | S4–S8 |
+# | [04 When tickets fail](04_when_tickets_fail.ipynb) | does every network contain a winning ticket? | S8 |
+# | [05 One ticket to win them all](05_one_ticket_to_win_them_all.ipynb) | does a ticket work on other data? | S6, S7 |
+# | [06 Initialization](06_initialization.ipynb) | how large should a network's initial weights be? | S12 |
+# | [07 Supermasks](07_supermasks.ipynb) | can a network work without any training? | S9–S14 |
+# | [08 Review](08_review.ipynb) | can you explain it, and which claims hold? | S15–S17 |
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** Three surprises, in the order of the slides. Do not explain any of them yet: the point of this minute is
-# that each sounds wrong. Read the three aloud and stop.
+# **Say** Here are three claims, in the order of the slides. Read them aloud and stop. Do not explain them yet: each
+# should sound wrong.
 #
-# **Ask** Which of the three do you believe least?
+# **Ask** Which of the three claims do you believe least?
 #
-# **Expect** Most hands go up for the third, a network that works with no training. Note the count on the board;
-# lesson 07 comes back to it.
+# **Expect** Most hands go up for the third, a network that works without training. Write the count on the board; lesson
+# 07 returns to it.
 #
 # </details>
 
 # %% [markdown]
 # ## Three ways to use it
 #
-# - **As a student**, run a lesson cell by cell (`Shift`+`Enter`). Before most runs you are asked to predict; do it, on
-#   paper. At the end of a lesson there are exercises. Each has hints and a solution, folded, and a check that tells you
-#   what your function returns where it is wrong.
-# - **As an instructor**, you need not run anything: every output is stored in the notebook, and every slider has its
-#   picture. What takes hours is recorded; what runs live takes seconds.
-# - **As a reviewer**, pick any number. It was printed by the cell above it, or it is cited from a paper with its table,
-#   or it comes from a record that says on which machine, when, with which settings and seeds it was made.
+# - **As a student**, run a lesson cell by cell (`Shift`+`Enter`). Before most runs you are asked for a prediction;
+#   write it down. At the end of each lesson there are exercises. Each exercise has folded hints, a folded solution, and
+#   a check. Where your function is wrong, the check shows what it returned and what was expected.
+# - **As an instructor**, you need not run anything: every output is stored in the notebook, and every slider has a
+#   picture beside it. Runs that take hours are recorded; what runs live takes seconds or a few minutes.
+# - **As a reviewer**, pick any number and ask where it comes from. It was printed by the cell above it, or it is cited
+#   from a paper with its table or section, or it comes from a record that names the machine, the date, the settings and
+#   the seeds.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** Everything that you will see today is in a notebook that they can open themselves. Nothing here needs a
-# network or a graphics card.
+# **Say** You can open every notebook that I show today on your own laptop. It needs neither a network connection nor a
+# graphics card.
 #
 # **Ask** Who has it running already?
 #
-# **Expect** A few. The others need two commands, which are in the README.
+# **Expect** A few. The others need two commands from the README.
 #
 # </details>
 
 # %% [markdown]
 # ## Three voices
 #
-# Three kinds of statement are kept apart in every lesson:
+# Every lesson keeps three kinds of statement apart:
 #
 # - **The slides say**: what the lecture claims.
 # - **The paper reports**: what the authors measured, with the section, table or figure.
-# - **We measured**: what came out here, live on your machine or recorded. Where it differs from the paper, the lesson
-#   says so, and by how much.
+# - **We measured**: our own results, live on your machine or recorded earlier. Where a result differs from the paper's,
+#   the lesson says so, and by how much.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** The rule of the course: what the slides say, what a paper reports and what we measured are three different
-# things, and are never mixed.
+# **Say** What the slides say, what a paper reports and what we measured are three different things. This course never
+# mixes them.
 #
 # **Ask** If our number differs from the paper's, which one is wrong?
 #
-# **Expect** Perhaps neither: other settings, other seeds, a shorter run. That is why a number without its settings is
-# worth little.
+# **Expect** Perhaps neither: the settings, the seeds or the length of the run may differ. A number without its settings
+# is worth little.
 #
 # </details>
 
@@ -107,33 +109,34 @@ from ltcourse.training import Recipe, evaluate, evaluations
 plots.use_style()
 
 # %% [markdown]
-# ## Four budgets
+# ## Budgets
 #
-# The papers trained for days on many graphics cards. Every experiment of this course exists at four sizes, *the same
-# code with other settings*:
+# Many of the papers' experiments need days on graphics cards. Here every experiment exists at several sizes, called
+# budgets. A budget changes the settings and nothing else; *the code is the same*:
 #
-# - `smoke`: seconds, to test that it runs. Its numbers mean nothing.
-# - `class`: what a lesson does live, in at most three minutes on two processor cores.
-# - `desk`: an hour or two on two processor cores, recorded in the repository.
-# - `paper`: the paper's own settings, as far as it prints them.
+# - `smoke`: a few seconds, to test that the code runs. Its numbers mean nothing.
+# - `class`: what a lesson runs live, in at most three minutes on two processor cores.
+# - `desk`: an hour or two on two processor cores. Most of these runs are recorded in the repository.
+# - `night`: at most two and a half hours per trial on one core. Only some experiments have it.
+# - `paper`: the paper's own settings, as far as the paper states them.
 #
-# Here is one experiment of lesson 01 at all four.
+# The table shows one experiment of lesson 01 at all the budgets that it has.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** One code, four sizes. What runs in this room is the class budget; what took hours is recorded and says where
-# and when it was made.
+# **Say** The code is the same at every budget. In this room we run the class budget. Longer runs are recorded, and each
+# record says where and when it was made.
 #
-# **Ask** Why several seeds, and not one long run?
+# **Ask** Why run several seeds rather than one long run?
 #
-# **Expect** One run cannot tell a difference from chance. Several show how far apart two equal runs are.
+# **Expect** One run cannot tell a real difference from chance. Several runs show how far apart two equal runs can be.
 #
 # </details>
 
 # %%
 Table(
-    ["budget", "iterations, dense", "pruning rounds", "iterations a round", "seeds"],
+    ["budget", "iterations, dense", "pruning rounds", "iterations per round", "seeds"],
     [
         [at, f"{s.recipe.iterations:,}", s.rounds, f"{s.retrain.iterations:,}", len(s.seeds)]
         for at in catalog.get("han-lenet-300-100").budgets
@@ -142,24 +145,27 @@ Table(
 )
 
 # %% [markdown]
-# An **iteration** is one step of the optimizer on one batch of examples. A **seed** decides all random numbers of one
-# trial: the same seed on the same machine gives the same result, bit for bit, and several seeds show how much is chance.
+# An **iteration** is one step of the optimizer on one batch of examples. A **seed** determines all random numbers of
+# one trial: the same seed on the same machine gives the same result, bit for bit. Several seeds show how much of a
+# result is chance.
 
 # %% [markdown]
 # ## The data
 #
-# MNIST, 70,000 handwritten digits, is in the repository whole, and so are class-balanced parts of Fashion-MNIST and
-# CIFAR-10. Every file is verified by its checksum before it is used. `data/README.md` says where each set comes from.
+# The repository contains all of MNIST (70,000 handwritten digits) and class-balanced parts of Fashion-MNIST and
+# CIFAR-10. Every file is verified by its checksum before it is used. `data/README.md` says where each data set comes
+# from.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** Three parts: one to train on, one to choose with, one to report on. The test part is looked at once.
+# **Say** The data has three parts: one to train on, one to choose with, one to report on. The test set should play no
+# part in any choice, so progress lines do not even show it.
 #
-# **Ask** What goes wrong if I choose the pruning rate by the test accuracy?
+# **Ask** What goes wrong if I choose the pruning rate by its test accuracy?
 #
-# **Expect** The number becomes a little too good: the choice has seen the examples that it is judged by. Black pixels
-# are exactly 0: ask them to remember that.
+# **Expect** The test accuracy becomes a little too good, because the choice has already used the test examples. Ask
+# them to remember that black pixels are exactly 0.
 #
 # </details>
 
@@ -168,11 +174,18 @@ mnist = data.load("mnist")
 figure = plots.examples(mnist, mnist.train)
 
 # %% [markdown]
-# The 60,000 training images are divided once, by a fixed seed, into a part to **train** on and a part to **validate**
-# on: every choice (when to stop, how much to prune) is made on the validation set. The **test** set is looked at once,
-# at the end, and no choice depends on it. Otherwise its accuracy would be a little too good to be true.
+# The 60,000 training images are divided once, by a fixed seed, into a **training** set and a **validation** set. Every
+# choice, such as when to stop or how much to prune, is made on the validation set. The **test** set is for the report
+# alone. If a choice depended on it, the reported accuracy would be a little too good, because it would include the luck
+# of the choice.
 #
-# The images become one tensor each, (examples, channels, height, width). Black is exactly 0, which will matter.
+# Somebody who watches a run is tempted to choose by what it shows. So while a network trains, its progress line shows
+# the validation accuracy only. The test set is evaluated after the last iteration, and a cell prints the result when
+# everything has been chosen. (Two of our recorded experiments broke this rule while their recipes were being found;
+# lessons 01 and 02 say so.)
+#
+# The images of each set form one tensor of shape (examples, channels, height, width). A black pixel is exactly 0; this
+# will matter in lesson 01.
 
 # %% tags=["nbval-check-output"]
 for name, part in (("train", mnist.train), ("validation", mnist.validation), ("test", mnist.test)):
@@ -181,21 +194,22 @@ for name, part in (("train", mnist.train), ("validation", mnist.validation), ("t
 # %% [markdown]
 # ## A first network
 #
-# LeNet-300-100 is the small network of the first two papers, and lesson 07 takes it for the third: 784 pixels in, a
-# layer of 300 neurons, one of 100, and ten outputs, one a digit. A **recipe** holds all that decides how a network is
-# trained.
+# LeNet-300-100 is the small network of the first two papers; lesson 07 also uses it for the third. It has 784 inputs,
+# one per pixel, hidden layers of 300 and 100 neurons, and ten outputs, one per digit. A **recipe** holds every setting
+# of the training.
 #
-# *Predict: how many of the 10,000 test digits will it get right after 600 iterations of 60 digits each?*
+# *Predict: how many of the 10,000 test digits will it classify correctly after 600 iterations of 60 digits each?*
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 6 minutes</summary>
 #
-# **Say** Run the training cell live: it takes seconds. Collect guesses before you do, then read the left figure from
-# left to right and stop at the early stop.
+# **Say** Collect guesses, then run the training cell: it takes seconds. Follow the left figure from left to right, and
+# stop at the early stop.
 #
-# **Ask** How many of the test digits will it get right? And has it begun to learn its examples by heart?
+# **Ask** How many of the test digits will it classify correctly? Has it begun to memorize its training examples?
 #
-# **Expect** Guesses are usually too low. It has hardly begun: the run is too short for the validation loss to turn.
+# **Expect** Guesses are usually too low. It has hardly begun to memorize: the run is too short for the validation loss
+# to rise.
 #
 # </details>
 
@@ -208,20 +222,23 @@ training = watch(evaluations(network, mnist, recipe), "training")
 history = training.last
 
 # %% [markdown]
-# The line above was live while the network trained. You can stop a training cell at any time (the ■ button, or `I` `I`):
-# what was computed is kept, and the next cells work with it.
+# The line above changed while the network trained. You can stop a training cell at any time (the ■ button, or `I` `I`).
+# Everything computed so far is kept, and the next cells work with it.
 
 # %%
 figure = plots.learning_curves(history)
 
 # %% [markdown]
-# Left, the **loss**, what training makes smaller: −log of the probability that the network gives to the right digit,
-# averaged over digits. Where the validation loss is smallest is the **early stop**. In a long training the loss turns
-# there: from then on the network mostly learns its training examples by heart (lesson 03 shows it). In one as short as
-# this, the smallest value is simply one of the last. Right, the share of validation digits that it gets right.
+# The left figure shows the **loss**, which training makes smaller: −log of the probability that the network gives to
+# the right digit, averaged over the digits. The iteration of the smallest validation loss is the **early stop**. In a
+# long training the validation loss rises after it, because the network then mostly memorizes its training examples
+# (lesson 03 shows this). This run is short, so its smallest value is one of the last. The right figure shows the share
+# of validation digits that the network classifies correctly.
 #
-# How fast a network reaches its early stop, and how accurate it is there, are the two things that lottery tickets will
-# be judged by.
+# Lottery tickets will be judged by two numbers: how soon a network reaches its early stop, and how accurate it is
+# there.
+#
+# Everything is chosen, so the test set may now be evaluated:
 
 # %%
 loss, accuracy = evaluate(network, mnist.test)
@@ -234,11 +251,11 @@ print(f"wrong: {round((1 - accuracy) * len(mnist.test)):,} of {len(mnist.test):,
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** One network, one number to start from. From here on we take weights away.
+# **Say** We have one network and one accuracy to start from. From here on we remove weights.
 #
-# **Ask** How many of these weights do you think it needs?
+# **Ask** How many of these weights does it need?
 #
-# **Expect** Take three numbers from the room and keep them for lesson 01.
+# **Expect** Write down three guesses and keep them for lesson 01.
 #
 # </details>
 
@@ -251,8 +268,8 @@ print(f"training    {history.iterations[-1]:,} iterations, early stop at {histor
 print(f"accuracy    {percent(accuracy, 1)} of the test digits")
 
 # %% [markdown]
-# Your machine works. Are that many weights really needed? Lesson [01, pruning LeNet](01_pruning_lenet.ipynb),
-# takes them away.
+# The course runs on your machine. Does the network need all of these weights? Lesson [01, pruning
+# LeNet](01_pruning_lenet.ipynb), removes most of them.
 #
 # ## References
 #

@@ -1,9 +1,10 @@
 # %% [markdown]
-# # The slides' table whole: from LeNet to VGG-16
+# # The slides' whole table: from LeNet to VGG-16
 #
-# **Question** What do the four rows of the slides' table mean in weights, in bytes, in arithmetic and in milliseconds?
+# **Question** What does the compression in the slides' table mean in weights, in bytes, in arithmetic and in
+# milliseconds?
 #
-# **Slides** S3, and S4 as the way out
+# **Slides** S3, and S4 at the end
 #
 # **Before you start** Lesson [01](01_pruning_lenet.ipynb): mask, density, one shot, fine-tuning.
 #
@@ -41,19 +42,20 @@ plots.use_style()
 # ## The parameter columns
 #
 # **The slides say** (S3, which is **the paper's** Table 1, Han et al. 2015): four networks lose between eight ninths
-# and twelve thirteenths of their parameters, and no accuracy. Two of them you have pruned in lesson 01. The other two are AlexNet
-# and VGG-16, for the photographs of ImageNet: 1.2 million images of 1,000 classes. Before anybody trains them, their
-# sizes can be counted. A network on the device *meta* has shapes and no weights, so that even the largest fits anywhere:
+# and twelve thirteenths of their parameters, and no accuracy. You pruned two of them in lesson 01. The other two,
+# AlexNet and VGG-16, classify the photographs of ImageNet: 1.2 million images of 1,000 classes. Their sizes can be
+# counted without training them. A network on the device *meta* has shapes but no weights, so even the largest fits into
+# any memory:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** Nothing is trained here: the columns of slide S3 follow from shapes and from the shares that the paper
-# prints.
+# **Say** Nothing is trained here. The parameter columns of slide S3 follow from the layers' shapes and from the shares
+# that the paper prints.
 #
 # **Ask** For which network does the rounding of the printed shares matter most?
 #
-# **Expect** For the one with the largest dense layer: half a percent of it is a great many weights.
+# **Expect** For VGG-16, which has the largest dense layer: half a percent of that layer is half a million weights.
 #
 # </details>
 
@@ -65,8 +67,8 @@ for name in papers.HAN_TABLE_1:
     print(f"{name}: {len(dense[name])} layers on images of {models.usual_shape(name)}")
 
 # %% [markdown]
-# By hand, for the second layer of AlexNet. It has 256 outputs and 96 inputs, 5 × 5 pixels each; but the network was
-# once divided over two graphics cards, and so the layer has two **groups**, each of which sees half of the inputs:
+# Take the second layer of AlexNet by hand. It has 256 output and 96 input channels, with kernels of 5 × 5 pixels. The
+# network was designed for two graphics cards, so the layer has two **groups**, and each group sees half of the inputs:
 
 # %% tags=["nbval-check-output"]
 by_hand = 256 * (96 // 2) * 5 * 5
@@ -81,14 +83,14 @@ for name, paper in papers.HAN_TABLE_1.items():
 Table(["network", "slides", "from the shapes, with biases", "weights alone"], rows)
 
 # %% [markdown]
-# That is the column before pruning, to the digits printed. (PyTorch's own AlexNet is another one: one tower in place of
-# two groups, and other widths. Its parameters are printed below. The difference is small only because nearly all of the
-# weights are elsewhere.)
+# The counts agree with the slides' first parameter column to the printed digits. (PyTorch's own AlexNet differs: it has
+# one tower instead of two groups, and other widths. The next cell prints its parameters. The difference is small
+# because nearly all weights are in the dense layers.)
 #
-# The column *after* pruning follows from the share that each layer keeps, which the paper prints in whole percent
-# (Tables 2 to 5). So there is some play: "4 %" may be 3.5 or 4.5.
+# The column *after* pruning follows from the share that each layer keeps. The paper prints these shares in whole
+# percent (Tables 2 to 5), so "4 %" may be anything from 3.5 to 4.5 %.
 #
-# *Predict: for which network does the play matter most?*
+# *Predict: for which network does this rounding matter most?*
 
 # %%
 other = models.create("alexnet-one-tower", device="meta")
@@ -116,25 +118,26 @@ for name, paper in papers.HAN_TABLE_1.items():
 Table(["network", "slides", "from the layer tables", "with their rounding", "compression, slides", "computed"], rows)
 
 # %% [markdown]
-# The two LeNets come out as printed. Of AlexNet and VGG-16 the shares as printed give a little more than the slides
-# say; the printed numbers lie within the rounding. VGG-16's fc6 alone, at "4 %" of 103 million, has half a million
-# weights of play to either side. Compression is printed as 13× in the paper's Table 1 and in its text, and as 12× in
-# the caption of its Table 5.
+# The two LeNets agree with the slides. For AlexNet and VGG-16 the printed shares give slightly more weights than the
+# slides say, but the slides' numbers lie within the rounding. In VGG-16's fc6 alone, "4 %" of 103 million weights may
+# be half a million more or fewer. The paper states VGG-16's compression as 13× in its Table 1 and in its text, and as
+# 12× in the caption of its Table 5.
 #
 # ## Why the dense layers
 #
-# Where are the weights, and where is the work? A weight of a dense layer is used once for an image. A weight of a
+# Which layers hold the weights, and which do the work? A weight of a dense layer is used once per image. A weight of a
 # convolution is used at *every position* of its output. Work is counted in **FLOP**, floating-point operations: one
-# multiplication and one addition for each weight and position.
+# multiplication and one addition per weight and position.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** Where the weights are is not where the work is. Point at the two ends of the figure.
+# **Say** Most weights are in the dense layers, and most of the work is in the convolutions. Point at the top and the
+# bottom of the figure.
 #
-# **Ask** If you could prune only three layers of VGG-16, which? And if you wanted it faster?
+# **Ask** You may prune only three layers of VGG-16. Which do you choose to make it smaller? Which to make it faster?
 #
-# **Expect** The dense ones for size, the convolutions for work.
+# **Expect** The dense layers for size, convolutions for speed.
 #
 # </details>
 
@@ -152,22 +155,23 @@ for name, layers in dense.items():
     print(f"(the paper: {papers.HAN_FLOP[name]})")
 
 # %% [markdown]
-# In AlexNet and VGG-16 nearly all weights are in three dense layers, and nearly all work is in the convolutions. Prune
-# the dense layers to 4 or 9 %, and the compression is made; the convolutions, which keep 22 to 84 %, hardly count in it.
+# In AlexNet and VGG-16 nearly all weights are in three dense layers, and nearly all work is in the convolutions. The
+# compression therefore comes from the first two dense layers, which keep 4 or 9 % of their weights. The convolutions
+# keep 22 to 84 %, which hardly affects it.
 #
 # ## Fewer multiplications
 #
-# In arithmetic the same masks are worth much less:
+# The same masks save much less arithmetic than memory:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** The same masks, counted in arithmetic. The paper's column counts zeros of activations, too, which are there
-# without pruning.
+# **Say** Now we count the arithmetic that the same masks leave. The paper's column also counts activations that are
+# zero, and these exist without pruning.
 #
 # **Ask** Which part of the saving is due to pruning alone?
 #
-# **Expect** The column fewer FLOP. The rest needs a machine that skips zeros.
+# **Expect** The column "fewer FLOP". The rest comes from skipping zero activations, which an unpruned network has, too.
 #
 # </details>
 
@@ -191,25 +195,25 @@ for name, paper in papers.HAN_TABLE_1.items():
 Table(["network", "fewer weights", "fewer FLOP", "zeros skipped", "FLOP needed", "the paper"], rows)
 
 # %% [markdown]
-# The last two columns agree, which explains how **the paper** counts (Tables 2 to 5): after ReLU many outputs are
-# exactly 0, and a multiplication by such an *activation* is not needed either, so its "FLOP %" is the share of weights
-# times the share of nonzero inputs. But zero activations are there *without* pruning, too. What pruning saves is the
-# column "fewer FLOP". The paper's factors of 3 to 6 in compute are both effects together, and only a machine that
-# skips zeros of both kinds can have them.
+# The last two columns agree, which shows how **the paper** counts (Tables 2 to 5). After ReLU many outputs are exactly
+# 0, and a multiplication by such an *activation* can be skipped, too. The paper's "FLOP %" is therefore the share of
+# weights kept times the share of nonzero inputs. But zero activations exist *without* pruning. Pruning alone saves what
+# the column "fewer FLOP" shows. The paper's factors of 3 to 6 in compute combine both effects, and only a machine that
+# skips both kinds of zeros achieves them.
 #
 # ## Compression is not speed
 #
-# Blalock et al. (2020) read 81 papers on pruning and ask for both numbers, always: the **compression ratio** and the
-# **theoretical speed-up**. Neither follows from the other:
+# Blalock et al. (2020) reviewed 81 papers on pruning. They ask authors to report two numbers: the **compression ratio**
+# and the **theoretical speed-up**. Neither follows from the other:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** Two numbers, always both. Only where there are no convolutions are they the same.
+# **Say** Always report both numbers. They are equal only in a network without convolutions.
 #
-# **Ask** A paper says 13 times. Thirteen times what?
+# **Ask** A paper says "13×". Thirteen times what?
 #
-# **Expect** Fewer weights; neither bytes nor milliseconds follow from it.
+# **Expect** Thirteen times fewer weights. Neither bytes nor milliseconds follow from it.
 #
 # </details>
 
@@ -226,20 +230,20 @@ ax.set(ylabel="times fewer", ylim=(0, 16))
 _ = ax.legend(loc="upper right", ncols=2)
 
 # %% [markdown]
-# Only in the network without convolutions are the two the same.
+# The two numbers are equal only for LeNet-300-100, the network without convolutions.
 #
 # ## Before and after retraining
 #
-# From here on we measure. A LeNet-300-100, trained here:
+# From here on we measure. First we train a LeNet-300-100:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** From here on it is measured. Three ways to the same density, live.
+# **Say** From here on we measure. The next cells reach the same density in three ways, live.
 #
-# **Ask** At which density do the three part?
+# **Ask** At which density do the three curves separate?
 #
-# **Expect** The one without retraining leaves first; the other two stay close for a long way.
+# **Expect** The network without retraining falls first. The other two usually stay close down to the smallest density.
 #
 # </details>
 
@@ -251,11 +255,12 @@ training = watch(evaluations(network, mnist, settings.recipe), "training")
 trained = snapshot(network)
 
 # %% [markdown]
-# It is pruned to three densities, all layers together (the smallest weights of the network go, wherever they are, so
-# that the small output layer is spared): iteratively, each step from the one before; in one shot from the dense network, and
-# then trained for *as many iterations* as all steps up to there; and in one shot without retraining.
+# We prune it to three densities, with all layers together: the smallest weights of the whole network go, which spares
+# the small output layer. We do so in three ways: iteratively, each step starting from the one before; in one shot from
+# the dense network, followed by *as many iterations* of training as the steps up to that density had; and in one shot
+# without retraining.
 #
-# *Predict: at which density do the three part?*
+# *Predict: at which density do the three curves separate?*
 
 # %%
 DENSITIES = (0.1, 0.036, 0.01)
@@ -294,9 +299,16 @@ for way, found in curves.items():
     print(f"{way:14s}", ", ".join(f"{percent(a[0], 2)} at {percent(d)}" for d, a in found.items()))
 
 # %% [markdown]
-# Read off how far apart iterative and one shot are, and how far the two are above the third. **The paper reports** for
-# AlexNet (Sec. 3.4, Fig. 5) about 2× without retraining, 5× with it, and 9× when that is repeated. What L1 and L2 change
-# **we recorded** for lesson 01, with four strengths of each; here are the best of them on the validation set:
+# Compare two distances in the printed lines: that between iterative and one shot, and that between these two and the
+# third. **The paper reports** for AlexNet (Sec. 3.4, Fig. 5) that about 2× fewer weights are possible without
+# retraining, 5× with it, and 9× if pruning and retraining are repeated.
+#
+# <details><summary>What one usually sees</summary>Iterative and one shot stay close to each other at all three
+# densities. Without retraining the accuracy is several points lower at the first density already, and at the last one
+# little of it is left.</details>
+#
+# What do L1 and L2 change? **We recorded** four strengths of each for lesson 01. The figures show the best of them on
+# the validation set:
 
 # %%
 penalties = runs.load_or_run("penalties-lenet-300-100", "desk")
@@ -320,39 +332,43 @@ for ax, when, suffix in ((axes[0], "not retrained", "_before"), (axes[1], "retra
     print(f"{when}, at {percent(smallest)} of the weights: test error {said}")
 
 # %% [markdown]
-# **The paper reports** (Fig. 5, for AlexNet) L1 ahead before retraining, L2 ahead after it. Our runs (lesson 01) show
-# the first of these, not the second: after retraining L1 stays ahead, if by little. (Mind the two scales.)
+# **The paper reports** (Fig. 5, for AlexNet) that L1 is better before retraining and L2 after it. **We measured** the
+# first, but not the second: after retraining L1 is still slightly ahead, as in lesson 01. (The two figures have
+# different scales.)
 #
 # ## Where is the weight?
 #
-# A twelfth of the weights is not a twelfth of the bytes: one must also store *where* each weight is. Ways to do that:
+# A twelfth of the weights needs more than a twelfth of the bytes, because the file must also say *where* each weight
+# is. There are several ways to store this:
 #
-# - **CSR** (compressed sparse rows): for each weight its column, 32 or 16 bits; for each row where it begins.
-# - **bitmask**: one bit for every weight, kept or not.
-# - **relative index** (the paper's Sec. 5): for each weight how many were pruned since the last one, in 8 bits for
-#   convolutions and 5 for dense layers. A gap that is too wide for the bits needs a **filler**: a stored value 0.
+# - **CSR** (compressed sparse rows): for each weight its column, in 32 or 16 bits, and for each row where it begins.
+# - **bitmask**: one bit for every weight, which says whether it is kept.
+# - **relative index** (the paper's Sec. 5): for each weight the number of pruned weights since the last one, in 8 bits
+#   for convolutions and in 5 bits for dense layers. Where this gap is too wide for the bits, a **filler** is stored: a
+#   value 0.
 #
-# By hand, for one row of nine weights and 2 bits, which count to 3:
+# Take one row of nine weights by hand, with a relative index of 2 bits, which count to 3:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** One must also store where each weight is. Do the row of nine weights on the board before you run the cell.
+# **Say** The file must also say where each weight is. Work out the row of nine weights on the board before you run the
+# cell.
 #
-# **Ask** Two bits count to 3. What do we store for a gap of 5?
+# **Ask** Two bits count to 3. How is a gap of 5 stored?
 #
-# **Expect** A filler: a stored zero after 3, then 1.
+# **Expect** As a gap of 3, a filler, and a gap of 1.
 #
 # </details>
 
 # %% tags=["nbval-check-output"]
 keep = torch.tensor([1, 0, 0, 0, 0, 0, 1, 1, 0]).bool()
 gaps, real = storage.relative_index(keep, bits=2)
-print("kept at", keep.nonzero().flatten().tolist(), "· gaps by hand: 0, 5, 0; 5 is too wide: a filler after 3, then 1")
+print("kept at", keep.nonzero().flatten().tolist(), "· gaps by hand: 0, 5, 0; 5 is too wide, so 3, a filler, 1")
 print("stored gaps:", gaps.tolist(), "· real weights:", real.tolist())
 
 # %% [markdown]
-# Now in real files: the three pruned networks, written in each format, and read back.
+# Now we write the three pruned networks to real files in each format, and read them back.
 
 # %%
 sizes = {form: {} for form in storage.FORMATS if form != "relative"}
@@ -387,25 +403,25 @@ for bits in (5, 8):
     print(f"{bits} bits at {percent(DENSITIES[-1])}: {stored - kept:,} fillers for {kept:,} weights")
 
 # %% [markdown]
-# **The paper reports** an overhead of 15.6 % for the index of 5 bits (Sec. 5): that is 5/32, with no filler counted. At
-# 8 or 9 % fillers are few. At 4 %, as in VGG-16's fc6, they no longer are: see which index is smaller at 3.6 %. And at
-# 1 % the mean gap is 99 and 5 bits count to 31: most of what is stored then are fillers, and the smallest format is
-# another one. Which index pays is a question of the density.
+# **The paper reports** an overhead of 15.6 % for the index of 5 bits (Sec. 5). This is 5/32, without any fillers. At
+# densities of 8 or 9 % fillers are rare. At 4 %, the density of VGG-16's fc6, they are not: compare the two relative
+# indices at 3.6 %. At 1 % the mean gap is 99, but 5 bits count to 31, so most of the stored values are fillers. The
+# best format depends on the density.
 #
 # ## Neurons with nothing to do
 #
-# When all weights to a neuron are gone, or all weights away from it, the neuron can go, too (the paper's Sec. 3.5), and
-# what is left is a smaller *dense* network. One care is needed: a neuron without inputs still passes on its bias, a
-# constant, which has to go into the biases of the next layer.
+# A neuron that has lost all its incoming or all its outgoing weights can be removed (the paper's Sec. 3.5). What is
+# left is a smaller *dense* network. A neuron without inputs still passes on a constant, which comes from its bias;
+# before the neuron is removed, this constant must be added to the biases of the next layer.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** When a whole neuron is idle, the network that is left is a smaller dense one.
+# **Say** If whole neurons are idle, they can be removed, and a smaller dense network is left.
 #
-# **Ask** A neuron with no inputs: may I just delete it?
+# **Ask** May I simply delete a neuron that has no inputs?
 #
-# **Expect** Only if its bias is handed on: it still sends a constant.
+# **Expect** Only if the constant that it sends is added to the biases of the next layer.
 #
 # </details>
 
@@ -418,29 +434,30 @@ for density, (state, mask) in small.items():
         apart = (network(mnist.test.x[:1000]) - smaller(mnist.test.x[:1000])).abs().max().item()
     sizes_left = " → ".join(str(w.shape[0]) for w in masks.prunable(smaller).values())
     rows.append([percent(density), sizes_left, f"{models.weight_count(smaller):,}", f"{masks.kept(mask):,}"])
-    print(f"{percent(density)}: the outputs are equal but for rounding: {apart < 1e-4}")
+    print(f"{percent(density)}: the outputs are equal up to rounding: {apart < 1e-4}")
 Table(["density", "neurons left (300 → 100 → 10)", "weights of the smaller network", "of them kept"], rows)
 
 # %% [markdown]
-# Pruning weights hardly removes neurons: as a *dense* network, what is left is still many times larger than what the
-# mask keeps.
+# Pruning weights removes few neurons: as a *dense* network, the rest is still many times larger than what the mask
+# keeps.
 #
 # ## Milliseconds
 #
-# Does a sparse network answer sooner? Three ways to multiply, on **one thread** of this machine: PyTorch's dense
-# product, which multiplies by all the zeros; the CSR product of scipy; and that of PyTorch. With one image at a time
-# (*batch* 1), and with 256.
+# Is a sparse network faster? We compare three ways to multiply, on **one thread** of this machine: PyTorch's dense
+# product, which also multiplies by the zeros, the CSR product of scipy, and that of PyTorch. Each is timed with one
+# image at a time (*batch* 1) and with 256.
 #
-# *Predict: at 10 % of the weights, is the sparse product ten times as fast? Faster at all?*
+# *Predict: at 10 % of the weights, is the sparse product ten times as fast? Is it faster at all?*
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** The sobering part. Collect guesses, then run it: it is a measurement on this machine.
+# **Say** Collect guesses, then run the cell: it measures this machine.
 #
-# **Ask** At a tenth of the weights, how much faster is the sparse product?
+# **Ask** How much faster is the sparse product at a tenth of the weights?
 #
-# **Expect** Guesses of ten times. It can even be slower; read what the table says here.
+# **Expect** Most guess ten times. It may even be slower, above all with one image at a time. Compare the guesses with
+# the table.
 #
 # </details>
 
@@ -457,16 +474,16 @@ Table(["LeNet-300-100", *(f"{way}, µs" for way in latency.WAYS), "fastest again
 # %% [markdown]
 # ## The break-even density
 #
-# From which density on does the sparse product win? One layer of 1,024 × 1,024, random masks:
+# Below which density is the sparse product faster? We time one layer of 1,024 × 1,024 weights under random masks:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** Where the lines cross is a property of the machine, not of pruning.
+# **Say** The density at which the lines cross depends on the machine.
 #
 # **Ask** Why does a batch of 256 change the picture?
 #
-# **Expect** A call has a price of its own, and dense products use memory and instructions well.
+# **Expect** Every call has a fixed cost. A batch shares it, and shares the lookups of the weights' places, too.
 #
 # </details>
 
@@ -483,12 +500,13 @@ for ax, batch in zip(axes, (1, 256), strict=True):
         print(f"batch {batch}, {way}: faster than dense", "nowhere" if here is None else f"below {percent(here)}")
 
 # %% [markdown]
-# The printed lines are of the machine that ran this; on another one the crossing lies elsewhere. (The dense line should
-# be level. Where it is not, that is the noise of the machine, and a crossing near it is uncertain.) What they have in
-# common: a dense product reads memory in order and multiplies many numbers in one instruction, while a sparse one looks
-# up the place of every weight. So each multiplication that is still done costs a sparse product far more than a dense
-# one, and each call has a price of its own, which a small layer and a single image do not earn back. **The paper**
-# argues with energy (Fig. 1): to fetch one number from memory costs
+# The printed densities are those of the machine that ran the cell; on another machine they differ. (The dense line
+# should be level. Where it is not, the machine was busy with other work, and a crossing nearby is uncertain.) The cause
+# is the same on every machine. A dense product reads memory in order and multiplies many numbers in one instruction,
+# whereas a sparse product looks up the place of every weight. So each remaining multiplication costs a sparse product
+# much more than a dense one. Each call also has a fixed cost, which a small layer and a single image do not recover.
+#
+# **The paper** argues with energy instead (Fig. 1). Fetching one number from memory costs
 
 # %% tags=["nbval-check-output"]
 cost = papers.HAN_PICOJOULE
@@ -496,24 +514,26 @@ print(f"{cost['read from DRAM']} pJ, {cost['read from DRAM'] / cost['multiplicat
 print(f"from the small memory on the chip {cost['read from SRAM']} pJ")
 
 # %% [markdown]
-# so that a network small enough for the chip saves energy whatever happens to the milliseconds. So much for 12×: that is
-# how many times fewer weights there are. The factor in bytes is smaller, and milliseconds are saved only where machine,
-# density and batch suit.
+# so a network that is small enough for the chip's own memory saves energy even if it is no faster.
+#
+# In short, 12× counts weights. The factor in bytes is smaller, and time is saved only at low density, mostly with large
+# batches.
 #
 # ## Dropout, when retraining
 #
-# AlexNet and VGG-16 are trained with **dropout**: at every step half of the neurons of a dense layer are set to 0, so that
-# none relies on another. A pruned layer has less to overfit with. **The paper's** rule (Sec. 3.2, Eq. 1 and 2) is
-# $D_r = D_o \sqrt{C_{ir} / C_{io}}$, with $C$ the connections of the layer, retrained and original:
+# AlexNet and VGG-16 are trained with **dropout**: at every step a random half of the neurons of a dense layer is set to
+# 0, so that no neuron relies on another. A pruned layer has fewer weights and therefore overfits less. **The paper's**
+# rule for it (Sec. 3.2, Eq. 1 and 2) is $D_r = D_o \sqrt{C_{ir} / C_{io}}$. Here $D_o$ and $D_r$ are the original
+# dropout rate and that of the retraining, and $C_{io}$ and $C_{ir}$ are the numbers of connections:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** A rule of one line from the paper: fewer connections need less dropout.
+# **Say** The paper gives a simple rule: fewer connections need less dropout.
 #
-# **Ask** A layer keeps a tenth of its connections. More dropout, or less?
+# **Ask** A layer keeps a tenth of its connections. Does it need more dropout, or less?
 #
-# **Expect** Less: there is less to overfit with.
+# **Expect** Less, because a layer with fewer weights overfits less.
 #
 # </details>
 
@@ -524,7 +544,7 @@ for name, layers in (("alexnet", ("fc1", "fc2")), ("vgg-16", ("fc6", "fc7"))):
         print(f"{name} {layer}: {share} % kept, dropout 50 % → {percent(rate_after_pruning(0.5, share, 100))}")
 
 # %% [markdown]
-# In our networks the layer follows the rule by itself, whenever training begins:
+# In our networks the dropout layer applies this rule automatically whenever a training begins:
 
 # %% tags=["nbval-check-output"]
 thin = models.create("alexnet-one-tower", shape=(3, 64, 64), width=1 / 16)
@@ -535,19 +555,20 @@ print(f"dropout before fc1: {thin.drop1.dense_rate} dense, {thin.drop1.rate:.3f}
 # %% [markdown]
 # ## VGG-16 and AlexNet, on CIFAR-10
 #
-# ImageNet needs a graphics card and days. The same two networks can be had smaller: 32 × 32 pixels, ten classes, batch
-# norm in place of dropout (it scales each channel anew over the batch; lesson 04), and thinner layers
-# (`models.create("vgg-16-cifar", width=…)`). All layers are pruned *together*, so that each layer's share follows from
-# its weights. One of them live, on a tenth of the images, much too short to mean anything but that it runs:
+# ImageNet needs a graphics card and days of training. We therefore use smaller versions of the two networks: images of
+# 32 × 32 pixels, ten classes, thinner layers (`models.create("vgg-16-cifar", width=…)`), and batch norm instead of
+# dropout (batch norm rescales each channel over the batch; see lesson 04). All layers are pruned *together*, so each
+# layer's share follows from its weights. The next cell runs AlexNet live on a tenth of the images. The run is far too
+# short to mean anything; it only shows that the code runs:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** The live run only shows that it runs. What counts is recorded, where it is.
+# **Say** The live run only shows that the code runs. The results are in the recorded runs below it.
 #
-# **Ask** Why is top-5 a weak test with ten classes?
+# **Ask** Why is top-5 accuracy a weak test with ten classes?
 #
-# **Expect** Five guesses out of ten are right half of the time by chance.
+# **Expect** Five random guesses out of ten classes are right half of the time.
 #
 # </details>
 
@@ -561,10 +582,10 @@ for i in (0, number):
     print(f"P_m {percent(live.values('magnitude', i, 'density')[0])}: top-1 {spread(top1)}, top-5 {spread(top5)}")
 
 # %% [markdown]
-# **Top-5** is what the slides' second column counts: right if the class is among the five largest outputs. On ten
-# classes that is an easy test (by lot it gives 50 %).
+# The slides' second column counts **top-5** errors: an answer is right if the class is among the five largest outputs.
+# With ten classes this is an easy test; random guesses already reach 50 %.
 #
-# **We recorded** longer runs, on all of CIFAR-10, where they are in this copy of the course:
+# **We recorded** longer runs on all of CIFAR-10. The cell loads them if this copy of the course contains them:
 
 # %%
 found = {name: runs.if_recorded(name, "desk") for name in ("han-alexnet-cifar", "han-vgg-16-cifar")}
@@ -586,74 +607,80 @@ for ax, (name, record) in zip(axes[0], shown.items(), strict=True):
 # %%
 for name, record in shown.items():
     last = record.settings["rounds"]
-    print(
-        f"{name}, pruned {1 / record.values('magnitude', last, 'density')[0]:.1f}×, in points against its dense self:"
-    )
+    print(f"{name}, pruned {1 / record.values('magnitude', last, 'density')[0]:.1f}×, minus the dense network:")
     print(f"  top-1 accuracy {points(record.change('magnitude', last, 'test_accuracy'))}", end="; ")
     print(f"top-5 accuracy {points(record.change('magnitude', last, 'test_top5_accuracy'))}")
     pairs = zip(*(record.values(m, last, "test_accuracy") for m in ("magnitude", "dense")), strict=True)
-    print(f"  against the dense network trained on, top-1 accuracy {points([p - d for p, d in pairs])}")
+    print(f"  minus the dense network trained on: top-1 accuracy {points([p - d for p, d in pairs])}")
     print(f"  theoretical speed-up {record.values('magnitude', last, 'speed_up')[0]:.1f}×", end="; ")
     print(f"zero activations skipped {record.values('magnitude', last, 'speed_up_skipping_zeros')[0]:.1f}×")
     shares = record.values("magnitude", last, "layers")[0]
     print("  kept:", ", ".join(f"{layer.removesuffix('.weight')} {percent(s, 0)}" for layer, s in shares.items()))
 
 # %% [markdown]
-# One caution: the rounds begin at the learning rate of the dense training, not at a hundredth of it as in the paper.
-# That was settled on short trial runs of seed 0, by the validation set; of the first ones the test errors were seen,
-# too. AlexNet was recorded three times, with rounds of a quarter of its training, of a half, and as long as the
-# training: the first two times it was behind its dense self at a ninth. Only the third has a seed, 1, that nobody had
-# seen before.
+# Two facts limit what these runs show. First, each round starts at the learning rate of the dense training, not at a
+# hundredth of it as in the paper. This was chosen on short trial runs of seed 0, by the validation set, but the test
+# errors of the first of them were seen, too. Second, AlexNet was recorded three times, with rounds of a quarter, a half
+# and all of the length of its training. In the first two recordings the network with a ninth of the weights was less
+# accurate than the dense one. Only seed 1 of the third recording had never been seen before.
 #
-# **We recorded** two comparisons, and two answers. Against their dense selves, as in the slides' table, both networks
-# lose nothing of their top-1 accuracy: AlexNet at a ninth of its weights, VGG-16 at a tenth, with each seed. Of its
-# top-5 accuracy AlexNet loses a little. But the pruned networks have been trained for longer. Against the dense network
-# that was trained on for as long, the fair comparison, both are behind: read the second line of each. And in AlexNet a
-# mask drawn by lot is no worse as long as half of the weights are left: what the choice is worth shows where few are.
+# **We recorded** two comparisons, and they give different answers. The slides' table compares a pruned network with the
+# dense network that it was pruned from. By this comparison neither network loses top-1 accuracy in either seed, AlexNet
+# at a ninth of its weights and VGG-16 at a tenth; AlexNet loses a little top-5 accuracy. But the pruned networks were
+# trained for longer. The fair comparison is with the dense network trained on for as long (the second line of each),
+# and by it both pruned networks are less accurate.
 #
-# So "no loss" means here that more training has made up for the pruning. Both networks are thinner than the papers',
-# VGG-16 more so. What the layers keep depends on their size, not only on being a convolution: read off which layers
-# were cut most, and compare with the paper's Tables 4 and 5, where the dense layers are far larger than here.
+# In AlexNet a random mask is no worse as long as half of the weights are left: there, choosing by magnitude pays only
+# at high sparsity. In VGG-16 it pays from the first round on.
+#
+# So "no loss" means here that longer training has made up for the pruning.
+#
+# Both networks are thinner than the papers', VGG-16 more so. The printed shares show which layers were pruned most: in
+# AlexNet the first dense layer, in VGG-16 the last convolutions, whereas its dense layers keep a large share. In the
+# paper's Tables 4 and 5 the dense layers are pruned most in both networks. Why the difference? Compare the layers'
+# sizes: our VGG-16 has no dense layer as large as fc6 for ImageNet.
 #
 # ## All the way, where ImageNet is at hand
 #
-# Whoever has ImageNet's folder, or any folder of images laid out like it (`train/CLASS/…`, `val/CLASS/…`), makes the
-# slides' last two rows with
+# If you have the ImageNet folder, or any folder of images with the same layout (`train/CLASS/…`, `val/CLASS/…`), these
+# commands reproduce the slides' last two rows:
 #
 #     ltcourse record han-alexnet --data PATH --budget paper
 #     ltcourse record han-vgg16 --data PATH --budget paper
 #
-# Images are read batch by batch; AlexNet is the one with a single tower, for which there are published weights;
-# torchvision's published weights are taken where they can be had, else the networks are drawn at random and trained
-# first, and the record says which; pruned to the paper's shares, fine-tuned at a hundredth of the learning rate with
-# the dropout rule, tested for top-1 and top-5. Every epoch is kept: a stopped run goes on behind the last one. A file
-# that is no image is named and skipped. **We have not recorded** them: no ImageNet here.
+# Images are read batch by batch. AlexNet is the version with a single tower, because torchvision publishes weights for
+# it. The published weights are used if they can be downloaded; otherwise the networks are drawn at random and trained
+# first, and the record says which was done. The networks are pruned to the paper's shares, fine-tuned at a hundredth of
+# the learning rate with the dropout rule, and tested for top-1 and top-5 errors. Every finished epoch is saved, and a
+# stopped run continues after the last one. A file that is not an image is named and skipped. **We have not recorded**
+# these runs, because we did not have ImageNet.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** What the slides' table is really about, and what it would take to repeat it.
+# **Say** This is what it takes to repeat the last two rows of the slides' table.
 #
 # **Ask** What would you need to check these rows yourself?
 #
-# **Expect** The data, graphics cards and days. The commands are there.
+# **Expect** The data, graphics cards, and days of computing. The commands are ready.
 #
 # </details>
 
 # %% [markdown]
 # ## The slides' table
 #
-# All of it, each cell with its origin: *slides* is the paper's Table 1, *computed* follows from shapes and layer tables,
-# *ours* is recorded or run here. For AlexNet and VGG-16 ours is on CIFAR-10, and may not be compared digit by digit.
+# Here is the whole table, with the origin of every row: *slides* is the paper's Table 1, *computed* follows from shapes
+# and layer tables, and *ours* was recorded. Our AlexNet and VGG-16 were trained on CIFAR-10, so their errors cannot be
+# compared with the slides'.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** The whole of S3, row by row: what the slides say, what was counted, what was measured.
+# **Say** This is slide S3 row by row: what the slides say, what we counted, and what we measured.
 #
-# **Ask** Which cell of the table convinces you least?
+# **Ask** Which entry of the table convinces you least?
 #
-# **Expect** Any that was not measured here. That is a good answer: the lesson marks them.
+# **Expect** Any entry that was not measured here is a good answer; the first column marks them.
 #
 # </details>
 
@@ -693,11 +720,11 @@ Table(["network", "top-1 error", "top-5 error", "weights", "compression"], rows)
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** One factor became four: weights, bytes, arithmetic, milliseconds.
+# **Say** One factor has become four: weights, bytes, arithmetic and milliseconds.
 #
 # **Ask** If quality does not drop, why not train the small network from scratch?
 #
-# **Expect** Slide S4. Leave it open; the next lesson begins with it.
+# **Expect** This is slide S4. Leave it open; the next lesson begins with it.
 #
 # </details>
 
@@ -713,33 +740,33 @@ for name, record in recorded.items():
     print(f"{name}: top-1 accuracy {points(record.change('magnitude', record.settings['rounds'], 'test_accuracy'))}")
 
 # %% [markdown]
-# The slides' parameter columns follow from shapes and shares. They speak of weights, and mostly of those in dense
-# layers; bytes, arithmetic and milliseconds each have a number of their own, mostly a smaller one. And they leave the
-# question of S4: if the small network does as well as the large one, **why not train the small one from scratch?**
-# Lesson [03](03_lottery_ticket.ipynb) asks it.
+# The slides' parameter columns follow from the layers' shapes and shares. They count weights, most of which are in
+# dense layers. Bytes, arithmetic and milliseconds have factors of their own, and these are mostly smaller. One question
+# remains, that of S4: if the small network is as accurate as the large one, **why not train the small one from
+# scratch?** Lesson [03](03_lottery_ticket.ipynb) tries it.
 #
 # ## Exercises
 #
-# As in lesson [01](01_pruning_lenet.ipynb): replace `return None` by your own code, run the cell, and run the check
+# As in lesson [01](01_pruning_lenet.ipynb), replace `return None` with your own code, run the cell, and run the check
 # below it.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 1 minute</summary>
 #
-# **Say** They are about counting. Exercise 1 is the one to begin with.
+# **Say** The exercises are about counting. Begin with exercise 1.
 #
-# **Ask** Which of them could you do without a computer?
+# **Ask** Which of them could you solve without a computer?
 #
-# **Expect** The counts: that is the point of the lesson.
+# **Expect** All of them for a small network. Counting is the point of the lesson.
 #
 # </details>
 
 # %% [markdown]
 # ### 1. Counting parameters
 #
-# `layers` is a list of (outputs, inputs, kernel, groups), one for each layer: a convolution with kernel · kernel pixels,
-# whose outputs see the inputs of their own group only; a dense layer has kernel 1 and one group. Return how many
-# parameters the network has, weights and biases. (The check goes up to VGG-16.)
+# `layers` is a list of (outputs, inputs, kernel, groups), one per layer. A convolution has kernels of kernel · kernel
+# pixels, and its outputs see only the inputs of their own group. A dense layer has kernel 1 and one group. Return the
+# number of parameters of the network, weights and biases. (The check goes up to VGG-16.)
 
 
 # %% tags=["exercise"]
@@ -753,12 +780,12 @@ checks.count_parameters(count_parameters)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# One output sums inputs / groups channels, each over kernel · kernel pixels. How many outputs are there?
+# One output sums over inputs / groups channels, each with kernel · kernel pixels. How many outputs are there?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Groups divide the inputs of each output, and do not change how many outputs there are. Every output has one bias.
+# Groups reduce the inputs of each output. They do not change the number of outputs. Every output has one bias.
 #
 # </details>
 
@@ -775,11 +802,11 @@ checks.count_parameters(count_parameters)
 # %% [markdown]
 # ### 2. Bytes of a relative index
 #
-# `keep` is a mask, read row by row; each weight kept is stored as 4 bytes and, in `bits` bits, the number of pruned
-# weights since the one stored before it (for the first: since the beginning). The largest gap is 2^bits − 1. Where a gap
-# is wider, a filler is stored after 2^bits − 1 pruned weights: it stands on the next pruned one, has a value 0 of 4
-# bytes and a gap like any other. Behind the last weight kept, nothing is stored. Return the bytes of values and gaps; a
-# byte that is begun is a whole one.
+# `keep` is a mask, read row by row. For each weight kept, a value of 4 bytes is stored and, in `bits` bits, a gap: the
+# number of pruned weights since the last stored one (for the first: since the beginning). The largest gap is 2^bits −
+# 1. Where a gap is wider, a filler is stored after 2^bits − 1 pruned weights: it takes the place of the next pruned
+# weight, and has a value 0 of 4 bytes and a gap like any other. Nothing is stored after the last weight kept. Return
+# the bytes of all values and gaps, rounded up to a whole byte.
 
 
 # %% tags=["exercise"]
@@ -793,13 +820,13 @@ checks.relative_bytes(relative_bytes)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# `keep.flatten().nonzero().flatten()` are the positions. A gap is the difference of two neighbors, minus 1; before the
-# first, imagine one at −1.
+# `keep.flatten().nonzero().flatten()` gives the positions. A gap is the difference of two neighboring positions, minus
+# 1; before the first, imagine a position −1.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# A filler takes 2^bits places with it: the pruned weights before it and its own. So a gap needs gap // 2^bits of them.
+# A filler accounts for 2^bits places: the pruned weights before it and its own. So a gap needs gap // 2^bits fillers.
 #
 # </details>
 
@@ -814,14 +841,15 @@ checks.relative_bytes(relative_bytes)
 #     return 4 * stored + -(-stored * bits // 8)
 # ```
 #
-# `storage.encode` makes the bytes, `storage.decode` reads them.
+# `storage.encode` writes such bytes, and `storage.decode` reads them.
 #
 # </details>
 
 # %% [markdown]
 # ### 3. Dropout for retraining
 #
-# A layer was trained with dropout `rate`, and `kept` of its `total` weights are left. Which rate is it retrained with?
+# A layer was trained with dropout `rate`, and `kept` of its `total` weights are left. Return the dropout rate for its
+# retraining.
 
 
 # %% tags=["exercise"]
@@ -835,12 +863,12 @@ checks.retraining_dropout(retraining_dropout)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# A layer between $N$ and $N$ neurons has $N^2$ weights. Dropout speaks of neurons, pruning of weights.
+# A layer between $N$ and $N$ neurons has $N^2$ weights. Dropout removes neurons, pruning removes weights.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# The rule is in "Dropout, when retraining". `rate` is the share that is dropped.
+# The rule is in "Dropout, when retraining". `rate` is the share of neurons that is dropped.
 #
 # </details>
 
@@ -857,10 +885,10 @@ checks.retraining_dropout(retraining_dropout)
 # %% [markdown]
 # ### 4. Where CSR breaks even
 #
-# A matrix of `rows` × `columns`. Dense, a weight has 32 bits. In CSR a weight kept has 32 bits and a column of
-# `index_bits` bits, and `rows` + 1 numbers of 32 bits say where the rows begin and the last one ends. At which density
-# are the two equally large? If a product with one image did nothing but wait for memory, that would also be the density
-# below which the sparse one is faster: a prediction that can be tested.
+# A matrix has `rows` × `columns` weights. Stored densely, each weight takes 32 bits. In CSR each weight kept takes 32
+# bits and a column index of `index_bits` bits, and `rows` + 1 numbers of 32 bits say where the rows begin and the last
+# one ends. Return the density at which both are equally large. If a product with one image only waited for memory, it
+# would also be the density below which the sparse product is faster. This prediction can be tested.
 
 
 # %% tags=["exercise"]
@@ -874,7 +902,7 @@ checks.break_even_density(break_even_density)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# Write down the bits of both, with the density as the unknown.
+# Write down the number of bits of both, with the density as the unknown.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -895,7 +923,7 @@ checks.break_even_density(break_even_density)
 # </details>
 
 # %% [markdown]
-# Then measure it: is the density that you predict the one below which the product is faster?
+# Now test the prediction: is the sparse product faster below this density?
 
 # %%
 predicted = break_even_density(1024, 1024, 32)
@@ -906,7 +934,8 @@ for way in latency.WAYS[1:]:
     print(f"measured, batch 1, {way}:", "nowhere" if here is None else percent(here))
 
 # %% [markdown]
-# Where a measured density lies below the predicted one, memory alone does not decide: looking up places costs time, too.
+# If the measured density is below the predicted one, memory alone does not decide the time: looking up the places of
+# the weights costs time, too.
 #
 # ## References
 #

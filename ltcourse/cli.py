@@ -227,7 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("data", help="fetch data sets, or verify the embedded ones")
     command.add_argument("names", nargs="*", metavar="NAME", help="mnist, fashion-mnist, cifar-10; none: verify")
     command.set_defaults(run=data)
-    command = commands.add_parser("doctor", help="versions, device, data, speed, expected minutes a lesson")
+    command = commands.add_parser("doctor", help="versions, device, data, speed, expected minutes per lesson")
     command.set_defaults(run=doctor)
     command = commands.add_parser("record", help="run an experiment and write its record; a stopped run goes on")
     command.add_argument("names", metavar="NAME", nargs="+", help="the experiments, the most important first")

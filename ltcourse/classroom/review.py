@@ -16,7 +16,7 @@ HYPOTHESIS = Question(
         ),
         Point(
             "It contains a subnetwork: there is a mask $m$ that keeps some weights and removes the others.",
-            "One such mask exists, and that is all: masks drawn by lot are subnetworks, too, and fall behind.",
+            "One such mask exists, and that is all: random masks are subnetworks, too, and fall behind.",
             "03", "Two controls", f"{_FRANKLE}, Sec. 1",
         ),
         Point(
@@ -58,7 +58,7 @@ HYPOTHESIS = Question(
         ),
         Choice(
             "Every subnetwork of that size does it.",
-            "There is one, the hypothesis says. A mask drawn by lot, of the same size and with its own initial "
+            "There is one, the hypothesis says. A random mask of the same size and with its own initial "
             "weights, falls behind: it is the second control of lesson 03.",
         ),
         Choice(
@@ -112,7 +112,7 @@ HYPOTHESIS = Question(
             Choice(
                 "Every far smaller subnetwork of a dense network of random weights, trained alone from its own initial "
                 "weights, reaches at least the accuracy of the whole network in at most as many iterations.",
-                "“Every” is too much: a mask drawn by lot has its own initial weights, too, and falls behind. The "
+                "“Every” is too much: a random mask has its own initial weights, too, and falls behind. The "
                 "hypothesis says that there is one; hence the lottery.",
             ),
             Choice(
@@ -233,9 +233,9 @@ TICKET_SEARCH = Question(
                 "at how large they have become.",
             ),
             Choice(
-                "Draw the weights. Draw many masks by lot; train under each, from the values that were drawn; keep the "
+                "Draw the weights. Draw many random masks; train under each, from the values that were drawn; keep the "
                 "best.",
-                "There are far too many masks to meet a good one by chance: lesson 07 counts them. One mask by lot is "
+                "There are far too many masks to meet a good one by chance: lesson 07 counts them. One random mask is "
                 "the second control of lesson 03, and it falls behind.",
             ),
             Choice(
@@ -264,7 +264,7 @@ SUPERMASK_SEARCH = Question(
         Point(
             "In the forward pass use, in each layer, only the weights whose scores are among the top k %, by "
             "magnitude; the others count as 0. k is the share kept.",
-            "It must say how scores choose a subnetwork. With k as the share pruned it would be another one.",
+            "It must say how scores choose a subnetwork. With k as the share pruned the subnetwork would differ.",
             "07", "Edge-popup by hand", f"{_RAMANUJAN}, Sec. 3.2",
         ),
         Point(

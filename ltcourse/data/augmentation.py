@@ -18,7 +18,7 @@ Change = Callable[[Tensor], Tensor]
 def changes(name: str | None, data: Dataset, seed: int, skip: tuple[int, int] = (0, 0)) -> Change:
     """Return a function that changes each batch that it is given, for the batches of one training in their order.
 
-    name: "crop-flip", or None for none. skip: (batches, examples a batch) that are taken as done already.
+    name: "crop-flip", or None for none. skip: (batches, examples per batch) that are taken as done already.
     Raises ValueError for an unknown name.
     Lesson 07, "Conv-2 to Conv-8".
     """

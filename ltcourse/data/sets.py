@@ -88,7 +88,7 @@ class Split:
 class Dataset:
     """A data set in memory, on one device.
 
-    classes: a name for each label; mean, std: one number a channel, what `load` normalized with; sha256: one
+    classes: a name for each label; mean, std: one number per channel, what `load` normalized with; sha256: one
     digest over the verified content of all files of the set, which records carry.
 
     Lesson 00, "The data".

@@ -119,14 +119,14 @@ def _part(root: Path, part: str) -> "ImageFolder":
             return datasets.ImageNet(root, "train" if part == "train" else "val")
         folder = next((root / name for name in FOLDERS[part] if (root / name).is_dir()), None)
         if folder is None:
-            raise DataError(f"{root} holds no folder {FOLDERS[part][0]}/: put one folder of images a class there")
+            raise DataError(f"{root} holds no folder {FOLDERS[part][0]}/: put one folder of images per class there")
         return datasets.ImageFolder(folder)
     except (FileNotFoundError, RuntimeError) as problem:
         if isinstance(problem, DataError):
             raise
         said = str(problem).split("\n")[0].rstrip(". ")
         raise DataError(
-            f"{root} cannot be used ({said}): put one folder of images a class under train/ and val/"
+            f"{root} cannot be used ({said}): put one folder of images per class under train/ and val/"
         ) from (problem)
 
 

@@ -23,7 +23,7 @@ def edges(
 ) -> Axes:
     """Draw a network of dense layers from left to right: an edge in use is blue if its weight is positive, else orange.
 
-    weights: one a layer, (out, in). kept: which of them are used, by default all; the others are pale. before: which
+    weights: one per layer, (out, in). kept: which of them are used, by default all; the others are pale. before: which
     were used earlier: an edge that came since is green, one that went is red.
     Source: Ramanujan et al. 2020, Fig. 1 and 2.
     Lesson 07, "Watch the edges".

@@ -16,7 +16,6 @@ from torch import Tensor
 from ltcourse.data import Dataset, Split
 from ltcourse.display.progress import figures_below_cells
 from ltcourse.instruments.sparsity import Layer
-from ltcourse.networks.masks import Mask, density
 from ltcourse.training import History
 
 # Okabe & Ito's colors, told apart by color-blind eyes and on a bad projector. One a method, in the whole course.
@@ -51,6 +50,7 @@ COLORS = {
 }
 LAYERS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 _MARKERS = "os^Dvp"
+_FEW = 3  # so few measured points are no curve: the line between them is dotted, their ranges are bars and not a band
 _THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}")
 
 
@@ -84,7 +84,7 @@ def use_style() -> None:
 
 
 def examples(data: Dataset, split: Split, columns: int = 12) -> Figure:
-    """Show the first examples of each class, a row a class.
+    """Show the first examples of each class, one row per class.
 
     Lesson 00, "The data".
     """
@@ -158,7 +158,7 @@ def weight_histogram(
 
 
 def mask_image(mask: Tensor, ax: Axes, title: str = "") -> Axes:
-    """Draw a layer's mask as the paper does: a row a neuron, a column an input, dark where a weight is kept.
+    """Draw a layer's mask as the paper does: one row per neuron, one column per input, dark where a weight is kept.
 
     mask: (out, in).
     Source: Han et al. 2015, Fig. 4.
@@ -212,14 +212,17 @@ def against_density(
     ylabel: str,
     reference: Mapping[str, Sequence[float]] | None = None,
     shares: bool = True,
+    end: float | None = None,
 ) -> Axes:
-    """Draw a number against P_m, a line a method: the mean of the trials, their range as a band.
+    """Draw a number against P_m, one line per method: the mean of the trials, their range as a band.
 
     curves: method → P_m → the trials' values. reference: name → values of networks that are not pruned, each a dashed
-    line. shares: whether the values are shares from 0 to 1 (accuracy, error), or counts.
+    line. shares: whether the values are shares from 0 to 1 (accuracy, error), or counts. end: the last iteration, for
+    curves of early stops. A run whose validation loss was smallest there has no early stop yet: its point is hollow,
+    under a "≥". Three points or fewer are joined by a dotted line, with bars in place of the band.
     Lesson 01, "The slides' two rows".
     """
-    _density_axis(ax, _lines(curves, ax, reference))
+    _density_axis(ax, _lines(curves, ax, reference, end))
     ax.set(ylabel=ylabel)
     ax.yaxis.set_major_formatter(PercentFormatter(1) if shares else _THOUSANDS)
     ax.legend()
@@ -261,9 +264,9 @@ def against_iterations(
     ylabel: str,
     shares: bool = True,
 ) -> Axes:
-    """Draw how a number changed during training, a line a network: the mean of the trials, their range as a band.
+    """Draw how a number changed during training, one line per network: the mean of the trials, their range as a band.
 
-    curves: label → one curve a trial, {"iterations": …, key: …}, all of the same iterations. shares: as in
+    curves: label → one curve per trial, {"iterations": …, key: …}, all of the same iterations. shares: as in
     `against_density`.
     Source: Frankle & Carbin 2019, Fig. 3.
     Lesson 03, "Faster?".
@@ -280,13 +283,18 @@ def against_iterations(
 
 
 def _lines(
-    curves: Mapping[str, Mapping[Any, Sequence[float]]], ax: Axes, reference: Mapping[str, Sequence[float]] | None
+    curves: Mapping[str, Mapping[Any, Sequence[float]]],
+    ax: Axes,
+    reference: Mapping[str, Sequence[float]] | None,
+    end: float | None = None,
 ) -> list[Any]:
     """A line with its band for each of the curves, a dashed line for each reference; return all x in order."""
     for i, (label, points) in enumerate(curves.items()):
         if not (x := sorted(points)):
             continue  # of a run that was stopped before it
         _line_and_band(ax, x, [points[p] for p in x], label, i)
+        if end is not None:
+            _mark_censored(ax, {p: points[p] for p in x if max(points[p]) >= end})
     for name, values in (reference or {}).items():
         ax.axhline(float(np.mean(values)), color=COLORS.get(name, GRAY), linestyle="--", label=name)
     return sorted({x for points in curves.values() for x in points})
@@ -297,9 +305,23 @@ def _line_and_band(
 ) -> None:
     """One line: the mean of the trials at each x, and their range as a band; `i` chooses what the label does not."""
     color = COLORS.get(label, LAYERS[i % len(LAYERS)])
-    marker = _MARKERS[i % len(_MARKERS)] if marker is None else marker
-    ax.plot(x, [float(np.mean(v)) for v in values], color=color, marker=marker, label=label)
-    ax.fill_between(x, [min(v) for v in values], [max(v) for v in values], color=color, alpha=0.2, linewidth=0)
+    few = len(x) <= _FEW
+    marker = _MARKERS[i % len(_MARKERS)] if marker is None or few else marker
+    means, low, high = ([float(of(v)) for v in values] for of in (np.mean, min, max))
+    ax.plot(x, means, color=color, marker=marker, linestyle=":" if few else "-", label=label)
+    if few:
+        ax.vlines(x, low, high, color=color, alpha=0.5)
+    else:
+        ax.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+
+
+def _mark_censored(ax: Axes, censored: Mapping[float, Sequence[float]]) -> None:
+    """Mark those points of the line that was drawn last which are only known to be at least as large."""
+    drawn = ax.get_lines()[-1]
+    for x, values in censored.items():
+        y, color = float(np.mean(values)), drawn.get_color()
+        ax.plot(x, y, color=color, marker=drawn.get_marker(), markerfacecolor="white", label="_censored")
+        ax.annotate("≥", (x, y), (0, 7), textcoords="offset points", ha="center", color=color)
 
 
 def _density_axis(ax: Axes, values: Sequence[float]) -> None:
@@ -316,7 +338,7 @@ def _density_axis(ax: Axes, values: Sequence[float]) -> None:
 def sensitivity(scan: Mapping[str, Sequence[float]], shares: Sequence[float], ax: Axes, title: str = "") -> Axes:
     """Draw accuracy against the share kept of one layer at a time.
 
-    scan: layer → accuracies, one a share. shares: 0 to 1.
+    scan: layer → accuracies, one per share. shares: 0 to 1.
     Source: Han et al. 2015, Fig. 6.
     Lesson 01, "Which layer can spare most?".
     """
@@ -340,7 +362,7 @@ def sensitivity(scan: Mapping[str, Sequence[float]], shares: Sequence[float], ax
 def along_a_line(errors: Mapping[str, Sequence[Sequence[float]]], ax: Axes, title: str = "") -> Axes:
     """Draw the error between two networks, from one end of the line to the other, for several pairs.
 
-    errors: label → one list of errors a trial, 0 to 1, evenly spaced along the line.
+    errors: label → one list of errors per trial, 0 to 1, evenly spaced along the line.
     Source: Frankle et al. 2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", Fig. 2.
     Lesson 04, "Are two runs one run?".
     """
@@ -390,8 +412,8 @@ def through_layers(
 ) -> Axes:
     """Draw a number layer by layer on a logarithmic axis: the mean of the trials as a line, their range as a band.
 
-    curves: label → one list a trial, the images (layer 0) first. The mean is that of the logarithms. What is exactly 0
-    has no place on the axis: its line ends there, and the legend, which stands at the right of the axes, says so.
+    curves: label → one list per trial, the images (layer 0) first. The mean is that of the logarithms. What is exactly
+    0 has no place on the axis: its line ends there, and the legend, which stands at the right of the axes, says so.
     Source: Glorot & Bengio 2010, whose figures of activations and gradients are histograms.
     Lesson 06, "Thirty layers".
     """
@@ -420,7 +442,7 @@ def through_layers(
 def against_depth(
     curves: Mapping[str, Mapping[int, Sequence[float]]], ax: Axes, *, guess: float | None = None, title: str = ""
 ) -> Axes:
-    """Draw accuracy against the number of layers, a line a method: the mean of the trials, their range as a band.
+    """Draw accuracy against the number of layers, one line per method: the mean of the trials, their range as a band.
 
     curves: method → layers → the trials' values, 0 to 1. guess: what always saying the most frequent class reaches.
     Lesson 06, "Does it train?".
@@ -437,8 +459,8 @@ def transfer_matrix(
 ) -> Axes:
     """Draw how much better each source's ticket is at each target than a control: blue better, red worse.
 
-    gains: (source, target) → differences of accuracies, one a seed; a pair that is left out stays white. limit: of the
-    colors, by default the largest mean difference. A cell says the mean and the range, in percentage points.
+    gains: (source, target) → differences of accuracies, one per seed; a pair that is left out stays white. limit: of
+    the colors, by default the largest mean difference. A cell says the mean and the range, in percentage points.
     Source: Morcos et al. 2019 (tickets of several sources at several targets).
     Lesson 05, "The matrix".
     """
@@ -457,20 +479,6 @@ def transfer_matrix(
     ax.set_yticks(range(len(sources)), sources)
     ax.set(xlabel="trained on", ylabel="found on", title=title)
     ax.grid(False)
-    return ax
-
-
-def densities(mask: Mask, ax: Axes, title: str = "") -> Axes:
-    """Draw the share kept of each layer as bars.
-
-    Lesson 01, "Repeat".
-    """
-    names = [name.removesuffix(".weight") for name in mask]
-    shares = [density({name: m}) for name, m in mask.items()]
-    bars = ax.bar(names, shares, color=BLUE)
-    ax.bar_label(bars, [f"{100 * s:.1f} %" for s in shares])
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.set(ylabel="weights kept", title=title, ylim=(0, max(*shares, 0.01) * 1.15))
     return ax
 
 

@@ -298,7 +298,7 @@ class PopupExplorer:
 class EdgeStepper:
     """A small network while edge-popup learns: which edges are in use, which came and which went since the step before.
 
-    weights: one a layer, (out, in). steps: label → the masks of the layers at that step, in order.
+    weights: one per layer, (out, in). steps: label → the masks of the layers at that step, in order.
     Lesson 07, "Watch the edges".
     """
 
@@ -345,7 +345,7 @@ class SignalExplorer:
         }
 
     def draw(self, depth: int, width: int, gain: float, activation: str) -> Figure:
-        """Draw the spread of the activations and of the gradients, layer by layer, a line a network."""
+        """Draw the spread of the activations and of the gradients, layer by layer, one line per network."""
         found = self._found[depth, width, gain, activation]
         figure, axes = plt.subplots(1, 2, figsize=(13, 4.6), sharey=True)
         for ax, name in zip(axes, ("activations", "gradients"), strict=True):
@@ -356,7 +356,7 @@ class SignalExplorer:
             layer = math.prod(signals.factor(t[1:-1]) for t in trials) ** (1 / len(trials))
             way = layer if name == "activations" else 1 / layer
             ax.set(
-                yscale="log", ylim=self._limits, xlabel="layer (0: the images)", title=f"{name}: × {way:.2f} a layer"
+                yscale="log", ylim=self._limits, xlabel="layer (0: the images)", title=f"{name}: × {way:.2f} per layer"
             )
             ax.xaxis.set_major_locator(plots.MaxNLocator(integer=True))
         axes[0].set_ylabel("spread")

@@ -42,7 +42,7 @@ def budget(name: str | None = None) -> str:
     """Return the budget to run at: `name`, else the environment's LTCOURSE_BUDGET, else "class".
 
     Raises ValueError for an unknown one.
-    Lesson 00, "Four budgets".
+    Lesson 00, "Budgets".
     """
     return choose("budget", name or os.environ.get("LTCOURSE_BUDGET") or "class", BUDGETS)
 
@@ -56,7 +56,7 @@ def settings(name: str, at: str | None = None) -> Any:
     """Return the settings of an experiment at a budget (by default `budget()`).
 
     Raises ValueError, with the budgets that it has, where it has no settings at this one.
-    Lesson 00, "Four budgets".
+    Lesson 00, "Budgets".
     """
     at, there = budget(at), get(name).budgets
     if at not in there:

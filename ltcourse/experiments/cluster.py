@@ -53,7 +53,7 @@ class Cluster:
         strangers = [address for address, answer in found.items() if isinstance(answer, BaseException)]
         if strangers:
             raise ClusterError(
-                f"the worker {strangers[0]} has no ltcourse, or another one ({found[strangers[0]]}): "
+                f"the worker {strangers[0]} has no ltcourse, or a different one ({found[strangers[0]]}): "
                 "install the course there as it is here"
             )
         if not found:

@@ -60,8 +60,8 @@ def beside_controls(
     """Prune and fine-tune by each method, and yield (method, round) where the journal lacks it.
 
     rate: of each round. width: of the network, as of `models.create`. methods: "magnitude", and its controls: "random"
-    prunes by lot, "dense" prunes nothing and trains for as long. The dense network before the first pruning is the same
-    for all, so it is trained once and comes under the first of them.
+    prunes at random, "dense" prunes nothing and trains for as long. The dense network before the first pruning is the
+    same for all, so it is trained once and comes under the first of them.
     Source: Han et al. 2015, Sec. 3; the controls are Blalock et al.'s (2020).
     Lesson 01, "Repeat".
     """

@@ -58,7 +58,7 @@ def _recipes(lr: float, iterations: int, retrain: int, batch: int = 128) -> tupl
     """Return the recipes of the dense network and of the rounds after it.
 
     The rounds begin at the dense network's learning rate, unlike Han's: they are few and short, and at a fifth of it
-    AlexNet was 5 points behind its dense self on the validation set, in trial runs of seed 0.
+    AlexNet was 5 points behind the dense network on the validation set, in trial runs of seed 0.
     """
     recipe = Recipe(
         iterations=iterations,

@@ -98,7 +98,7 @@ def _take(network: nn.Sequential, published: list[torch.Tensor]) -> str:
             else:
                 left.append(name.partition(".")[0])
     if left:
-        return f"torchvision's, but for {left[0]}, which is random: its classes are others"
+        return f"torchvision's, except for {left[0]}, which is random: its classes differ"
     return "torchvision's"
 
 

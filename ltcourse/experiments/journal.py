@@ -22,8 +22,8 @@ Row = dict[str, Any]
 class Journal:
     """The rows of a trial so far, and the rounds that its loops go on from.
 
-    rows: results, one a training. rounds: name of a loop → the last round it came to. file: where the journal is kept,
-    None for one that lives in memory only. complete: whether all rows of the trial are there.
+    rows: results, one per training. rounds: name of a loop → the last round it came to. file: where the journal is
+    kept, None for one that lives in memory only. complete: whether all rows of the trial are there.
     Lesson 03, "Recorded, at the paper's settings".
     """
 
@@ -39,7 +39,7 @@ class Journal:
     def follow(self, name: str, loop: Iterator[Round]) -> Iterator[Round]:
         """Yield the round of a loop that was noted last, if there is one, and then the rounds of `loop`, noting them.
 
-        loop: not begun yet, and such that it goes on behind `rounds[name]`. A round is written with the next row.
+        loop: not begun yet, and such that it continues after `rounds[name]`. A round is written with the next row.
         """
         if name in self.rounds:
             yield self.rounds[name]

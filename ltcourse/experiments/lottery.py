@@ -19,8 +19,8 @@ from ltcourse.training import Recipe, train
 class Lottery(Settings):
     """The settings of a search for winning tickets.
 
-    rounds: how often to prune. rate: share of the remaining weights to prune a round, 0 to 1; by layer the output layer
-    goes at half of it and convolutions at `conv_rate`, if given. scope: "layer" or "global". The other fields are
+    rounds: how often to prune. rate: share of the remaining weights to prune per round, 0 to 1; by layer the output
+    layer goes at half of it and convolutions at `conv_rate`, if given. scope: "layer" or "global". The other fields are
     the rounds at which something is set beside the ticket of that size. redrawn: its mask, newly drawn weights.
     shuffled: a random mask of its size. one_shot: a mask found in one pruning. continued: a mask found by fine-tuning
     from round to round, with the weights reset only at the end, and with newly drawn ones. rewind: the early iteration

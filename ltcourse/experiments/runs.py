@@ -33,9 +33,9 @@ class RunError(RuntimeError):
 class Record:
     """One recorded (or live) run of an experiment.
 
-    settings: plain data, as the experiment had them. trials: one a seed, {"seed", "seconds", "rows"}, of as many of the
-    settings' seeds as were run. provenance: when, on what machine and device, versions, the data's sha256, the code's
-    version; under "before", the same of earlier parts, where a run was stopped and went on elsewhere. live: not
+    settings: plain data, as the experiment had them. trials: one per seed, {"seed", "seconds", "rows"}, of as many of
+    the settings' seeds as were run. provenance: when, on what machine and device, versions, the data's sha256, the
+    code's version; under "before", the same of earlier parts, where a run was stopped and went on elsewhere. live: not
     recorded, but run just now.
     Lesson 01, "The slides' two rows".
     """
@@ -300,7 +300,7 @@ def record(
     workers: Cluster | None = None,
     journals: Path | None = None,
 ) -> Path:
-    """Run an experiment and write its record; a run that was stopped goes on where it was, in the middle of a trial.
+    """Run an experiment and write its record; a stopped run continues where it was, in the middle of a trial.
 
     Each trial keeps a journal in a folder beside the record, written after every row; the folder goes when the record
     is written. trials: how many, by default all that the settings ask for; those of an earlier record of the same

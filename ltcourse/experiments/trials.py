@@ -21,8 +21,9 @@ BUDGETS = ("smoke", "class", "desk", "night", "paper")
 class Settings:
     """All that decides the result of an experiment, but the seed of the trial.
 
-    network, data: their names. recipe: of the dense network. seeds: one a trial. Each kind of experiment adds its own.
-    Lesson 00, "Four budgets".
+    network, data: their names. recipe: of the dense network. seeds: one per trial. Each kind of experiment adds its
+    own.
+    Lesson 00, "Budgets".
     """
 
     network: str
@@ -49,7 +50,7 @@ class Experiment:
     question: one sentence. lesson: where it is taught. budgets: the settings at each of
     `BUDGETS` that it has. trial: maps settings, a seed, a device and the journal of what is done already to the rows
     that are still to come.
-    Lesson 00, "Four budgets".
+    Lesson 00, "Budgets".
     """
 
     name: str
@@ -131,5 +132,9 @@ def row_of(method: str, done: Round, *, points: int = 0) -> Row:
 
 
 def describe(row: Row) -> str:
-    """Return a row of results in one line."""
-    return f"{row['method']} · round {row['round']} · P_m {row['density']:.2%} · test error {row['test_error']:.2%}"
+    """Return a row of results in one line, for whoever watches the run: of the validation set, not of the test set.
+
+    Lesson 00, "The data".
+    """
+    error = f"validation error {row['validation_error']:.2%}"
+    return f"{row['method']} · round {row['round']} · P_m {row['density']:.2%} · {error}"

@@ -46,8 +46,8 @@ def train(
 ) -> list[History]:
     """Train several networks in place, as one, and return what was recorded of each.
 
-    networks: of one architecture, on one device; batch norm is welcome. seeds: of the order of the examples, one a
-    network. masks: one a network. The rest is as of `training.train`.
+    networks: of one architecture, on one device; batch norm is welcome. seeds: of the order of the examples, one per
+    network. masks: one per network. The rest is as of `training.train`.
     Raises ValueError for networks that cannot be stacked: of different architectures, with dropout, or with scores;
     and whatever `training.train` raises.
     """

@@ -19,7 +19,7 @@ Criterion = Callable[[Weights, Mask, Rate, str], Mask]
 def select(scores: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
     """Prune the share `rate` of the weights that `mask` still keeps: those of the smallest scores.
 
-    rate: share to prune, 0 to 1, one for all layers or one a layer; the count is rounded to the nearest weight.
+    rate: share to prune, 0 to 1, one for all layers or one per layer; the count is rounded to the nearest weight.
     scope: "layer" takes the share from each layer, "global" from all layers together. The result is a subset of `mask`.
     Raises ValueError for a rate outside 0 to 1, an unknown scope, a rate per layer with global scope, or no mask.
     Source: Frankle & Carbin 2019, Sec. 2 (layer) and Sec. 4 (global).
@@ -113,7 +113,7 @@ def at_random(seed: int) -> Criterion:
 def threshold(quality: float | Mapping[str, float]) -> Criterion:
     """Return Han's criterion: prune what is smaller than quality × the standard deviation of the layer's weights.
 
-    quality: 0 or more, one for all layers or one a layer. The deviation is that of the weights still kept. The
+    quality: 0 or more, one for all layers or one per layer. The deviation is that of the weights still kept. The
     criterion sets its own rate and ignores the one it is given; the scope is always the layer.
     Raises ValueError for a negative quality.
     Source: Han et al. 2015, Sec. 4.

@@ -68,11 +68,11 @@ def prune_iteratively(
 ) -> Iterator[Round]:
     """Train, prune, restart, repeat: yield the dense network as round 0, then `rounds` rounds, each as it finishes.
 
-    network: with its initial weights θ₀; it is trained in place. rate: share of the remaining weights to prune a round,
-    0 to 1, one for all layers or one a layer (`criteria.layer_rates`). criterion, scope: which weights go (`criteria`).
-    restart: where the next round begins (`restarts`). retrain: the recipe of rounds 1 and later where it
+    network: with its initial weights θ₀; it is trained in place. rate: share of the remaining weights to prune per
+    round, 0 to 1, one for all layers or one per layer (`criteria.layer_rates`). criterion, scope: which weights go
+    (`criteria`). restart: where the next round begins (`restarts`). retrain: the recipe of rounds 1 and later where it
     differs. seed: of the order of the examples, the same in every round, so that rounds differ in the mask alone.
-    after: a round that was yielded before; the loop goes on behind it, to the same result as an unbroken run.
+    after: a round that was yielded before; the loop continues after it, to the same result as an unbroken run.
     Raises ValueError, before anything is trained, for bad rates, names or masks, and for a network that cannot be
     pruned (`masks.prunable`), trained (`training.train`) or, by `redraw`, drawn anew.
     Source: Han et al. 2015, Sec. 3 (`keep`); Frankle & Carbin 2019, Sec. 1 and App. B, Strategy 1 (`to_init`).

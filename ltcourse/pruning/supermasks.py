@@ -76,7 +76,7 @@ class Popup(nn.Module):
 def edge_popup(network: nn.Module, k: Shares, *, seed: int = 0) -> nn.Module:
     """Freeze the weights of `network`, in place, and put a score on each: what is trained from now on are the scores.
 
-    k: share of each layer's weights to keep, 0 to 1, one for all layers or one a layer ("fc1.weight" → share). All
+    k: share of each layer's weights to keep, 0 to 1, one for all layers or one per layer ("fc1.weight" → share). All
     layers are masked, the first and the last too. Biases are removed, batch norm loses its learned scale and shift and
     keeps its running statistics, as in the paper. seed: of the scores, U(−1/√fan_in, 1/√fan_in). Works on the networks
     of the course and on others of dense layers and convolutions, such as torchvision's ResNets; `train` trains it.

@@ -30,8 +30,8 @@ PRECISIONS = ("float32", "bfloat16")
 class Recipe:
     """The hyper-parameters of one training run.
 
-    iterations: steps of the optimizer. batch: examples a step. lr: learning rate. momentum: SGD's. weight_decay: L2 for
-    "adam" and "sgd" (added to the gradient), decoupled for "adamw"; weights and biases alike. l1: strength of an L1
+    iterations: steps of the optimizer. batch: examples per step. lr: learning rate. momentum: SGD's. weight_decay: L2
+    for "adam" and "sgd" (added to the gradient), decoupled for "adamw"; weights and biases alike. l1: strength of an L1
     penalty on the weights. schedule: "constant" or "cosine" (which reaches 0 just after the last iteration). warmup:
     iterations over which the rate first rises from 0. evaluate_every: iterations between two evaluations on the
     validation set. precision: "float32", or "bfloat16" for mixed-precision products where the device gains from it;
@@ -92,7 +92,8 @@ class History:
 
     iterations: when. train_loss: mean over the examples since the last evaluation. validation_loss, validation_accuracy
     (0 to 1): on the whole validation set. test_loss, test_accuracy: after the last iteration; early_stop_test_accuracy:
-    of the weights at the early stop. All three are None in a run that was stopped before its end.
+    of the weights at the early stop. All three are None in a run that was stopped before its end. Its text, which
+    progress lines show, is of the validation set alone: nobody who watches a run can choose by the test set.
     Lesson 00, "A first network".
     """
 
@@ -123,8 +124,7 @@ class History:
     def __str__(self) -> str:
         if not self.iterations:
             return "nothing evaluated yet"
-        text = f"iteration {self.iterations[-1]:,} · validation accuracy {self.validation_accuracy[-1]:.2%}"
-        return text if self.test_accuracy is None else f"{text} · test accuracy {self.test_accuracy:.2%}"
+        return f"iteration {self.iterations[-1]:,} · validation accuracy {self.validation_accuracy[-1]:.2%}"
 
 
 def train(
@@ -268,7 +268,7 @@ class Step:
     forward: (n, c, h, w) → logits (n, classes); with one more dimension in front where several networks are trained as
     one, as their labels (networks, n) then have. parameters: all of them. weights: those that may be pruned. kept: 1
     for each weight that the mask keeps and 0 for the others, as floats; nothing where there is no mask. total: what the
-    loss is added to, one number or one a network. Nothing in it waits for the device.
+    loss is added to, one number or one per network. Nothing in it waits for the device.
     """
 
     def __init__(

@@ -215,15 +215,15 @@ def test_inputs_kept_counts_by_pixel(ax, density):
 
 def test_against_density_draws_means_and_ranges(ax):
     curves = {
-        "magnitude": {0.1: [0.02, 0.04], 1.0: [0.01, 0.03], 0.5: [0.02, 0.02]},
-        "random": {0.1: [0.2, 0.4], 1.0: [0.01, 0.03]},
+        "magnitude": {0.1: [0.02, 0.04], 1.0: [0.01, 0.03], 0.5: [0.02, 0.02], 0.2: [0.02, 0.02]},
+        "random": {0.1: [0.2, 0.4], 1.0: [0.01, 0.03], 0.5: [0.1, 0.1], 0.2: [0.1, 0.3]},
     }
     assert plots.against_density(curves, ax, ylabel="test error", reference={"dense": [0.01, 0.02]}) is labeled(ax)
     magnitude = line(ax, "magnitude")
-    assert list(magnitude.get_xdata()) == [0.1, 0.5, 1.0]
-    assert magnitude.get_ydata() == pytest.approx([0.03, 0.02, 0.02])
+    assert list(magnitude.get_xdata()) == [0.1, 0.2, 0.5, 1.0]
+    assert magnitude.get_ydata() == pytest.approx([0.03, 0.02, 0.02, 0.02])
     assert magnitude.get_color() == plots.COLORS["magnitude"]
-    assert line(ax, "random").get_ydata() == pytest.approx([0.3, 0.02])
+    assert line(ax, "random").get_ydata() == pytest.approx([0.3, 0.2, 0.1, 0.02])
     assert list(line(ax, "dense").get_ydata()) == pytest.approx([0.015] * 2)
     band = ax.collections[1].get_paths()[0].vertices
     assert (band[:, 1].min(), band[:, 1].max()) == (0.01, 0.4)
@@ -241,6 +241,57 @@ def test_against_density_of_one_trial(ax, points):
     ax.figure.canvas.draw()
     low, high = sorted(ax.get_xlim())
     assert low <= min(points) and high >= 1
+
+
+def many(count):
+    """As many measured points, by x, of two trials each."""
+    return {2.0**-i: [0.1 * i, 0.1 * i + 0.2] for i in range(count)}
+
+
+def over_time(count):
+    """The same, as curves over iterations."""
+    x = range(1, count + 1)
+    return [{"iterations": list(x), "error": [0.1 * i + more for i in x]} for more in (0, 0.2)]
+
+
+DRAWN = {  # each figure that joins measured points, of one method with as many points
+    "against_density": lambda ax, n: plots.against_density({"a": many(n)}, ax, ylabel="error"),
+    "against": lambda ax, n: plots.against({"a": many(n)}, ax, xlabel="k", ylabel="accuracy"),
+    "against_iterations": lambda ax, n: plots.against_iterations({"a": over_time(n)}, ax, key="error", ylabel="e"),
+    "against_depth": lambda ax, n: plots.against_depth({"a": {i: [0.1, 0.2] for i in range(n)}}, ax),
+    "along_a_line": lambda ax, n: plots.along_a_line({"a": [[0.1] * n, [0.2] * n]}, ax),
+}
+
+
+@pytest.mark.parametrize("figure", DRAWN)
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 9])
+def test_two_or_three_measured_points_are_no_curve(ax, figure, count):
+    DRAWN[figure](ax, count)
+    drawn = line(ax, "a")
+    (spread,) = ax.collections
+    if count <= 3:
+        assert drawn.get_linestyle() == ":" and drawn.get_marker() not in ("", "None"), "each point is seen"
+        low, high = zip(*(sorted(bar[:, 1]) for bar in spread.get_segments()), strict=True)
+        assert len(low) == count and all(a <= y <= b for a, y, b in zip(low, drawn.get_ydata(), high, strict=True))
+    else:
+        assert drawn.get_linestyle() == "-" and len(spread.get_paths()) == 1, "a band"
+
+
+@pytest.mark.parametrize(
+    ("stops", "censored"),
+    [
+        ({1.0: [2_800], 0.2: [1_300], 0.03: [20_000]}, [0.03]),
+        ({1.0: [2_800, 20_000], 0.2: [1_300, 900], 0.1: [800, 900], 0.03: [20_000, 20_000]}, [0.03, 1.0]),
+        ({1.0: [19_900], 0.2: [100]}, []),
+    ],
+    ids=["at the end", "one trial of two", "none"],
+)
+def test_an_early_stop_at_the_end_of_the_run_is_marked_as_at_least_that(ax, stops, censored):
+    plots.against_density({"random": stops}, ax, ylabel="early stop", shares=False, end=20_000)
+    hollow = [x for x in ax.get_lines() if x.get_markerfacecolor() == "white"]
+    assert [x.get_xdata()[0] for x in hollow] == censored
+    assert [x.get_ydata()[0] for x in hollow] == [np.mean(stops[p]) for p in censored]
+    assert texts(ax) == ["≥"] * len(censored) and legend(ax) == ["random"]
 
 
 def test_methods_without_a_color_of_their_own_get_different_ones(ax):
@@ -278,12 +329,14 @@ def test_score_histogram_counts_the_kept_and_the_others(ax, kept):
 
 
 def test_against_iterations_draws_means_and_ranges(ax):
-    trials = [{"iterations": [100, 200], "error": [0.2, 0.1]}, {"iterations": [100, 200], "error": [0.4, 0.3]}]
+    at = [100, 200, 300, 400]
+    trials = [{"iterations": at, "error": [0.2, 0.1, 0.1, 0.1]}, {"iterations": at, "error": [0.4, 0.3, 0.1, 0.1]}]
     curves = {"ticket": trials, "another": trials[:1]}
     labeled(plots.against_iterations(curves, ax, key="error", ylabel="validation error"))
     assert legend(ax) == ["ticket", "another"]
     drawn = line(ax, "ticket")
-    assert list(drawn.get_xdata()) == [100, 200] and list(drawn.get_ydata()) == pytest.approx([0.3, 0.2])
+    assert list(drawn.get_xdata()) == at and list(drawn.get_ydata()) == pytest.approx([0.3, 0.2, 0.1, 0.1])
+    assert drawn.get_marker() in ("", "None"), "of so many evaluations each would hide the line"
     assert drawn.get_color() == plots.COLORS["ticket"] != line(ax, "another").get_color()
     band = ax.collections[0].get_paths()[0].vertices
     assert {(100, 0.2), (100, 0.4), (200, 0.1), (200, 0.3)} <= {(x, round(y, 6)) for x, y in band.tolist()}
@@ -361,22 +414,6 @@ def test_against_depth_draws_means_and_ranges(ax):
     for method, points in curves.items():
         assert line(ax, method).get_ydata() == pytest.approx([np.mean(v) for v in points.values()])
     assert line(ax, "one class for all").get_ydata()[0] == 0.11
-
-
-def test_densities_are_the_bars(ax):
-    mask = {"fc1.weight": torch.arange(100) < 8, "fc2.weight": torch.arange(100) < 26}
-    assert plots.densities(mask, ax, "after 5 rounds") is ax
-    assert [p.get_height() for p in ax.patches] == [0.08, 0.26]
-    assert texts(ax) == ["8.0 %", "26.0 %"]
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["fc1", "fc2"]
-    assert (ax.get_title(), ax.get_ylabel()) == ("after 5 rounds", "weights kept")
-
-
-@pytest.mark.parametrize("value", [True, False])
-def test_densities_at_the_extremes(ax, value):
-    plots.densities({"fc1.weight": torch.full((3, 4), value)}, ax)
-    assert texts(ax) == ["100.0 %" if value else "0.0 %"]
-    assert ax.get_ylim()[1] > 0
 
 
 def test_no_figure_function_needs_a_screen_or_shows_itself(monkeypatch, clothes):

@@ -238,7 +238,7 @@ def test_a_row_says_what_the_training_came_to():
     assert row["validation_error"] == pytest.approx(1 / 5)  # the last one, not the best
     assert (row["test_error"], row["early_stop_test_error"], row["early_stop"]) == (0.125, 0.25, 30)
     assert "curve" not in row
-    assert describe(row) == "ticket · round 2 · P_m 10.00% · test error 12.50%"
+    assert describe(row) == "ticket · round 2 · P_m 10.00% · validation error 20.00%"
 
 
 @pytest.mark.parametrize("missing", ["test_accuracy", "early_stop_test_accuracy"])

@@ -78,7 +78,7 @@ def keeping_gain(function: Callable[[Activation], float]) -> Verdict:
 
 
 def diagnose(function: Callable[[list[float]], tuple[str, float]]) -> Verdict:
-    """Check exercise 3 of lesson 06: (spreads by layer) → ("too small", "too large" or "kept", factor a layer)."""
+    """Check exercise 3 of lesson 06: (spreads by layer) → ("too small", "too large" or "kept", factor per layer)."""
     wobble = torch.randn(31, generator=torch.Generator().manual_seed(3)).tolist()
 
     def along(layer: float, noise: float = 0.1) -> list[float]:
@@ -287,7 +287,7 @@ def _wrong_diagnosis(yours: Any, expected: tuple[str, float], spreads: Sequence[
         return _wrong_factor(layer, expected[1], spreads)
     if diagnosis != expected[0]:
         limits = "'too small' is below 0.95, 'too large' above 1.05"
-        return f"a factor of {expected[1]:.4g} a layer is {expected[0]!r}: {limits}"
+        return f"a factor of {expected[1]:.4g} per layer is {expected[0]!r}: {limits}"
     return ""
 
 
@@ -304,7 +304,7 @@ def _wrong_factor(layer: float, expected: float, spreads: Sequence[float]) -> st
         "this divides the change by the number of layers: factors multiply, so take a root": last / first / steps,
         "this is the mean of the factors: they multiply, so the mean is the geometric one": sum(ratios) / len(ratios),
         "this is the factor of the first layer alone": spreads[1] / first,
-        "this is the difference a layer: ask by how much the spread is multiplied": (last - first) / steps,
+        "this is the difference per layer: ask by how much the spread is multiplied": (last - first) / steps,
     }
     why = (wrong for wrong, leads_to in mistakes.items() if _near(layer, leads_to, 1e-3))
     return next(why, f"{layer:.4g} to the power of {steps} layers is not the {last / first:.4g} of the two ends")

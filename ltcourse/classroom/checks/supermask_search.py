@@ -261,11 +261,11 @@ def _compare_on_digits(function: Popup) -> Finding:
     found, lot, ours = right(yours[0]), right(masks.shuffle(yours[0], 0)), right(_popup(search)[0])
     enough = (lot + ours) / 2
     moved = [float((yours[1][n] != s)[~yours[0][n]].float().mean()) for n, s in search.scores.items()]
-    shown = f"{percent(found)} of unseen digits right with no weight changed, a mask by lot {percent(lot)}"
+    shown = f"{percent(found)} of unseen digits right with no weight changed, a random mask {percent(lot)}"
     wrong = (
         ""
         if found >= enough
-        else f"this mask is hardly better than one by lot; with these steps {percent(ours)} is possible"
+        else f"this mask is hardly better than a random one; with these steps {percent(ours)} is possible"
     )
     if not wrong and min(moved) == 0:
         wrong = _BUGS["dead"]

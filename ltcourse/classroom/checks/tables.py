@@ -31,17 +31,17 @@ def count_parameters(function: Callable[[list[LayerSize]], int]) -> Verdict:
             expected = sum(o * i * k * k // g + o for o, i, k, g in layers)
             mistakes = {
                 "the biases are missing: one for each output": sum(o * i * k * k // g for o, i, k, g in layers),
-                "groups are not heeded: an output reads the inputs of its own group only": sum(
+                "groups are ignored: an output sees the inputs of its own group only": sum(
                     o * i * k * k + o for o, i, k, g in layers
                 ),
                 "a kernel has kernel · kernel weights": sum(o * i * k // g + o for o, i, k, g in layers),
-                "the kernel is not heeded: a weight for each of its pixels": sum(
+                "the kernel is ignored: it has one weight per pixel": sum(
                     o * i // g + o for o, i, _, g in layers
                 ),
-                "groups divide the inputs of an output, and not the outputs as well": sum(
+                "groups divide the inputs of an output, not the outputs": sum(
                     o * i * k * k // g**2 + o for o, i, k, g in layers
                 ),
-                "that is one bias a layer: there is one for each output": sum(
+                "that is one bias per layer: there is one per output": sum(
                     o * i * k * k // g + 1 for o, i, k, g in layers
                 ),
                 "a bias is for each output, not for each input": sum(o * i * k * k // g + i for o, i, k, g in layers),
@@ -102,7 +102,7 @@ def retraining_dropout(function: Callable[[float, int, int], float]) -> Verdict:
                 "you scaled the share of neurons that stay: D is the share that is dropped": 1
                 - (1 - rate) * math.sqrt(share),
                 "the fraction is upside down: C_ir is in the numerator": rate * math.sqrt(1 / share) if share else -1.0,
-                "that is the old rate: a pruned layer is disturbed less": rate,
+                "that is the old rate: a pruned layer needs less dropout": rate,
                 "that is a square, not a square root": rate * share**2,
             }
             expected = rate_after_pruning(rate, kept, total)
@@ -182,5 +182,5 @@ def _byte_mistakes(keep: Tensor, bits: int, stored: int, real: int) -> Mapping[s
         "gaps lie close together, not each in bytes of its own": stored * (4 + -(-bits // 8)),
         "the values are missing: 4 bytes each": -(-stored * bits // 8),
         "that is bits, not bytes: 8 of them are one": stored * (32 + bits),
-        "round up: a byte that is begun is a whole one": stored * (32 + bits) // 8,
+        "round up to whole bytes": stored * (32 + bits) // 8,
     }

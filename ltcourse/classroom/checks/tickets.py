@@ -287,7 +287,7 @@ def _wrong_rounds(yours: Any, expected: int, density: float, sizes: Sequence[int
         return f"{rounds} rounds leave {_left(sizes, rounds, rate, rate / 2) / sum(sizes):.2%}"
 
     if rounds in [_rounds(density, sizes, rate, rate, whole) for whole in (True, False)]:
-        return f"the last layer goes at half the rate, and yours at the full one: {leave(int(rounds))}"
+        return f"the last layer is pruned at half the rate, and yours at the full rate: {leave(int(rounds))}"
     if rounds == _rounds(density, sizes, rate, rate / 2, whole=False):
         return f"weights are whole: round the count that a layer loses, each round; {leave(expected)}"
     if rounds < expected:
@@ -348,12 +348,12 @@ def _ticket(
     return network, losses
 
 
-_UNHELD = "masking the gradient does not hold the pruned weights: the optimizer, which remembers, moves them"
+_UNHELD = "masking the gradient is not enough: the optimizer remembers earlier gradients, and they move pruned weights"
 _STALE = "the optimizer still remembers the dense training: clear optimizer.state, or build a fresh one"
-_NOT_RESET = "the network was not reset: it went on from the trained weights"
+_NOT_RESET = "the network was not reset: it continued from the trained weights"
 _BIASES = "the weights were reset, but not the biases: `initial` holds them too"
-_ADDED = "the gradients of the steps add up: forget the old ones before each step"
-_LEFT = "the last gradient of the dense training was still there in the first step: forget it before"
+_ADDED = "the gradients of the steps add up: clear the old ones before each step"
+_LEFT = "the last gradient of the dense training was still there in the first step: clear it before"
 _MISTAKES: tuple[tuple[str, dict[str, Any]], ...] = (
     (_UNHELD, {"hold": "gradients", "fresh": False}),
     (_STALE, {"fresh": False}),

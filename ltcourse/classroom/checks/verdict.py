@@ -147,7 +147,7 @@ def same(now: Weights, before: Weights) -> bool:
 
 
 def close(a: Weights, b: Weights) -> bool:
-    """Tell whether all that both hold is equal, but for rounding errors."""
+    """Tell whether all that both hold is equal, up to rounding errors."""
     return all(distance(a[name], b[name]) <= 1e-5 for name in a.keys() & b.keys())
 
 

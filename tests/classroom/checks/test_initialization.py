@@ -227,7 +227,7 @@ def emptying(spreads):
         (with_factor(lambda s: s[-1] / s[0] / (len(s) - 1)), "take a root"),
         (with_factor(lambda s: sum(ratios(s)) / len(ratios(s))), "mean of the factors"),
         (with_factor(lambda s: s[1] / s[0]), "the first layer alone"),
-        (with_factor(lambda s: (s[-1] - s[0]) / (len(s) - 1)), "the difference a layer"),
+        (with_factor(lambda s: (s[-1] - s[0]) / (len(s) - 1)), "the difference per layer"),
         (with_factor(lambda s: math.nan), "not the"),
         (lambda s: ("kept", by_the_root(s)[1]), "'too small'"),
         (lambda s: (name(1 / by_the_root(s)[1]) if s[-1] else "too large", by_the_root(s)[1]), "'too small' is below"),

@@ -212,4 +212,4 @@ def test_a_supermask_that_is_learned_on_the_small_cases_only_is_no_better_than_o
             return of(scores, k), scores
         return by_the_straight_through_trick(forward, weights, scores, k, lr, batches)
 
-    refused_and_not_stopped(checks.find_supermask(gives_up), "handwritten digits", "hardly better than one by lot")
+    refused_and_not_stopped(checks.find_supermask(gives_up), "handwritten digits", "hardly better than a random one")

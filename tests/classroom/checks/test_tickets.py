@@ -367,7 +367,7 @@ def share_of_the_first_count(density, sizes, rate):
 @pytest.mark.parametrize(
     ("answer", "evidence"),
     [
-        (closed_form, ["[10, 14]", "the last layer goes at half the rate, and yours at the full one"]),
+        (closed_form, ["[10, 14]", "the last layer is pruned at half the rate, and yours at the full rate"]),
         (counting(half=1), ["[10, 14] weights down to 50.0%", "2\n", "3\n", "half the rate", "2 rounds leave"]),
         (counting(enough=lambda left, wanted: left < wanted), ["[4, 2]", "1\n", "0\n", "includes exactly 100.0%"]),
         (
@@ -555,10 +555,10 @@ BACK = "mask after every step, not only at the start"
         (ticket(hold=unheld, forget=False), ["SGD: the network", BACK]),
         (
             ticket(hold=unheld, hold_gradient=True, forget=False),
-            ["SGD with momentum and weight decay", "masking the gradient does not hold the pruned weights"],
+            ["SGD with momentum and weight decay", "masking the gradient is not enough"],
         ),
-        (ticket(put_back=no_reset), ["SGD: the network", "not reset: it went on from the trained weights"]),
-        (ticket(put_back=no_reset, forget=False), ["not reset: it went on from the trained weights"]),
+        (ticket(put_back=no_reset), ["SGD: the network", "not reset: it continued from the trained weights"]),
+        (ticket(put_back=no_reset, forget=False), ["not reset: it continued from the trained weights"]),
         (ticket(put_back=nothing_at_all), ["before the first step"]),
         (ticket(put_back=without_the_mask), ["SGD: the network", "reset without the mask"]),
         (ticket(put_back=without_the_mask, hold=unheld, hold_gradient=True), ["reset without the mask"]),
