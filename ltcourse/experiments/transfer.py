@@ -62,9 +62,7 @@ class Transfer(Settings):
 
     def __post_init__(self) -> None:
         if self.controlled and not self.rewind:
-            raise ValueError(
-                "without rewinding all tickets train for as long: set rewind, or leave controlled out"
-            )
+            raise ValueError("without rewinding all tickets train for as long: set rewind, or leave controlled out")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data, without controls where there are none: as records have it that are older than they.
