@@ -92,7 +92,7 @@ quiz.MultipleChoice(review.HYPOTHESIS.choices)
 # ### 1c. As a test
 #
 # A claim that no result could contradict is not a hypothesis. So write the hypothesis as a test of a run. Here is a run
-# in miniature: a network learns to read digits of 7 × 7 pixels, and four subnetworks are trained for comparison. Each
+# in miniature: a network learns to read digits of 7 × 7 pixels, and four others are trained for comparison. Each
 # training is an *attempt*. It has a `mask`, its `initial` weights (dicts, as always), the `iterations` at which it was
 # evaluated, and the `validation_loss` and `test_accuracy` found there (three tuples of equal length).
 #
