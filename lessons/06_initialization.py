@@ -45,7 +45,7 @@ images, labels = mnist.train.x[:200], mnist.train.y[:200]
 #
 # The next cell sends 200 digits through thirty layers of 100 neurons with ReLU. The weights are drawn from a normal
 # distribution with mean 0 and standard deviation `std`. We describe each layer by one number, the **spread**: the root
-# of the mean square, over all neurons and images.
+# of the mean square (`rms`), over all neurons and images.
 #
 # *Predict: for which of the four is the spread of the thirtieth layer about that of the images?*
 
