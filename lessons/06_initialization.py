@@ -884,7 +884,7 @@ checks.fill_kaiming(fill_kaiming)
 # - Boris Hanin, David Rolnick: *How to Start Training: The Effect of Initialization and Architecture*, 2018,
 #   arXiv:1803.01719. Why deep networks must be wide.
 # - Vivek Ramanujan, Mitchell Wortsman, Aniruddha Kembhavi, Ali Farhadi, Mohammad Rastegari: *What's Hidden in a
-#   Randomly Weighted Neural Network?*, CVPR 2020, arXiv:1911.13299. The signed constant.
+#   Randomly Weighted Neural Network?*, 2020, arXiv:1911.13299. The signed constant.
 # - Hattie Zhou, Janice Lan, Rosanne Liu, Jason Yosinski: *Deconstructing Lottery Tickets*, 2019, arXiv:1905.01067. What
 #   matters about the initial values.
 # - Jonathan Frankle, Michael Carbin: *The Lottery Ticket Hypothesis*, 2019, arXiv:1803.03635. Tickets from Xavier's formula.

@@ -864,7 +864,7 @@ checks.scaled_std(scaled_std)
 # ## References
 #
 # - Vivek Ramanujan, Mitchell Wortsman, Aniruddha Kembhavi, Ali Farhadi, Mohammad Rastegari: *What's Hidden in a
-#   Randomly Weighted Neural Network?*, CVPR 2020, arXiv:1911.13299. Edge-popup.
+#   Randomly Weighted Neural Network?*, 2020, arXiv:1911.13299. Edge-popup.
 # - Hattie Zhou, Janice Lan, Rosanne Liu, Jason Yosinski: *Deconstructing Lottery Tickets: Zeros, Signs, and the
 #   Supermask*, 2019, arXiv:1905.01067. The first supermasks.
 # - Eran Malach, Gilad Yehudai, Shai Shalev-Shwartz, Ohad Shamir: *Proving the Lottery Ticket Hypothesis: Pruning is All

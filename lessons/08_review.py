@@ -606,4 +606,4 @@ quiz.FoldedAnswers(bank)
 # - Ari Morcos, Haonan Yu, Michela Paganini, Yuandong Tian: *One ticket to win them all: generalizing lottery ticket
 #   initializations across datasets and optimizers*, 2019, arXiv:1906.02773.
 # - Vivek Ramanujan, Mitchell Wortsman, Aniruddha Kembhavi, Ali Farhadi, Mohammad Rastegari: *What's Hidden in a
-#   Randomly Weighted Neural Network?*, CVPR 2020, arXiv:1911.13299.
+#   Randomly Weighted Neural Network?*, 2020, arXiv:1911.13299.

@@ -153,7 +153,7 @@ class Overlap:
 def overlap(a: Mask, b: Mask) -> dict[str, Overlap]:
     """Compare two masks layer by layer with two random masks of equal sizes.
 
-    Of n weights of which the masks keep |a| and |b|, two masks drawn by lot both keep |a| · |b| / n on average: each of
+    Of n weights of which the masks keep |a| and |b|, two random masks both keep |a| · |b| / n on average: each of
     the |a| weights is kept by the other one with probability |b| / n.
     Raises TicketError for masks of different networks.
     Lesson 05, "How alike are two tickets?".

@@ -189,7 +189,7 @@ def test_controls_need_rewinding():
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("at", BUDGETS)
+@pytest.mark.parametrize("at", catalog.get("transfer-resnet-controls").budgets)
 def test_controls_search_as_the_experiment_that_they_explain_whose_settings_they_leave_alone(at):
     usual, controls = (catalog.settings(f"transfer-resnet{name}", at) for name in ("", "-controls"))
     assert "controlled" not in usual.to_dict() and controls.to_dict()["controlled"] == [usual.rounds]
