@@ -187,7 +187,7 @@ print(f"by the library: {history}")
 theirs = supermasks.supermask(frozen)
 ours = {name: masks.keep_largest(s.detach().abs(), round(k * s.numel())) for name, s in scores.items()}
 same = sum(int((ours[name] == theirs[name]).sum()) for name in ours) / sum(m.numel() for m in ours.values())
-print("by hand and by the library the same edges, but for rounding:", same > 0.999)
+print("by hand and by the library the same edges, up to rounding:", same > 0.999)
 
 # %% [markdown]
 # ## The threshold
@@ -385,8 +385,8 @@ _ = plots.against(by_width, ax, xlabel="width of the hidden layers", ylabel="tes
 # </details>
 #
 # **The paper reports** (abstract) that with growing width and depth an untrained subnetwork *approaches* a network with
-# trained weights in accuracy. S10 says less: the trained network is the *smaller* one. For that the paper has an
-# example, see "ImageNet" below.
+# trained weights in accuracy. S10 claims less: there the trained network is the *smaller* of the two. The paper has an
+# example of that, in "ImageNet" below.
 #
 # ## No weight has moved
 #
@@ -617,7 +617,7 @@ Table(["random network", "weights", "as drawn", "with the mask"], rows)
 # No weight of the random network was trained. If there are enough of them, the subnetwork is as good as the trained
 # layer, because it *is* the trained layer, built from random parts. The price is width: compare the second column with
 # the 490 weights of the target. The proof says that a good subnetwork exists. Edge-popup searches for one without
-# knowing the target, and no proof says that it always finds one.
+# knowing the target, and nobody has proved that it always finds one.
 #
 # ## What we saw
 

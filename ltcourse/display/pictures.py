@@ -24,7 +24,7 @@ _PALE, _INK = "#D9D9D9", "#333333"
 class Hidden:
     """A small network τ that was trained, a larger random one, N, and a subnetwork τ′ of N that edge-popup found.
 
-    trained, random: the weights of τ and of N, one a layer, (out, in). kept: which weights of N are those of τ′.
+    trained, random: the weights of τ and of N, one per layer, (out, in). kept: which weights of N are those of τ′.
     accuracy: the share of the test images that each of "τ", "N" and "τ′" reads, 0 to 1.
     Lesson 07, "What is hidden?".
     """
@@ -81,7 +81,7 @@ def edges(
     """Draw a network of dense layers from left to right: an edge in use is blue if its weight is positive, else orange.
 
     The larger |w| is beside the others of its layer, the wider is the edge.
-    weights: one a layer, (out, in). kept: which of them are used, by default all; the others are pale. before: which
+    weights: one per layer, (out, in). kept: which of them are used, by default all; the others are pale. before: which
     were used earlier: an edge that came since is green, one that went is red.
     Source: Ramanujan et al. 2020, Fig. 1 and 2.
     Lesson 07, "Watch the edges".

@@ -265,7 +265,7 @@ _TINY = {"rounds": 2, "rate": 0.5, "tried": (1, 2)}
 
 
 def _photos(at: str) -> Transfer:
-    """Residual networks on two halves of CIFAR-10 and on clothes, with global pruning of 20 % a round."""
+    """Residual networks on two halves of CIFAR-10 and on clothes, with global pruning of 20 % per round."""
     photos = "cifar-10-mini" if at in ("smoke", "class") else "cifar-10"
     usual = Recipe(
         iterations=600, batch=64, optimizer="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine", evaluate_every=300

@@ -12,7 +12,7 @@ ACCURACY = "early_stop_test_accuracy"  # of the weights that the validation set 
 class TransferMatrix:
     """What trials of a transfer experiment say, by kind, source, target and round.
 
-    trials: one a seed, {"seed", "rows"}, as records have them; a run that is not over may lack rows.
+    trials: one per seed, {"seed", "rows"}, as records have them; a run that is not over may lack rows.
     Lesson 05, "The matrix".
     """
 
@@ -91,7 +91,7 @@ class TransferMatrix:
         return {density: values for density, values in found.items() if values}
 
     def alike(self, source: str, target: str, number: int) -> dict[str, list[float]]:
-        """Return, by layer, how many times as many weights both tickets keep as chance would, a value a seed.
+        """Return, by layer, how many times as many weights both tickets keep as chance would, one value per seed.
 
         Lesson 05, "How alike are two tickets?".
         """

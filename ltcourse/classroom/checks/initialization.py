@@ -76,7 +76,7 @@ def keeping_gain(function: Callable[[Activation], float]) -> Verdict:
 
 
 def diagnose(function: Callable[[list[float]], tuple[str, float]]) -> Verdict:
-    """Check exercise 3 of lesson 06: (spreads by layer) → ("too small", "too large" or "kept", factor a layer)."""
+    """Check exercise 3 of lesson 06: (spreads by layer) → ("too small", "too large" or "kept", factor per layer)."""
     wobble = torch.randn(31, generator=torch.Generator().manual_seed(3)).tolist()
 
     def along(layer: float, noise: float = 0.1) -> list[float]:

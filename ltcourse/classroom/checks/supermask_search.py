@@ -260,7 +260,7 @@ def _compare_on_digits(function: Popup) -> Finding:
     wrong = (
         ""
         if found >= enough
-        else f"this mask is hardly better than a random one: with these steps {percent(ours)} is possible"
+        else f"this mask is hardly better than a random one; with these steps {percent(ours)} is possible"
     )
     if not wrong and min(moved) == 0:
         wrong = _BUGS["dead"]
