@@ -1,7 +1,7 @@
 # %% [markdown]
 # # One ticket to win them all
 #
-# **Question** Is a winning ticket good only for the data and the optimizer that found it?
+# **Question** Is a winning ticket good only for the data and the optimizer with which it was found?
 #
 # **Slides** S6, S7, and the slides' second source
 #
@@ -44,43 +44,43 @@ digits, clothes = data.load("mnist"), data.load("fashion-mnist-mini")
 # %% [markdown]
 # ## What is a ticket?
 #
-# A ticket is a mask together with the weights that the survivors began with (lesson 03). Neither was made with the data
-# in mind: the weights were drawn at random, before any image was seen. But the mask was. It is what training on *these*
-# images, with *this* optimizer, left over.
+# A ticket is a mask together with the initial weights of the survivors (lesson 03). The weights know nothing of the
+# data: they were drawn at random, before any image was seen. The mask does. It is what training on *these* images with
+# *this* optimizer left over.
 #
-# So there are two things that a ticket could be. Perhaps it is a small network **for digits**: its mask has learned what
-# digits look like, and on anything else it is worth no more than a random mask. Or it is a small network **that trains
-# well**, whatever it is trained on. Then finding one pays: it costs a training a round, but only once.
+# So a ticket could be one of two things. It may be a small network **for digits**, whose mask has learned what digits
+# look like and is worth no more than a random mask on anything else. Or it may be a small network **that trains well**
+# on any data. In that case finding one pays off: the search costs one training per round, but it is needed only once.
 #
-# **The slides' second source** (Morcos et al. 2019) asks exactly this: find tickets with one data set and optimizer, and
-# train them with another.
+# **The slides' second source** (Morcos et al. 2019) asks exactly this. It finds tickets with one data set and optimizer
+# and trains them with another.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** Two readings: a small network for digits, or a small network that trains well. Everything below decides
-# between them.
+# **Say** There are two readings: a small network for digits, or a small network that trains well. Everything below
+# decides between them.
 #
 # **Ask** Which of the two do you believe?
 #
-# **Expect** Vote now; the matrix answers.
+# **Expect** A divided room. Take a vote; the matrix answers.
 #
 # </details>
 
 # %% [markdown]
 # ## A ticket that travels
 #
-# First a ticket that can be carried around. This finds one as in lesson 03, in short runs, and keeps what belongs to it:
-# the mask, the first weights, and where it was found.
+# First we need a ticket that can be carried around. The next cell finds one as in lesson 03, in short runs, and keeps
+# what belongs to it: the mask, the initial weights, and a note of where it was found.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** A ticket as a file: mask, first values, where it was found. Show how a damaged one is refused.
+# **Say** A ticket is a file: the mask, the initial weights, and where it was found. Show how a damaged one is refused.
 #
 # **Ask** The new task has five classes. What happens to the output layer?
 #
-# **Expect** It has no meaning there, and is drawn anew.
+# **Expect** It has no meaning there, so it is drawn anew.
 #
 # </details>
 
@@ -100,8 +100,8 @@ from_digits, from_clothes, another = search(digits, 0), search(clothes, 0), sear
 print(from_digits)
 
 # %% [markdown]
-# Written to a file and read again, it must be the same ticket to the last bit: a ticket is its exact numbers. (The file
-# is of the safetensors format: nothing in it can be executed, as it could in a pickle.)
+# A ticket that is written to a file and read back must be the same to the last bit, because a ticket *is* its exact
+# numbers. (The file has the safetensors format. Unlike a pickle, it cannot contain code.)
 
 # %% tags=["nbval-check-output"]
 folder = tempfile.TemporaryDirectory()
@@ -111,8 +111,8 @@ print("same mask:", all(torch.equal(m, again.mask[name]) for name, m in from_dig
 print("same weights, bit for bit:", all(torch.equal(w, again.weights[name]) for name, w in from_digits.weights.items()))
 
 # %% [markdown]
-# What is no ticket, or not one of this network, is refused in one sentence: a file that was cut off in a download, and a
-# ticket that is put into the wrong network.
+# The library refuses whatever is not a ticket of this network, and says why in one sentence. Two examples are a file
+# that was cut off during a download and a ticket that is put into the wrong network.
 
 # %% tags=["nbval-check-output"]
 cut = Path(folder.name) / "cut.ticket"
@@ -124,9 +124,10 @@ for attempt in (lambda: tickets.load(cut), lambda: tickets.transplant(from_digit
         print(problem)
 
 # %% [markdown]
-# A new task can have another number of classes. Then the ticket's output layer has no meaning, and **the paper** draws a
-# new one. To **transplant** a ticket: copy its weights into the new network, set to 0 what its mask removes, and leave
-# the output layer as it was drawn, whole, if the classes differ. By hand, for five classes:
+# A new task can have a different number of classes. The ticket's output layer then has no meaning, and **the paper**
+# draws a new one. To **transplant** a ticket, copy its weights into the new network and set to 0 the weights that its
+# mask removes. If the number of classes differs, leave the new output layer as it was drawn, with all of its weights.
+# By hand, for five classes:
 
 # %%
 five = models.create("lenet-300-100", classes=5, seed=7)
@@ -136,7 +137,7 @@ with torch.no_grad():
             p.copy_(from_digits.weights[name] * from_digits.mask.get(name, 1))  # biases are not in the mask
 
 # %% [markdown]
-# And by the library, which returns the mask to train with:
+# The library does the same and returns the mask to train with:
 
 # %% tags=["nbval-check-output"]
 theirs = models.create("lenet-300-100", classes=5, seed=7)
@@ -148,21 +149,23 @@ print("weights of the output layer:", int(mask["fc3.weight"].sum()), "of", mask[
 # %% [markdown]
 # ## The matrix
 #
-# Two tasks, digits (MNIST) and clothes (Fashion-MNIST), 28 × 28 gray pixels and ten classes each. A ticket is found at
-# each, both from the *same* first weights, and each ticket is trained at both tasks: a matrix of source and target. On
-# its diagonal are tickets that stay at home. (Live, clothes are the sixth of Fashion-MNIST that comes with the course,
-# and so a smaller source. The recorded runs use all of it.)
+# There are two tasks, digits (MNIST) and clothes (Fashion-MNIST). Both have images of 28 × 28 gray pixels in ten
+# classes. We find a ticket on each, from the *same* initial weights, and train each ticket on both. The result is a
+# matrix of **sources**, where tickets were found, and **targets**, where they are trained. On its diagonal, source and
+# target are the same. (The live run uses the sixth of Fashion-MNIST that comes with the course, so clothes are the
+# smaller source. The recorded runs use all of it.)
 #
-# A number alone says little: clothes are harder than digits. So each cell is set beside controls **at its own target**:
+# An accuracy alone says little, because clothes are harder than digits. So each cell is compared with controls **at its
+# own target**:
 #
-# - **random**: nothing of the ticket is kept but its size. The mask is drawn by lot, the weights are drawn anew (the
-#   paper's random tickets).
-# - **re-initialized**: the ticket's mask, newly drawn weights.
+# - **random**: only the size of the ticket is kept. Both the mask and the weights are drawn at random (the paper's
+#   random tickets).
+# - **re-initialized**: the ticket's mask is kept, with newly drawn weights.
 #
-# The figure shows accuracy minus the random ticket's. If a ticket is only for its own data, the diagonal is blue and the
-# rest is white or red. If it is for any data, all of it is blue.
+# The figure shows the accuracy minus that of the random ticket. If a ticket is good for its own data only, the diagonal
+# is blue and the rest is white or red. If it is good for any data, every cell is blue.
 #
-# *Predict: does a ticket of clothes win at digits? Does a ticket of digits win at clothes?*
+# *Predict: does a ticket found on clothes win on digits? Does a ticket found on digits win on clothes?*
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 8 minutes</summary>
@@ -170,9 +173,9 @@ print("weights of the output layer:", int(mask["fc3.weight"].sum()), "of", mask[
 # **Say** Explain one cell before you start the run: found here, trained there, minus a random ticket at the same
 # target.
 #
-# **Ask** If a ticket is only for its own data, which cells are blue?
+# **Ask** If a ticket is good for its own data only, which cells are blue?
 #
-# **Expect** The diagonal alone. If it is for any data, all of them. Then compare columns, not rows.
+# **Expect** Only the diagonal. If it is good for any data, all of them. Then compare columns, not rows.
 #
 # </details>
 
@@ -206,12 +209,21 @@ Table(
 )
 
 # %% [markdown]
-# Read a row of the table from left to right. *Minus random* says whether the ticket is worth anything at this target;
-# *minus the ticket found there* is the price of having come from elsewhere, and 0 in the rows that stay at home. The last
-# column is the mask without its weights. Two seeds and one density; the range says how far to trust a difference.
+# Read each row from left to right. *Minus random* says whether the ticket is worth anything at this target. *Minus the
+# ticket found there* is the price of coming from elsewhere; it is 0 where source and target are the same. The last
+# column shows the mask without its weights. There are only two seeds and one density, and the ranges say how far a
+# difference can be trusted. Compare the rows whose source and target are the same with those whose source and target
+# differ.
 #
-# The same with more iterations, seeds and densities, and with all of Fashion-MNIST, is recorded, as the other
-# experiments of this lesson:
+# <details><summary>What one usually sees</summary>
+#
+# The tickets that are trained where they were found gain several points over a random ticket. The other two gain a
+# fraction of that, and a mask with newly drawn weights gains next to nothing.
+#
+# </details>
+#
+# We have recorded the same experiment with more iterations, seeds and densities, and with all of Fashion-MNIST, as well
+# as the other experiments of this lesson:
 
 
 # %%
@@ -241,26 +253,27 @@ if lenet:
     show(lenet, [lenet.rounds[0], lenet.rounds[len(lenet.rounds) // 2], lenet.rounds[-1]])
 
 # %% [markdown]
-# Compare columns, not rows: within a column the target is the same, and so is the control. Where the two cells of a
-# column are alike, it does not matter at which task the ticket was found.
+# Compare columns, not rows: within a column the target is the same, and so is the control. If the two cells of a column
+# are alike, it does not matter on which task the ticket was found.
 #
-# **We recorded** a plain answer for this network: its tickets stay at home. A ticket from elsewhere is hardly better than
-# a random one, in both directions and at every density, while the ticket found there leads by more and more points.
+# **We recorded** a plain answer for this network: on LeNet tickets do not transfer. In both directions and at every
+# density, a ticket from elsewhere is hardly better than a random one, whereas the lead of the ticket found there grows
+# as the networks get smaller. Why do they not transfer? The next sections take the ticket apart.
 #
 # ## Pick a source, a target, a density
 #
-# Left the matrix at a density, right the chosen cell at all densities that were tried. Beside the line of the
-# transferred ticket are two others: the ticket found at the target, and the random one. Which is it closer to, and does
-# that change as the networks get smaller?
+# On the left is the matrix at one density, on the right the chosen cell at all densities that were tried. The
+# right-hand figure compares the transferred ticket with the ticket found at the target and with the random one. To
+# which of the two is it closer, and does that change as the networks get smaller?
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** Take wishes from the room: a source, a target. Go through the densities with the arrow keys.
+# **Say** Let the room choose a source and a target. Go through the densities with the arrow keys.
 #
-# **Ask** Which of the two lines is the transferred ticket closer to, and does that change?
+# **Ask** To which of the two lines is the transferred ticket closer, and does that change?
 #
-# **Expect** Read it off; the black circle marks where you are.
+# **Expect** To the random one, at every density. The black circle marks the density that is chosen.
 #
 # </details>
 
@@ -271,21 +284,22 @@ widgets.explore(explorer.draw, source=explorer.sources[::-1], target=explorer.ta
 # %% [markdown]
 # ## Where the tickets look
 #
-# If a ticket of a dense network loses on the way, here is an explanation that sounds right. The first layer has a weight
-# for each pixel and neuron, so a mask can be a map: of where digits are, or of where clothes are. In lesson
-# [01](01_pruning_lenet.ipynb) it was one, with bands where digits never come. An explanation is worth a test. Count for
-# each pixel how many of its 300 weights are left in the two tickets found above.
+# Why does a ticket of LeNet lose its lead elsewhere? One explanation sounds right. The first layer has a weight for
+# every pair of a pixel and a neuron, so a mask can be a map of where digits are, or of where clothes are. In lesson
+# [01](01_pruning_lenet.ipynb) it was such a map, with bands where digits never come. Let us test the explanation. We
+# count, for each pixel, how many of its 300 weights are left in the two tickets found above.
 #
-# *Predict: which of the two tickets keeps more at the border, where digits never are and clothes often are?*
+# *Predict: which of the two tickets keeps more weights at the border, where digits never are and clothes often are?*
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** Here is an explanation that everybody believes at once. Let them vote before you show the pictures.
+# **Say** This explanation convinces everybody at once. Let them vote before you show the pictures.
 #
 # **Ask** Where will the ticket of digits have no weights?
 #
-# **Expect** “At the border.” It has as many there as anywhere: without weight decay nothing shrinks them.
+# **Expect** “At the border.” After such short training it has about as many there as elsewhere. After longer training
+# it has fewer: see lesson 03.
 #
 # </details>
 
@@ -307,33 +321,44 @@ print(f"the ticket of digits has {percent(at_the_border(from_digits))} of its we
 print(f"the ticket of clothes {percent(at_the_border(from_clothes))}")
 
 # %% [markdown]
-# If the explanation held, the share of the digits' ticket would be far below the share of the pixels. A weight of a pixel
-# that is always black never gets a gradient. In lesson 01 *weight decay* shrank it until it was pruned; here there is
-# none, so it stays as it was drawn, and if it was drawn large, pruning by magnitude keeps it: a wasted place in the
-# ticket. Whatever a ticket of a dense network takes along from its data, it is not a map of its pixels.
+# If the mask were a map, the digits' ticket would have a far smaller share of its weights at the border than the border
+# has of the pixels. Do the printed shares say so?
+#
+# <details><summary>What one usually sees</summary>
+#
+# The two shares differ by a few points only, and neither is far from the share of the pixels.
+#
+# </details>
+#
+# Five rounds of 400 iterations do not settle the question, however. A weight at a pixel that is always black never gets
+# a gradient, so it keeps the magnitude with which it was drawn. Pruning removes it only once training has made the
+# other weights larger, and that takes longer than these runs. The ticket of lesson [03](03_lottery_ticket.ipynb), found
+# in longer runs, keeps fewer than half as many weights at such a pixel as elsewhere. So after short training a mask is
+# hardly a map of its pixels, and after longer training it partly is one.
 #
 # ## The mask or the values?
 #
-# A ticket is a mask and values. Which of the two makes it win? Take two tickets of digits that were found from *different*
-# first weights, and **swap**: the mask of one with the values of the other. Beside them a mask drawn by lot.
+# A ticket consists of a mask and of values. Which of the two makes it win? Take two tickets of digits that were found
+# from *different* initial weights, and **swap** their parts: the mask of one with the values of the other. A random
+# mask is the control.
 #
 # *Predict: which is worse, the right values under a wrong mask, or the right mask with wrong values?*
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** Swap them. Point at the diagonal of the table first: those are the two tickets.
+# **Say** We swap the parts. Point at the two unswapped tickets in the table first.
 #
 # **Ask** Which is worse: the right values under a wrong mask, or the right mask with wrong values?
 #
-# **Expect** Read off the table, then the one with several seeds below it.
+# **Expect** Each swap is both at once, and each loses most of the lead. The table below it has several seeds.
 #
 # </details>
 
 # %%
 recipe = settings.recipe.but(evaluate_every=settings.recipe.iterations)
-by_lot = masks.shuffle(from_digits.mask, seed=5)
-choices = {"mask of ticket 1": from_digits.mask, "mask of ticket 2": another.mask, "a mask by lot": by_lot}
+at_random = masks.shuffle(from_digits.mask, seed=5)
+choices = {"mask of ticket 1": from_digits.mask, "mask of ticket 2": another.mask, "a random mask": at_random}
 rows = []
 for what, chosen in choices.items():
     row = [what]
@@ -346,12 +371,18 @@ for what, chosen in choices.items():
 Table(["validation accuracy, digits", "values of ticket 1", "values of ticket 2"], rows)
 
 # %% [markdown]
-# The two tickets are at the top left and in the middle right. Beside them are the swapped ones, below them values under
-# a mask that was not made for them. Is a mask with foreign values better than a mask drawn by lot, and how much of the
-# way to the ticket is that?
+# The two tickets are in the first column of the first row and in the second column of the second row. The other two
+# cells of these rows are the swapped ones. The last row shows the values of each under a random mask. Is a mask with
+# foreign values better than a random mask, and how much of the lead does it recover?
 #
-# Each cell is one network. With several seeds, at all targets: what of the gain over a random ticket is left when the
-# mask travels without its values?
+# <details><summary>What one usually sees</summary>
+#
+# A swap costs most of the lead. What is left is a point or less over the random mask.
+#
+# </details>
+#
+# Each cell is a single network. The next table has several seeds and all targets. How much of the gain over a random
+# ticket is left when the mask travels without its values?
 
 # %%
 shown = lenet or matrix
@@ -363,23 +394,24 @@ rows = [
 Table(["found on → trained on", "P_m", "mask and values, minus random", "the mask alone, minus random"], rows)
 
 # %% [markdown]
-# Where the third column is large and the last one small beside it, the mask needs its values: the two win together, as
-# in lesson 03. Where the last one is a good part of the third, as for digits that stay at home, the structure alone is
-# worth something, too. And where both are near 0, nothing at all came along.
+# **We recorded** two patterns. Tickets that are trained where they were found gain much, and their masks alone gain
+# less: the mask needs its values, as in lesson 03. (On digits the mask alone keeps a good part of the gain, so its
+# structure is worth something, too.) Tickets from elsewhere gain next to nothing, with or without their values.
 #
 # ## Another optimizer
 #
-# Adam gives each weight a step of its own size; SGD moves weights in proportion to their gradients. They end at
-# different weights, and so at different masks. Is a ticket found with one good for the other? Both on digits:
+# Adam scales the step of each weight by itself; SGD moves all weights in proportion to their gradients. The two end at
+# different weights and so at different masks. Is a ticket that was found with one of them good for the other? Both
+# experiments use digits:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** The second half of the paper's title.
+# **Say** This is the second half of the paper's title.
 #
 # **Ask** Adam and SGD end at different weights. Do their tickets differ, too?
 #
-# **Expect** Compare the cells of a column: if they are alike, it did not matter.
+# **Expect** In their masks, yes. In their accuracy hardly: the cells of a column are nearly alike.
 #
 # </details>
 
@@ -389,26 +421,27 @@ if optimizers:
     show(optimizers, optimizers.rounds)
 
 # %% [markdown]
-# As before: if the cells of a column are alike, it does not matter which optimizer found the ticket.
 #
-# **We recorded** the opposite of the matrix above. A ticket found with one optimizer keeps nearly all of its lead with the
-# other. So what ties these tickets down is their data, and not the path on which training went through it.
+#
+# **We recorded** the opposite of the first matrix: the cells of a column are nearly alike. A ticket that was found with
+# one optimizer keeps nearly all of its lead with the other. So tickets of LeNet depend on their data, and hardly on the
+# optimizer.
 #
 # ## Does a larger source help?
 #
-# **The paper reports** that tickets found on larger data sets transfer better. Our recorded sets are of one size. So we
-# found tickets on all training images of MNIST, on a half, and on a tenth of them, in equally many iterations: the
-# smaller the set, the more often each image is seen. The targets are all of MNIST, and Fashion-MNIST, which none of the
-# three has seen.
+# **The paper reports** that tickets found on larger data sets transfer better. Our two data sets are equally large, so
+# we vary the number of images instead: we find tickets on all training images of MNIST, on half of them, and on a
+# tenth. All searches take the same number of iterations, so each image of a smaller set is seen more often. The targets
+# are all of MNIST, and Fashion-MNIST, which none of the three sources contains.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** The paper says larger sources travel better. We can only vary the number of images.
+# **Say** The paper says that tickets from larger sources transfer better. We can only vary the number of images.
 #
-# **Ask** Why equally many iterations for each?
+# **Ask** Why do all searches take the same number of iterations?
 #
-# **Expect** Else a difference could be the length of the search.
+# **Expect** Otherwise a difference could come from the length of the search.
 #
 # </details>
 
@@ -418,27 +451,26 @@ if sizes:
     show(sizes, sizes.rounds, width=5.6)
 
 # %% [markdown]
-# Read each column from its first row to the third: does the gain fall as the source gets smaller, by more than the range
-# of the seeds?
+# Compare the first three rows of each column, from the largest source to the smallest.
 #
-# **We recorded** that it does at digits: the fewer images a ticket was found on, the less it is worth on all of them.
-# At clothes the gain of any of them is small, and so are the differences between sources: read whether they are larger
-# than the ranges.
+# **We recorded** that fewer images make a worse ticket for digits: from half of the images to a tenth, the gain falls
+# by more than the range of the seeds. On clothes all gains are small, and the ranges of a tenth and of all images
+# overlap, so the record does not show that a larger source helps there.
 #
 # ## Photographs and clothes
 #
-# Dense layers know where in the picture a pixel is. A convolution does not: it looks for the same pattern everywhere, and
-# patterns such as edges are in photographs and in clothes. So here a ticket has a better reason to travel. The network
-# ends in **global average pooling**, the mean of each channel over the picture, so that one small output layer is all
-# that depends on the classes. Clothes become color photographs by a black border and three equal channels; to be quick,
-# both are halved to 16 × 16 pixels:
+# A dense layer has separate weights for every place in the image. A convolution looks for the same pattern everywhere,
+# and patterns such as edges occur in photographs as well as in clothes. So a ticket of a convolutional network has a
+# better reason to transfer. Our network ends in **global average pooling**, the mean of each channel over the image, so
+# only one small output layer depends on the classes. A black border and three equal channels give images of clothes the
+# shape of photographs. To save time, both are halved to 16 × 16 pixels:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** Convolutions have a better reason to travel: edges are everywhere.
+# **Say** Tickets of convolutions have a better reason to transfer: edges are everywhere.
 #
-# **Ask** Which journey is the easiest?
+# **Ask** Which transfer is the easiest?
 #
 # **Expect** From one half of a data set to the other.
 #
@@ -454,9 +486,9 @@ for ax in axes.flat:
     ax.set_axis_off()
 
 # %% [markdown]
-# Three tasks: the first half of CIFAR-10's training images, the second half, which has none of them, and clothes. Pruning
-# is global, a fifth a round, and the weights are rewound to an early iteration, as the paper does (*late resetting*). So
-# now the *values* have seen some of the source's data, too.
+# There are three tasks: the first half of CIFAR-10's training images, the second half, which shares no image with the
+# first, and clothes. Pruning is global and removes a fifth of the weights per round. The weights are rewound to an
+# early iteration, as in the paper (*late resetting*). So here the *values* have seen some of the source's data, too.
 
 # %%
 convolutions = recorded("transfer-resnet")
@@ -464,30 +496,44 @@ if convolutions:
     show(convolutions, convolutions.rounds, width=6.4)
 
 # %% [markdown]
-# The first two rows of the left column are two halves of one data set: the easiest journey. The third row of that column,
-# and the first two of the right one, are between photographs and clothes.
-#
-# **We recorded** a ticket that travels, but not far. Between the halves of CIFAR-10 it keeps most of its lead over a
-# random ticket. Between photographs and clothes it keeps none: from elsewhere, a ticket is even a little worse than a
-# random one. Two things may count against it. Its values were rewound to where the *source* had already taken them. And
-# its training counts from there, so that it has fewer iterations at the target than the random ticket, which begins at
-# 0. This experiment does not separate the two. **The paper reports** that tickets travel between data sets, too, of
-# networks many times as large (Sec. 4).
+# In the left column, the first two rows are the two halves of one data set, the easiest transfer. The third row of that
+# column and the first two of the right one are transfers between photographs and clothes. The next table takes the
+# ticket apart, at the smallest density:
+
+# %%
+if convolutions:
+    n = convolutions.rounds[-1]
+    kinds = {"random mask": "random", "mask alone": "re-initialized", "mask and values": "ticket"}
+    rows = [
+        [f"{s} → {t}", *(spread(list(convolutions.values(kind, s, t, n).values()), 1) for kind in kinds.values())]
+        for s, t in convolutions.gains(n)
+    ]
+    display(Table(["found on → trained on, test accuracy", *kinds], rows))
+
+# %% [markdown]
+# **We recorded** that tickets transfer, but not far. Between the halves of CIFAR-10 a ticket keeps most of its lead
+# over a random one. Between photographs and clothes it keeps none, and is even a little worse than a random ticket. The
+# mask is not what hurts: with newly drawn weights, the masks of all three sources are about as good as a random mask.
+# Two differences remain. The values of a ticket from elsewhere were rewound to where the *source* had already taken
+# them. And its training counts from there, so it has fewer iterations at the target than the random ticket, which
+# begins at 0. This record does not separate the two. **The paper reports** that tickets of much larger networks
+# transfer between data sets, too (Sec. 4).
 #
 # ## How alike are two tickets?
 #
-# If tickets of digits and of clothes are interchangeable, are they perhaps the *same* ticket? Count the weights that both
-# masks keep. Some they would share by chance: of the weights of a layer, the second mask keeps a share $P_m$, and if it
-# were drawn by lot, it would keep this share of the first mask's as well.
+# How much do the tickets of digits and of clothes have in common? Count the weights that both masks keep. Some are
+# common by chance. If the second mask keeps a share $P_m$ of a layer and is drawn at random, it keeps the same share of
+# the first mask's weights.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** Interchangeable need not mean equal. Count what two masks share, against chance.
+# **Say** Count what two masks have in common, and compare it with chance.
 #
-# **Ask** Two tickets of digits from different first weights: do they share more than chance?
+# **Ask** Do two tickets of digits from different initial weights have more in common than chance?
 #
-# **Expect** Hardly: weights have no names. Then ask what the third row explains about the first.
+# **Expect** Hardly: neuron 17 of one network is not neuron 17 of the other. Then ask what the third row explains about
+# the first.
 #
 # </details>
 
@@ -502,19 +548,20 @@ found = tickets.overlap(from_digits.mask, from_clothes.mask)["fc1.weight"]
 print("by the library the same:", (found.common, found.expected) == (common, chance))
 
 # %% [markdown]
-# How many times chance, layer by layer, for several pairs? Digits and clothes above were found from the *same* first
-# weights. The second pair is of one data set and different first weights. The third needs no data at all: it compares the
-# ticket with a mask of the weights that were *drawn* largest. The last is a check: a mask by lot.
+# The next table shows the overlap of four pairs as a multiple of chance, layer by layer. The first pair, digits and
+# clothes, was found from the *same* initial weights. The second was found on one data set from different initial
+# weights. In the third, the second mask needs no data: it keeps the weights that were *drawn* largest. The last pair,
+# with a random mask, checks the calculation.
 
 # %%
 whole = masks.dense(models.create("lenet-300-100"))
 rates = {name: 1 - masks.density({name: m}) for name, m in from_digits.mask.items()}
 largest = criteria.magnitude(from_digits.weights, whole, rates)
 pairs = {
-    "digits and clothes, same first weights": from_clothes.mask,
-    "digits twice, different first weights": another.mask,
-    "digits, and the largest first weights": largest,
-    "digits, and a mask by lot": by_lot,
+    "digits and clothes, same initial weights": from_clothes.mask,
+    "digits twice, different initial weights": another.mask,
+    "digits, and the largest initial weights": largest,
+    "digits, and a random mask": at_random,
 }
 table = [
     [what, *(f"{o.times:.2f}×" for o in tickets.overlap(from_digits.mask, other).values())]
@@ -523,42 +570,45 @@ table = [
 Table(["both kept, as a multiple of chance", *(name.removesuffix(".weight") for name in whole)], table)
 
 # %% [markdown]
-# Weights have no names. Neuron 17 of one network does not do what neuron 17 of another does, so the second pair has no
-# reason to agree weight by weight. The third pair shows how much of the agreement of the first was there before any
-# training: a weight that is drawn large tends to stay, whatever the data. So likeness well above chance does not yet mean
-# that two tickets know the same. Set it beside the matrix: do tickets that share so much do equally well?
+# Neuron 17 of one network does not do what neuron 17 of another does, so the second pair has no reason to agree weight
+# by weight. The third pair shows how much of the agreement of the first was there before any training: a weight that is
+# drawn large tends to stay, whatever the data. So an overlap far above chance does not mean that two tickets have
+# learned the same. The matrix says as much: the tickets of digits and of clothes are far from equally good.
 #
-# Recorded, with longer searches:
+# The overlap of the tickets that were recorded, with longer searches:
 
 # %%
 if lenet:
     first, second = lenet.sources
     names = list(lenet.alike(first, second, lenet.rounds[-1]))
-    rows = [
-        [percent(lenet.density(n)), *(f"{mean(lenet.alike(first, second, n)[name]):.2f}×" for name in names)]
-        for n in lenet.rounds
-    ]
-    display(Table([f"P_m, {first} and {second}", *(name.removesuffix(".weight") for name in names)], rows))
+    rows = []
+    for n in lenet.rounds:
+        times = {name: mean(values) for name, values in lenet.alike(first, second, n).items()}
+        share = times[names[0]] * lenet.density(n, names[0])
+        rows.append([percent(lenet.density(n)), *(f"{t:.2f}×" for t in times.values()), percent(share, 0)])
+    layers = [name.removesuffix(".weight") for name in names]
+    display(Table([f"P_m, {first} and {second}", *layers, f"{layers[0]}, share of the maximum"], rows))
 else:
     print("not recorded yet: `ltcourse record transfer-lenet-300-100 --budget desk`")
 
 # %% [markdown]
-# The multiple grows as the tickets get smaller, but so does the largest one possible: two equal masks share $1 / P_m$ times
-# chance. Multiply it by $P_m$, and you have the share of a ticket that both have in common. It falls: small tickets of the
-# two tasks are mostly different, and in the matrix they do not do equally well.
+# The multiple grows as the tickets get smaller, but so does its maximum: two equal masks share $1 / P_m$ times chance.
+# As a share of that maximum, the overlap falls. This share is also the part of a ticket that both have in common. So
+# small tickets of the two tasks are mostly different.
 #
 # ## Beside the paper
 #
-# To compare, one number a cell: which share of the own ticket's **lead** over a random ticket does a ticket from elsewhere
-# keep? 100 % is as good as the ticket found there, 0 % no better than a random one. Where the own ticket itself has no
-# lead, there is nothing to keep ("–"), and where the lead is small, the share is wild. The smallest density of each record:
+# For a comparison with the paper we need one number per cell. The ticket found at the target has a **lead** over a
+# random ticket. What share of it does a ticket from elsewhere keep? At 100 % it is as good as the ticket found there,
+# at 0 % no better than a random one. If there is no lead, there is nothing to keep ("–"); if the lead is small, the
+# share is unreliable. At the smallest density of each record:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** One number a cell: the share of the lead that is kept.
+# **Say** There is one number per cell: the share of the lead that is kept.
 #
-# **Ask** When is that number wild?
+# **Ask** When is that number unreliable?
 #
 # **Expect** Where the lead itself is small.
 #
@@ -583,9 +633,9 @@ rows = [
 Table(["found on → trained on", "lead of the ticket found there", "kept"], rows or [["not recorded yet", "–", "–"]])
 
 # %% [markdown]
-# And whether that agrees with **the paper**. As "close" we count it when a ticket from elsewhere keeps at least half of
-# the lead, in the mean over the pairs that have one; as "larger is better" when the gains of all, a half and a tenth of
-# the images are in this order at both targets.
+# Does that agree with **the paper**? We count tickets from elsewhere as "close" if they keep at least half of the lead,
+# on average over the pairs that have one. We count "larger is better" as confirmed if the mean gains from all, half and
+# a tenth of the images are in this order at both targets. Both limits are ours, not the paper's.
 
 
 # %%
@@ -622,20 +672,20 @@ rows = [
 Table(["experiment", "the paper reports", "we recorded"], rows)
 
 # %% [markdown]
-# Mind the distance to the paper. It trained VGG19 and ResNet50 on sets up to ImageNet, with graphics cards, for many
-# epochs; ours are LeNet and a residual network of 8 layers, small images, and runs of minutes. What agrees here agrees
-# although everything is smaller; what does not may be a matter of size, and is no refutation.
+# Our experiments are far smaller than the paper's. It trained VGG19 and ResNet50 on data sets up to ImageNet, for many
+# epochs. We trained LeNet and a residual network of 8 layers on small images, for minutes. So a disagreement may be a
+# matter of size and does not refute the paper.
 #
 # ## What we saw
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** Back to the two readings, and to the vote.
+# **Say** Let us return to the two readings and to the vote.
 #
 # **Ask** Which of them won?
 #
-# **Expect** Let the room read it off the printed lines.
+# **Expect** On LeNet, “for digits” wins where the data change, and “trains well” where the optimizer does.
 #
 # </details>
 
@@ -651,17 +701,18 @@ for name, m in every.items():
     print(f"recorded, {name}, tickets from elsewhere: {judge(m) if m else 'not yet'}")
 
 # %% [markdown]
-# Whatever the numbers above say for your run, they say what kind of thing a ticket is. As far as a ticket wins away
-# from home, it is not a memory of its data. It is a network that *trains well*: connections and first values that suit
-# each other. As far as it loses something on the way, the data was part of it.
+# These numbers tell what kind of thing a ticket is. To the extent that it wins elsewhere, it is a network that *trains
+# well*: its connections and initial values suit each other. To the extent that it loses its lead, it depends on its
+# data. The tickets of LeNet depend on their data and hardly on the optimizer. Those of ResNet-8 transfer to other
+# photographs, but not to clothes.
 #
-# A ticket that travels well would change what tickets cost: found once, with much data and patience, and handed on as a
-# file, a better beginning than random numbers.
+# A ticket that transfers well would change what tickets cost. It would be found once, with much data and patience, and
+# handed on as a file, as a better start than random numbers.
 
 # %% [markdown]
 # ## Exercises
 #
-# As in lesson [01](01_pruning_lenet.ipynb): replace `return None` by your own code, run the cell, and run the check
+# As in lesson [01](01_pruning_lenet.ipynb): replace `return None` with your own code, run the cell, and run the check
 # below it.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
@@ -678,10 +729,11 @@ for name, m in every.items():
 # %% [markdown]
 # ### 1. Transplant a ticket
 #
-# `weights` (name → tensor, all parameters) and `mask` (name → booleans, weights only) are a ticket. Put it into `network`,
-# in place: the ticket's weights, 0 where the mask removes them, and its biases. The output layer is the last one in
-# `mask`. If its weight has another shape in `network`, there are other classes: leave that layer, weight and bias, as it
-# is, and keep all of it. Return the mask to train with. The ticket must stay as it is, also when the network trains.
+# `weights` (name → tensor, all parameters) and `mask` (name → booleans, weights only) make up a ticket. Put it into
+# `network`, in place: the ticket's weights, 0 where the mask removes them, and its biases. The output layer is the last
+# one in `mask`. If its weight has a different shape in `network`, the number of classes differs: leave that layer,
+# weight and bias, as it is, and keep all of it. Return the mask to train with. The ticket must not change, even when
+# the network is trained later.
 
 
 # %% tags=["exercise"]
@@ -695,14 +747,14 @@ checks.transplant(transplant)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# Go through `network.named_parameters()` and ask of each: does its shape equal that of the ticket's? A bias of the output
-# layer has as many numbers as there are classes, so the question is right for it, too.
+# Go through `network.named_parameters()` and compare the shape of each with the ticket's. The bias of the output layer
+# has one number per class, so the comparison works for it, too.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Copy values, with `p.copy_(…)` under `torch.no_grad()`; after `p.data = weights[name]` both are one tensor. The returned
-# mask has `torch.ones_like(p, dtype=torch.bool)` where the output layer stays.
+# Copy the values with `p.copy_(…)` under `torch.no_grad()`. After `p.data = weights[name]` the two would be one tensor.
+# For an output layer that stays, the returned mask has `torch.ones_like(p, dtype=torch.bool)`.
 #
 # </details>
 
@@ -722,15 +774,15 @@ checks.transplant(transplant)
 #     return new
 # ```
 #
-# `tickets.transplant` also refuses tickets of other networks, and takes batch norm's statistics along.
+# `tickets.transplant` also refuses tickets of other networks, and copies the statistics of batch norm.
 #
 # </details>
 
 # %% [markdown]
 # ### 2. The overlap of two random masks
 #
-# Two masks are drawn by lot, independently. In each layer the first keeps `kept_a[i]` and the second `kept_b[i]` of
-# `sizes[i]` weights. How many weights of the whole network do both keep, on average?
+# Two masks are drawn at random and independently. In each layer the first keeps `kept_a[i]` and the second `kept_b[i]`
+# of `sizes[i]` weights. How many weights of the whole network do both keep, on average?
 
 
 # %% tags=["exercise"]
@@ -744,12 +796,12 @@ checks.expected_overlap(expected_overlap)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# One layer first. Pick a weight that the first mask keeps: with which probability does the second keep it, too?
+# Begin with one layer. Pick a weight that the first mask keeps. What is the probability that the second keeps it, too?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# That probability is `kept_b[i] / sizes[i]`, and there are `kept_a[i]` such weights. Averages of layers add up.
+# That probability is `kept_b[i] / sizes[i]`, and there are `kept_a[i]` such weights. The averages of the layers add up.
 #
 # </details>
 
@@ -761,18 +813,18 @@ checks.expected_overlap(expected_overlap)
 #     return sum(a * b / n for a, b, n in zip(kept_a, kept_b, sizes, strict=True))
 # ```
 #
-# Layers cannot be taken together: a mask that keeps much of a small layer would seem to overlap more, or less, than
-# chance, only because layers differ in density. It is `expected` of `tickets.overlap`, summed.
+# The layers cannot be taken together. Two masks would then seem to overlap more, or less, than by chance only because
+# the layers differ in density. `tickets.overlap` returns this number for each layer as `expected`.
 #
 # </details>
 
 # %% [markdown]
 # ### 3. Read the matrix
 #
-# `accuracies[source, target]` are the test accuracies, one a seed, of tickets found at `source` and trained at `target`.
-# `random[target]` are those of random tickets of the same size. Which share of the *lead* of the ticket found at the
-# target itself, over the random ticket, does the one from `source` have there? Take means over the seeds first. 1: it is
-# as good as the target's own; 0: as a random one.
+# `accuracies[source, target]` are the test accuracies, one per seed, of tickets found at `source` and trained at
+# `target`. `random[target]` are those of random tickets of the same size. The ticket found at the target itself has a
+# *lead* over the random one. What share of this lead does the ticket from `source` have there? Take the means over the
+# seeds first. A share of 1 means as good as the target's own ticket, and 0 as good as a random one.
 
 
 # %% tags=["exercise"]
@@ -786,7 +838,8 @@ checks.transferred_share(transferred_share)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# Three numbers, all of one column of the matrix: the traveler's, the own ticket's at `[target, target]`, the random one's.
+# You need three numbers, all from one column of the matrix: that of the ticket from `source`, that of the own ticket at
+# `[target, target]`, and that of the random ticket.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -804,7 +857,7 @@ checks.transferred_share(transferred_share)
 #     return (mean(accuracies[source, target]) - low) / (mean(accuracies[target, target]) - low)
 # ```
 #
-# `TransferMatrix.lead_kept` is this number. Where the own lead is small it is wild: look at the lead, too.
+# `TransferMatrix.lead_kept` returns this number. Where the own lead is small, it is unreliable: look at the lead, too.
 #
 # </details>
 

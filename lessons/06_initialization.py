@@ -1,12 +1,13 @@
 # %% [markdown]
 # # Initialization
 #
-# **Question** How large should the random numbers be that a network begins with, and what happens if they are not?
+# **Question** How large should a network's initial random weights be, and what happens if they are too small or too
+# large?
 #
 # **Slides** S12
 #
-# **Before you start** Lesson [03](03_lottery_ticket.ipynb): initial weights, ticket. Mean and variance of a random
-# number, and that the variances of independent ones add up.
+# **Before you start** Lesson [03](03_lottery_ticket.ipynb): initial weights, ticket. You need the mean and the variance
+# of a random number, and that the variances of independent numbers add up.
 #
 # **Time** {minutes} to run on two processor cores
 #
@@ -38,24 +39,24 @@ images, labels = mnist.train.x[:200], mnist.train.y[:200]
 # %% [markdown]
 # ## Thirty multiplications
 #
-# A layer multiplies its inputs by weights and adds up; the next layer does it again. Thirty layers do it thirty times,
-# and what is multiplied thirty times by a number a little below 1 is soon nothing, and by a number a little above 1 soon
-# enormous.
+# A layer multiplies its inputs by weights and adds up the products; the next layer does it again. Thirty layers do it
+# thirty times. A signal that is multiplied thirty times by a number a little below 1 vanishes; one that is multiplied
+# thirty times by a number a little above 1 explodes.
 #
-# Here are 200 digits on their way through thirty layers of 100 neurons with ReLU. The weights are drawn from a normal
-# distribution with mean 0, and `std` is its standard deviation. For one number a layer we take the **spread**: the root
-# of the mean of the squares, over all neurons and images.
+# The next cell sends 200 digits through thirty layers of 100 neurons with ReLU. The weights are drawn from a normal
+# distribution with mean 0 and standard deviation `std`. We describe each layer by one number, the **spread**: the root
+# of the mean square (`rms`), over all neurons and images.
 #
-# *Predict: for which of the four is the thirtieth layer about as large as the images?*
+# *Predict: for which of the four is the spread of the thirtieth layer about that of the images?*
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** The problem in four lines of output. Collect guesses first.
+# **Say** Four lines of output show the problem. Collect guesses first.
 #
 # **Ask** For which of the four does the signal survive thirty layers?
 #
-# **Expect** Most expect the smallest or the largest. One in the middle, and its neighbors miss by powers of ten.
+# **Expect** Most guess the smallest or the largest. It is one in the middle, and its neighbors miss by powers of ten.
 #
 # </details>
 
@@ -70,26 +71,27 @@ for std in (0.05, 0.1, 0.14, 0.2):
     print(f"std {std}: after 30 layers {rms(a):.1e}")
 
 # %% [markdown]
-# One of the four keeps the size, and its neighbors miss it by powers of ten. Twice as large a number does not make the
-# result twice as large. Which number is it, and why? **The slides give** two answers (S12), in which $n_i$ is the number of
+# One of the four keeps the spread, and its neighbors miss it by powers of ten: doubling the std multiplies the output
+# by $2^{30}$. Which number is right, and why? **The slides give** two answers (S12), in which $n_i$ is the number of
 # neurons in layer *i*:
 #
 # $$\text{Xavier: } \mathrm{std}_i = \sqrt{\frac{2}{n_{i-1} + n_i}} \qquad\qquad
 # \text{Kaiming: } \mathrm{std}_i = \sqrt{\frac{2}{n_{i-1}}}$$
 #
-# They are named after the first names of their authors, Xavier Glorot and Kaiming He. Three observations lead to both.
+# They are named after the first names of their authors, Xavier Glorot and Kaiming He. Three steps lead to both.
 #
 # ## One neuron adds up
 #
-# A neuron of layer *i* receives the $n_{i-1}$ numbers $a_1, a_2, \dots$ of the layer before, and adds up as many products:
-# $z = w_1 a_1 + w_2 a_2 + \dots$ (Left. The right side is for later.)
+# A neuron of layer *i* receives the $n_{i-1}$ numbers $a_1, a_2, \dots$ of the layer before and adds up as many
+# products: $z = w_1 a_1 + w_2 a_2 + \dots$ (left-hand figure; the right-hand one is for later).
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 5 minutes</summary>
 #
-# **Say** On the board: square the sum, the mixed terms are 0 in the mean, count the rest. This is the whole lesson.
+# **Say** Do it on the board: square the sum, note that the mixed terms are 0 on average, and count the rest. This is
+# the whole lesson.
 #
-# **Ask** More inputs: larger or smaller weights?
+# **Ask** If there are more inputs, should the weights be larger or smaller?
 #
 # **Expect** Smaller: the squares of all inputs add up.
 #
@@ -101,17 +103,17 @@ plots.layer_sums(6, 4, axes[0])
 _ = plots.layer_sums(6, 4, axes[1], back=True)
 
 # %% [markdown]
-# The weights are drawn independently, of the inputs and of each other, with mean 0 and variance $\sigma^2$. How large is
-# $z$, in the mean square?
+# The weights are drawn independently of the inputs and of each other, with mean 0 and variance $\sigma^2$. What is the
+# mean square of $z$?
 #
-# - Square the sum: there are the squares $w_k^2 a_k^2$, and the mixed products $w_k w_l \, a_k a_l$.
-# - The mixed ones are 0 in the mean, since $w_k$ and $w_l$ are independent with mean 0.
-# - A square is $\sigma^2 \, a_k^2$ in the mean. There are $n_{i-1}$ of them.
+# - Square the sum. It consists of the squares $w_k^2 a_k^2$ and the mixed products $w_k w_l \, a_k a_l$.
+# - The mixed products are 0 on average, since $w_k$ and $w_l$ are independent with mean 0.
+# - Each square is $\sigma^2 \, a_k^2$ on average, and there are $n_{i-1}$ of them.
 #
 # $$\overline{z^2} = n_{i-1} \, \sigma^2 \, \overline{a^2}$$
 #
-# The bar is the mean. Nothing was asked of the inputs but their mean square: they may all be positive, as pixels are. Try
-# it, one layer of 5,000 neurons:
+# The bar denotes the mean. Of the inputs, only their mean square matters: they may all be positive, as pixels are. We
+# try it on one layer of 5,000 neurons:
 
 # %%
 n, std = 784, 0.03
@@ -121,13 +123,13 @@ print(f"mean square of z: {z.square().mean():.4f}")
 print(f"n σ² times that of the inputs: {n * std**2 * a.square().mean():.4f}")
 
 # %% [markdown]
-# So a layer without an activation multiplies the mean square by $n_{i-1} \sigma^2$, and keeps it if
-# $\sigma^2 = 1 / n_{i-1}$. The more inputs, the smaller each weight.
+# So a layer without an activation multiplies the mean square by $n_{i-1} \sigma^2$ and keeps it if $\sigma^2 = 1 /
+# n_{i-1}$. The more inputs a neuron has, the smaller its weights must be.
 #
 # ## ReLU halves it
 #
-# Behind the sum stands ReLU: negative numbers become 0. Since $w$ is as often negative as positive, so is $z$: half of
-# the squares go, and those of the other half stay.
+# ReLU follows the sum and sets negative numbers to 0. Since $w$ is negative as often as positive, so is $z$. So half of
+# the squares become 0 and the other half stay.
 #
 # $$\overline{\mathrm{relu}(z)^2} = \tfrac{1}{2}\, \overline{z^2}$$
 #
@@ -140,7 +142,7 @@ print(f"n σ² times that of the inputs: {n * std**2 * a.square().mean():.4f}")
 #
 # **Ask** Is the variance halved, too?
 #
-# **Expect** Most say yes. No: after ReLU the mean is not 0. The mean square is what matters.
+# **Expect** Most say yes. It is not, because the mean after ReLU is not 0. The mean square is what matters.
 #
 # </details>
 
@@ -150,16 +152,16 @@ print(f"mean square: {r.square().mean() / z.square().mean():.3f} of that of z")
 print(f"variance:    {r.var() / z.var():.3f} of that of z")
 
 # %% [markdown]
-# The mean square is halved, the variance loses more: after ReLU the mean is no longer 0, and the variance does not count
-# it. The next neuron adds up squares, so the mean square is what matters. Together:
+# The mean square is halved. The variance loses more, because the mean after ReLU is no longer 0, and the variance
+# leaves the mean out. The next neuron adds up squares, so the mean square is what matters. Both steps together give
 #
 # $$\overline{a_i^2} = \tfrac{1}{2} \, n_{i-1} \, \sigma^2 \; \overline{a_{i-1}^2}$$
 #
-# It stays as it is if the factor is 1, that is $\sigma^2 = 2 / n_{i-1}$: **Kaiming's formula** (He et al. 2015, Eq. 10).
-# For layers of 100 neurons it says 0.141. That was one of the four numbers above.
+# The mean square is kept if the factor is 1, that is, if $\sigma^2 = 2 / n_{i-1}$. This is **Kaiming's formula** (He et
+# al. 2015, Eq. 10). For layers of 100 neurons it gives a std of 0.141, which is nearly one of the four numbers above.
 #
-# In the library an initializer is a function: a weight tensor and a random generator in, the drawn weights out. A
-# weight has the shape (neurons out, neurons in), so a row is what one neuron multiplies by.
+# In the library an initializer is a function that takes a weight tensor and a random generator and returns the drawn
+# weights. A weight tensor has the shape (neurons out, neurons in), so each row holds the weights of one neuron.
 
 
 # %%
@@ -178,35 +180,35 @@ print("and by PyTorch:", torch.allclose(mine, pytorch))
 # %% [markdown]
 # ## The way back
 #
-# Training sends gradients through the same weights, in the other direction. What a neuron of layer *i* − 1 receives, the
-# derivative of the loss by its number, is again a sum of products, one from each neuron that it feeds: of the $n_i$
-# neurons of the *next* layer (right side of the figure). The same calculation gives, without an activation,
+# Training sends gradients through the same weights in the other direction. A neuron of layer *i* − 1 receives the
+# derivative of the loss with respect to its output. This, too, is a sum of products, one from each of the $n_i$ neurons
+# of the *next* layer (right-hand figure). The same calculation gives, without an activation,
 #
 # $$\overline{g_{i-1}^2} = n_i \, \sigma^2 \; \overline{g_i^2}$$
 #
-# and asks for $\sigma^2 = 1 / n_i$. Two wishes for one number! If the layers are of different sizes, both cannot be had.
-# **Xavier's formula** takes the mean of the two counts (Glorot & Bengio 2010, Eq. 12):
+# and so requires $\sigma^2 = 1 / n_i$. These are two conditions on one number. If the layers differ in size, no
+# $\sigma$ satisfies both. **Xavier's formula** takes the mean of the two counts (Glorot & Bengio 2010, Eq. 12):
 #
 # $$\sigma^2 = \frac{1}{(n_{i-1} + n_i) / 2} = \frac{2}{n_{i-1} + n_i}$$
 #
-# The 2 above has nothing to do with ReLU: it is the 2 of the mean. The formula is of 2010 and made for tanh, which is
-# nearly a straight line of slope 1 around 0. Kaiming's is of 2015 and made for ReLU, where the gradient, too, passes only
-# half of the neurons. It fulfills the wish of the way forward alone. On the way back a layer then has the factor
-# $n_i / n_{i-1}$, and in the product of all layers every count but the first and the last cancels: it does not grow with
-# the depth (He et al. 2015, Sec. 2.2).
+# The 2 in the numerator has nothing to do with ReLU; it comes from the mean. The formula dates from 2010 and was made
+# for tanh, which is nearly a straight line of slope 1 around 0. Kaiming's formula dates from 2015 and was made for
+# ReLU, where the gradient, too, passes through only half of the neurons. It satisfies the forward condition alone. On
+# the way back a layer then multiplies the mean square by $n_i / n_{i-1}$. In the product over all layers every count
+# but the first and the last cancels, so this factor does not grow with depth (He et al. 2015, Sec. 2.2).
 #
-# (On the way back we have pretended that gradients and weights are independent. They are not quite, and it works well
-# enough: you will see.)
+# (For the way back we have assumed that gradients and weights are independent. They are not quite, but the result is
+# good enough, as you will see.)
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** The same sum in the other direction, and so another count. Two wishes, one number: that is Xavier's
-# compromise.
+# **Say** It is the same sum in the other direction, with the other count. There are two conditions on one number, and
+# Xavier's formula is a compromise.
 #
 # **Ask** Where does the 2 in Xavier's formula come from?
 #
-# **Expect** From the mean of two counts, not from ReLU.
+# **Expect** It comes from the mean of two counts, not from ReLU.
 #
 # </details>
 
@@ -223,19 +225,20 @@ Table(["LeNet-300-100", "n before", "n after", "Xavier", "drawn (Xavier)", "Kaim
 # %% [markdown]
 # ## Convolutions
 #
-# "Number of neurons" is not enough for a convolution. What counts is how many products a number is the sum of. The
-# weight has the shape (channels out, channels in, height, width), and one number of the output adds up over all channels
-# in *and* the whole window of height × width. This is the **fan-in**. On the way back a number collects from all
-# channels out, and from every position of the window: the **fan-out**. The kernel's area counts in both.
+# For a convolution the "number of neurons" does not tell enough. What counts is the number of products in a sum. The
+# weight has the shape (channels out, channels in, height, width), and each output number is a sum over all channels in
+# *and* over the whole window of height × width. The number of its terms is the **fan-in**. On the way back each number
+# is a sum over all channels out and over every position of the window. The number of these terms is the **fan-out**.
+# The kernel's area is a factor of both.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** What counts is the number of products that are added up: the window belongs to it.
+# **Say** What counts is the number of products that are added up, and the window is part of it.
 #
-# **Ask** Leave the area out: how much too large is the spread after eight layers?
+# **Ask** If the area is left out, by what factor is the spread too large after eight layers?
 #
-# **Expect** Three times a layer. The program runs, and nothing warns.
+# **Expect** By a factor of three per layer. The program runs without a warning.
 #
 # </details>
 
@@ -248,10 +251,10 @@ print("library:", initializers.fans(tuple(w.shape)))
 print("PyTorch:", nn.init._calculate_fan_in_and_fan_out(w))
 
 # %% [markdown]
-# Leaving the area out is the classic error: the formula on the slide *reads* as if $n_{i-1}$ were the channels. What does
-# it do? Eight convolutions of 3×3, with ReLU.
+# A classic error is to leave the area out: the slide's formula *reads* as if $n_{i-1}$ were the number of channels. The
+# next cell shows the effect on eight 3×3 convolutions with ReLU.
 #
-# *Predict: how much too large is the spread after eight layers?*
+# *Predict: by what factor is the spread too large after eight layers?*
 
 
 # %%
@@ -272,27 +275,28 @@ for label, draw in (("with the area", kaiming_normal), ("without the area", with
 figure, ax = plt.subplots()
 plots.through_layers(found, ax, ylabel="spread")
 for label, (spreads,) in found.items():
-    print(f"{label}: × {signals.factor(spreads):.2f} a layer, × {spreads[-1] / spreads[0]:,.1f} after 8")
+    print(f"{label}: × {signals.factor(spreads):.2f} per layer, × {spreads[-1] / spreads[0]:,.1f} after 8")
 
 # %% [markdown]
-# The variance is 9 times too large, so each layer multiplies by 3 too much: 3⁸ = 6,561 after eight. (Not exactly: at the
-# border of an image the window reaches over it, and adds up fewer products.) The program runs, nothing warns, and the
-# network will not train.
+# The variance is 9 times too large, so each layer multiplies the spread by a factor that is 3 times too large: after
+# eight layers by 3⁸ = 6,561. (The measured factor is smaller, because a window at the border of the image adds up fewer
+# products.) The program runs without a warning, and the network will not train.
 #
 # ## Thirty layers
 #
-# Back to dense layers, now with a name: `signals.plain` builds a network of dense layers and nothing else, and
-# `signals.measure` sends images through it and their loss back. Five initializations, with ReLU and with tanh, three
-# seeds each. "Too small" and "too large" are the same std for every layer, by hand.
+# Back to dense layers, now with the library: `signals.plain` builds a network of nothing but dense layers, and
+# `signals.measure` sends images forward through it and the gradients of their loss back. We compare five
+# initializations with ReLU and with tanh, with three seeds each. "Too small" and "too large" use one fixed std for
+# every layer.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** Read activations from left to right, gradients from right to left.
+# **Say** Activations run from left to right, gradients from right to left.
 #
-# **Ask** Which lines are straight, and which way do the gradients go?
+# **Ask** Which lines are straight, and in which direction do the gradients run?
 #
-# **Expect** With ReLU all: each layer multiplies by the same factor, the one that was calculated.
+# **Expect** With ReLU all lines are straight: each layer multiplies by the same factor, the one that we calculated.
 #
 # </details>
 
@@ -319,7 +323,8 @@ measured = {
 }
 
 # %% [markdown]
-# *Predict: which lines will be straight on a logarithmic axis? Which level? And in which direction do the gradients go?*
+# *Predict: which lines will be straight on a logarithmic axis? Which will be level? In which direction do the gradients
+# run?*
 
 # %%
 for activation in ("ReLU", "tanh"):
@@ -330,10 +335,9 @@ for activation in ("ReLU", "tanh"):
         plots.through_layers(curves, ax, ylabel="spread", title=title, legend=what == "gradients")
 
 # %% [markdown]
-# Activations are read from left to right. Gradients arise at the right, at the loss, and are read from right to left.
-# With ReLU each line is straight: every layer multiplies by the same factor, and the factor is nearly the one that we
-# have calculated. (Forward it is a little less: the formula is about the mean over many draws, and a typical draw of
-# 100 neurons falls short of it.)
+# Activations run from left to right. Gradients start at the loss, on the right, and run to the left. With ReLU each
+# line is straight: every layer multiplies by the same factor, which is nearly the one that we calculated. (Forward it
+# is a little smaller. The formula gives the mean over many draws, and a typical draw of 100 neurons falls short of it.)
 
 # %%
 predicted = {"too small": 0.05 * sqrt(50), "xavier": sqrt(0.5), "kaiming": 1.0, "too large": 0.4 * sqrt(50)}
@@ -344,33 +348,34 @@ for name, expected in predicted.items():
     back = sum(1 / signals.factor(s.gradients[1:-1]) for s in seen) / len(seen)
     total = seen[0].activations[-1] / seen[0].activations[0]
     rows.append([name, f"{expected:.2f}", f"{forward:.2f}", f"{back:.2f}", f"{total:.0e}"])
-Table(["ReLU, factor a layer", "calculated", "forward", "back", "after 30, seed 0"], rows)
+Table(["ReLU, factor per layer", "calculated", "forward", "back", "after 30, seed 0"], rows)
 
 # %% [markdown]
-# - **Zero**: nothing goes through, nothing comes back, and no weight will ever change. Another constant would not
-#   help: all neurons of a layer would compute the same, and be changed in the same way. Chance must tell them apart.
-# - **Xavier with ReLU**: for layers of equal size Xavier is $1/n$, so ReLU halves the mean square thirty times.
-# - **tanh** forgives on the way forward: it never exceeds 1, so that even "too large" looks healthy; its gradients
-#   explode on the way back. And Xavier, made for tanh, lets the signal fade slowly: away from 0 tanh is flatter than
-#   there, and a somewhat larger gain makes up for that. Both figures are needed for a diagnosis.
+# - **Zero**: no signal passes in either direction, and no weight ever changes. Another constant would not help: all
+#   neurons of a layer would compute the same and change in the same way. Only random weights make them differ.
+# - **Xavier with ReLU**: for layers of equal size Xavier's variance is $1/n$, so ReLU halves the mean square thirty
+#   times.
+# - **tanh** hides the fault on the way forward: it never exceeds 1, so even "too large" looks healthy, but its
+#   gradients explode on the way back. Xavier, which was made for tanh, lets the signal fade slowly, because tanh is
+#   flatter away from 0; a somewhat larger gain would make up for that. A diagnosis needs both figures.
 #
 # ## Move the gain
 #
-# The **gain** is the std times $\sqrt{n_{i-1}}$: 1 is Xavier's (for layers of equal size), √2 is Kaiming's. Two networks a
-# picture. Things to find:
+# The **gain** is the std times $\sqrt{n_{i-1}}$. Xavier's gain is 1 (for layers of equal size), and Kaiming's is √2.
+# Each picture shows two networks. Try to find out:
 #
-# - With ReLU and 30 layers, how far may the gain be from √2 before a signal is lost?
+# - With ReLU and 30 layers, how far from √2 may the gain be before the signal is lost?
 # - Set the gain to √2 and the width to 10. Is the spread still kept, in each network?
-# - With tanh, which gain keeps the gradients? Does the same gain keep the activations?
+# - With tanh, which gain keeps the gradients? Does it keep the activations, too?
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** Take the three tasks of the text. Somebody at the keyboard, the room decides.
+# **Say** Take the three questions of the text. Put somebody at the keyboard and let the room decide.
 #
-# **Ask** With ReLU and 30 layers, how far may the gain be from √2?
+# **Ask** With ReLU and 30 layers, how far from √2 may the gain be?
 #
-# **Expect** Not far. Then set the width to 10: even the right gain does not save a narrow network.
+# **Expect** Not far. Then set the width to 10: a narrow network fails even with the right gain.
 #
 # </details>
 
@@ -387,23 +392,23 @@ widgets.explore(
 )
 
 # %% [markdown]
-# Narrow networks wander, even with the right gain. The formulas speak of a mean over many draws; one draw of 10 neurons is
-# far from it, and thirty such layers multiply their errors. How far a ReLU network strays is decided by the sum of
-# 1 / width over its layers (**shown by** Hanin & Rolnick 2018): deep networks must be wide, too.
+# Narrow networks stray even with the right gain. The formulas hold for the mean over many draws. A single draw of 10
+# neurons is far from it, and thirty such layers multiply their errors. The sum of 1 / width over the layers decides how
+# far a ReLU network strays (**shown by** Hanin & Rolnick 2018). So deep networks must also be wide.
 #
 # ## Other activations
 #
-# Every activation takes away another share of the mean square, so each has a gain of its own. PyTorch has a table of
-# recommended ones, `nn.init.calculate_gain`. Do they keep the spread, over 30 layers?
+# Each activation removes a different share of the mean square, so each needs its own gain. PyTorch has a table of
+# recommended gains, `nn.init.calculate_gain`. Do they keep the spread over 30 layers?
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** Every activation takes another share of the square.
+# **Say** Each activation removes a different share of the mean square.
 #
-# **Ask** Is PyTorch's gain for tanh derived?
+# **Ask** Does PyTorch's gain for tanh follow from the calculation?
 #
-# **Expect** No, a convention. Exercise 2 finds the gain that keeps the sums z at a spread of 1.
+# **Expect** No, it is a convention. Exercise 2 finds the gain that keeps the sums z at a spread of 1.
 #
 # </details>
 
@@ -417,25 +422,26 @@ for activation, name in (("none", "linear"), ("ReLU", "relu"), ("tanh", "tanh"))
 Table(["activation", "recommended gain", "layer 1", "layer 15", "layer 29"], rows)
 
 # %% [markdown]
-# For ReLU, √2 follows from the calculation above; a single draw wanders a little. That of tanh, 5/3, is a convention:
-# the spread settles, below 1, since tanh never exceeds 1. Exercise 2 asks you for the gain that keeps the *sums* z at a
-# spread of 1.
+# For ReLU, √2 follows from the calculation above; a single draw strays a little. For tanh, 5/3 is a convention: the
+# spread settles at a value below 1, since tanh never exceeds 1. Exercise 2 asks for the gain that keeps the *sums* z at
+# a spread of 1.
 #
 # ## Does it train?
 #
-# With ReLU there is something special about the scale. ReLU(c · z) is c · ReLU(z) for positive c. So if all weights of a
-# layer are multiplied by a constant, so is everything behind it. Draw two networks from the same random numbers, one with
-# Xavier's std and one with Kaiming's:
+# ReLU has a special property: for positive c, ReLU(c · z) = c · ReLU(z). So if all weights of a layer are multiplied by
+# a positive constant, every later layer is multiplied by it, too. We draw two networks from the same random numbers,
+# one with Xavier's std and one with Kaiming's:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 5 minutes</summary>
 #
-# **Say** Two networks that differ by one factor. Start the run while you explain why they give each image the same
+# **Say** The two networks differ by one factor. Start the run while you explain why they give each image the same
 # class.
 #
 # **Ask** At which depth does Xavier fall behind? Does Adam need Kaiming at all?
 #
-# **Expect** Not in five layers. Read off the deepest line, with and without Adam.
+# **Expect** Not in five layers. In thirty, Xavier learns nothing with SGD. Adam helps both, and Kaiming still stays
+# ahead.
 #
 # </details>
 
@@ -450,11 +456,11 @@ print("all logits differ by one and the same factor:", torch.allclose(ratio, rat
 print("they give each image the same class:", torch.equal(*(z.argmax(1) for z in logits.values())))
 
 # %% [markdown]
-# They are the same function but for a factor. All that differs is the size of what goes through and of what comes back.
-# Does it matter for training? Three depths, two seeds, SGD with the same learning rate for all; for the deepest ones
-# also Adam, which divides every gradient by its own size.
+# The two networks are the same function up to a factor. Only the size of the signals differs, forward and back. Does it
+# matter for training? We train at three depths, with two seeds, with SGD at the same learning rate for all. The deepest
+# networks are also trained with Adam, which divides every gradient by its own size.
 #
-# *Predict: at which depth will Xavier fall behind? And does Adam need Kaiming at all?*
+# *Predict: at which depth will Xavier fall behind? Does Adam need Kaiming at all?*
 
 # %%
 settings = catalog.settings("depth")
@@ -478,17 +484,25 @@ for method, by_depth in accuracy.items():
     print(f"  {method:17s} {spread(by_depth[deepest], 1)}")
 
 # %% [markdown]
-# Read off three things. In five layers not much can be lost, and training makes up for it. (So the choice in
-# LeNet-300-100 is a matter of taste.) Where a line lies on the dashed one, the network says the same digit to every image.
-# And compare the lines with and without Adam: it rescales each gradient, but not what goes forward.
+# Look at three things: the shallowest networks, the lines that lie on the dashed one (these networks give every image
+# the same digit), and the deepest networks with and without Adam.
 #
-# **The paper reports** the same for convolutional networks on photographs (He et al. 2015, Sec. 2.2): from both formulas a
-# deep network learns, from Kaiming's sooner; a still deeper one learns from Kaiming's alone.
+# <details><summary>What one usually sees</summary>
 #
-# Be fair, though. How much have the deepest networks learned from Kaiming, beside the shallow ones, and how far apart are
-# two seeds? The scale is right, and something else is not. Take two different images, and the numbers that they cause in a
-# layer, as two vectors: what is the cosine of the angle between them? (1: the layer cannot tell them apart, but for a
-# factor.)
+# In five layers little is lost, and training makes up for it. (So the choice hardly matters for LeNet-300-100.) In
+# thirty layers with SGD, Xavier's network gives every image the same digit, while Kaiming's learns something. Adam
+# helps both, because it rescales each gradient. It does not rescale the signal on its way forward, and Kaiming stays
+# ahead.
+#
+# </details>
+#
+# **The paper reports** the same for convolutional networks on photographs (He et al. 2015, Sec. 2.2): a deep network
+# learns with both formulas, and sooner with Kaiming's; a still deeper one learns with Kaiming's only.
+#
+# But compare the deepest networks from Kaiming's formula with the shallow ones, and one seed with the other. The scale
+# is right, yet the deep networks learn far less. Something else is wrong. Take the activations of a layer for two
+# different images, as two vectors. What is the cosine of the angle between them? (At 1 the layer cannot tell the two
+# images apart, except by a factor.)
 
 # %%
 network = signals.plain(30, 100, initializer=kaiming_normal, seed=0)
@@ -503,28 +517,30 @@ with torch.inference_mode():
             print(f"layer {number:2d}: cosine {cosines.mean():.3f} on average, {cosines.min():.3f} at least")
 
 # %% [markdown]
-# A deep ReLU network before training maps all digits to nearly the same direction, whatever the scale. The formulas
-# keep the *size* of the signal, not what it says. This is one reason why networks of real depth also have the shortcuts
-# and the batch norm of lesson [04](04_when_tickets_fail.ipynb). Where those are, the choice between the formulas
-# matters far less.
+# Before training, a deep ReLU network maps all digits to nearly the same direction, whatever the scale. The formulas
+# keep the *size* of the signal, not its content. This is one reason why deep networks also have the shortcuts and the
+# batch norm of lesson [04](04_when_tickets_fail.ipynb). In such networks the choice between the formulas matters far
+# less.
 #
-# A longer comparison, with more depths and seeds, and with the third initialization that follows now:
-# `ltcourse record depth --budget desk`.
+# `ltcourse record depth --budget desk` makes a longer comparison, with more depths and seeds and with the third
+# initialization, which comes next.
 #
 # ## Two values
 #
-# There is a third initialization in this course: the **signed constant** of Ramanujan et al. (2020, Sec. 4.1). Every weight
-# is $+\sqrt{2 / n_{i-1}}$ or $-\sqrt{2 / n_{i-1}}$, by the toss of a coin. The calculation above asked two things of the
-# weights: mean 0, and variance $2 / n_{i-1}$. Two values fulfill them as well as a bell curve does.
+# This course uses a third initialization, the **signed constant** of Ramanujan et al. (2020, Sec. 4.1). Every weight is
+# $+\sqrt{2 / n_{i-1}}$ or $-\sqrt{2 / n_{i-1}}$, each with probability one half. The calculation above requires two
+# things of the weights: mean 0 and variance $2 / n_{i-1}$. Two values satisfy them as well as a normal distribution
+# does.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** Mean 0 and the right variance: two values fulfill both as well as a bell curve.
+# **Say** Mean 0 and the right variance are all that is required. Two values satisfy both as well as a normal
+# distribution.
 #
 # **Ask** Why would anybody want that?
 #
-# **Expect** Then only signs are left to choose by: the bridge to lesson 07.
+# **Expect** All magnitudes are then equal, and only signs differ. This leads to lesson 07.
 #
 # </details>
 
@@ -536,30 +552,31 @@ for ax, draw, name in zip(axes, (kaiming_normal, signed_constant), ("kaiming", "
     plots.weight_histogram(w, ax, limit=0.2, title=f"{name}: std {w.std():.4f}")
     network = [signals.plain(30, 100, initializer=draw, seed=seed) for seed in range(3)]
     layers = [signals.factor(signals.measure(n, images, labels).activations[1:-1]) for n in network]
-    print(f"{name}: × {sum(layers) / 3:.2f} a layer through 30 layers")
+    print(f"{name}: × {sum(layers) / 3:.2f} per layer through 30 layers")
 
 # %% [markdown]
-# Why would anybody want that? Because all *magnitudes* are then equal, and only the signs are left to chance. Zhou et
-# al. (2019) had found that of a ticket's initial weights the sign matters most (which is contested: later work finds
-# that deep networks do not stand newly drawn magnitudes with the old signs). Ramanujan et al. do not train weights at
-# all: they only choose which to keep. With two values there is nothing left to choose by but the place and the sign,
-# and it works better: for a ResNet-50 that keeps 30 % of its random weights **the paper reports** 68.6 % on ImageNet,
-# instead of 61.7 % from Kaiming's formula. That is lesson 07.
+# Why would anybody want that? With two values all *magnitudes* are equal, and only the signs are random. Zhou et al.
+# (2019) had found that the sign is what matters most about a ticket's initial weights. (This is contested: later work
+# finds that deep tickets fail when the magnitudes are drawn anew and only the signs are kept.) Ramanujan et al. do not
+# train weights at all; they only choose which ones to keep. With two values, only the place and the sign of a weight
+# are left to choose by, and it works better: for a ResNet-50 that keeps 30 % of its random weights **the paper
+# reports** 68.6 % on ImageNet, against 61.7 % with Kaiming's formula. Lesson 07 is about this search.
 #
 # ## What tickets it holds
 #
-# Does the choice change pruning? Magnitude pruning removes small weights, and where a weight ends depends on where it
-# began. From the signed constant all begin at the same magnitude: which ones are pruned is decided by training alone.
+# Does the choice affect pruning? Magnitude pruning removes small weights, and where a weight ends depends on where it
+# began. With the signed constant all weights of a layer begin at the same magnitude, so training alone decides which
+# are pruned.
 #
-# The lottery of lesson 03, from all three initializations, with seven of the paper's rounds taken as one. Beside the last
-# ticket: its mask with newly drawn weights, from the same initialization.
+# The next cell runs the lottery of lesson 03 from all three initializations, with seven of the paper's rounds taken as
+# one. The control for the last ticket is its mask with weights newly drawn from the same initialization.
 #
 # *Predict: will one of them lose more by pruning than the others?*
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** Does the start change what pruning finds?
+# **Say** The question is whether the initial weights change what pruning finds.
 #
 # **Ask** Will one of the three lose more by pruning than the others?
 #
@@ -577,7 +594,7 @@ first = runner.record
 figure, ax = plt.subplots()
 curves = {name: first.curve(name, "test_accuracy") for name in settings.initializers}
 _ = plots.against_density(curves, ax, ylabel="test accuracy")
-ax.set_title(f"LeNet-300-100, {settings.recipe.iterations} iterations a round, {len(settings.seeds)} seeds")
+ax.set_title(f"LeNet-300-100, {settings.recipe.iterations} iterations per round, {len(settings.seeds)} seeds")
 
 last = settings.rounds
 kept = percent(first.values("xavier", last, "density")[0])
@@ -589,9 +606,9 @@ for name in settings.initializers:
 Table(["from", "dense", f"ticket at {kept}", "its mask, re-initialized"], rows)
 
 # %% [markdown]
-# Which of the differences are more than noise? A seed means the same random numbers for Xavier and for Kaiming, and for
-# all three the same order of the examples, so compare seed by seed, and see whether the seeds agree on the sign. And how
-# far apart are two seeds of the same initialization?
+# Which of the differences are more than noise? With one seed, Xavier and Kaiming use the same random numbers, and all
+# three initializations use the same order of examples. So compare seed by seed, and see whether the seeds agree on the
+# sign. Also compare the difference with that between two seeds of the same initialization.
 
 
 # %%
@@ -611,23 +628,32 @@ for name in settings.initializers:
     print(f"ticket minus re-initialized, {name}: {compare(name, f'{name}, re-initialized', last)}")
 
 # %% [markdown]
-# Read the last three lines first: does the ticket beat its own mask with new weights, whichever the initialization? And is
-# that more than what the initializations differ by? A few tenths of a point between two initializations are not a finding
-# with two seeds, even where these agree: two coins agree in half of the cases. If the signed constant is ahead after
-# pruning, one possible reason was named above. A proof would take more seeds, longer trainings and a test of that
-# reason; `ltcourse record first-tickets-lenet-300-100 --budget desk` is a beginning.
+# Look at the last three lines first. Does the ticket beat its own mask with new weights from every initialization? Is
+# that lead larger than the differences between the initializations?
 #
-# **The paper** on tickets uses Xavier's formula (with a normal distribution: Frankle & Carbin 2019, Fig. 2), and so do the
-# LeNets of lesson 03.
+# <details><summary>What one usually sees</summary>
+#
+# The ticket leads by a few points from each of the three, and the initializations differ by less. The signed constant
+# is often a little ahead after pruning.
+#
+# </details>
+#
+# A few tenths of a point between two initializations are not a finding with two seeds, even if the seeds agree: two
+# coins agree half of the time. If the signed constant is ahead after pruning, one possible reason was named above. To
+# establish it would take more seeds, longer training and a test of that reason; `ltcourse record
+# first-tickets-lenet-300-100 --budget desk` is a start.
+#
+# **The paper** on tickets uses Xavier's formula with a normal distribution (Frankle & Carbin 2019, Fig. 2), and so do
+# the LeNets of lesson 03.
 #
 # ## What we saw
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** Two formulas, one calculation.
+# **Say** Both formulas come from one calculation.
 #
-# **Ask** Where does it not matter?
+# **Ask** Where does the choice between them not matter?
 #
 # **Expect** In shallow networks, and where there is batch norm.
 #
@@ -647,16 +673,17 @@ for name in settings.initializers:
     print(f"  {name:15s} minus dense {points(first.change(name, last, 'test_accuracy'))}")
 
 # %% [markdown]
-# The two formulas of the slide are two answers to one wish: that a signal keeps its size through many layers. Kaiming's
-# keeps what goes forward, and counts that ReLU halves it; Xavier's is a compromise between forward and back, for
-# activations that do not. In shallow networks either will do. In deep ones, with SGD, the scale decides how much is
-# learned in the same time, and in the deepest here whether anything is. And a *good* beginning can be made of two
-# values: in lesson 07 it is all that a network will ever have.
+# The two formulas of the slide serve one purpose: a signal should keep its size through many layers. Kaiming's formula
+# keeps the size on the way forward and takes into account that ReLU halves the mean square. Xavier's is a compromise
+# between forward and back, for activations that do not halve it. In shallow networks either will do. In deep ones
+# trained with SGD, the scale decides how much is learned in a given time, and in the deepest here whether anything is
+# learned at all. And two values are enough for a *good* start. In lesson 07 the initial weights are all that a network
+# ever has.
 
 # %% [markdown]
 # ## Exercises
 #
-# As in lesson [01](01_pruning_lenet.ipynb): replace `return None` by your own code, run the cell, and run the check
+# As in lesson [01](01_pruning_lenet.ipynb): replace `return None` with your own code, run the cell, and run the check
 # below it.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
@@ -673,8 +700,8 @@ for name in settings.initializers:
 # %% [markdown]
 # ### 1. Both formulas
 #
-# `shape` is that of a weight: (out, in) of a dense layer, or (out, in, height, width) of a convolution. Return the pair of
-# standard deviations (Xavier, Kaiming).
+# `shape` is the shape of a weight tensor: (out, in) for a dense layer, or (out, in, height, width) for a convolution.
+# Return the pair of standard deviations (Xavier, Kaiming).
 
 
 # %% tags=["exercise"]
@@ -688,13 +715,14 @@ checks.xavier_and_kaiming(xavier_and_kaiming)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# In place of $n_{i-1}$ stands the fan-in, in place of $n_i$ the fan-out: see "Convolutions". A dense layer is a convolution
-# with a window of one number.
+# The fan-in takes the place of $n_{i-1}$, and the fan-out that of $n_i$: see "Convolutions". A dense layer is a
+# convolution with a window of one number.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `shape[2:]` is the window, `()` for a dense layer. `math.prod` of it is its area, and of `()` it is 1.
+# `shape[2:]` is the window, which is `()` for a dense layer. `math.prod` of the window is its area; `math.prod(())`
+# is 1.
 #
 # </details>
 
@@ -715,9 +743,9 @@ checks.xavier_and_kaiming(xavier_and_kaiming)
 # %% [markdown]
 # ### 2. The gain of an activation
 #
-# `activation` is a function of a tensor, number by number. If $z$ is normal with mean 0 and variance 1, how much of its mean
-# square does the activation leave? Return the gain that makes up for it: the number by which the weights must be multiplied,
-# so that the mean square is 1 again. Within 2 %.
+# `activation` is a function that acts on each number of a tensor. If $z$ is normal with mean 0 and variance 1, how much
+# of its mean square does the activation leave? Return the gain that makes up for the loss, to within 2 %: the number by
+# which the weights must be multiplied so that the mean square of $z$ in the next layer is 1 again.
 
 
 # %% tags=["exercise"]
@@ -731,12 +759,12 @@ checks.keeping_gain(keeping_gain)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# For ReLU a half is left, and the gain is √2. Where does the root come from?
+# ReLU leaves one half, and its gain is √2. Where does the root come from?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# You need no integral: draw. A hundred thousand numbers from `torch.randn`, with a generator of your own, are enough.
+# You need no integral. A hundred thousand numbers from `torch.randn`, with a generator of your own, are enough.
 #
 # </details>
 
@@ -749,19 +777,20 @@ checks.keeping_gain(keeping_gain)
 #     return 1 / activation(z).square().mean().sqrt().item()
 # ```
 #
-# For tanh it is not the 5/3 of PyTorch's table.
+# For tanh the result is not the 5/3 of PyTorch's table.
 #
 # </details>
 
 # %% [markdown]
 # ### 3. A diagnosis
 #
-# `spreads` are the spreads of the activations, a list: first the images, then layer after layer. Return a pair.
+# `spreads` is a list of the spreads of the activations: first that of the images, then that of each layer. Return a
+# pair.
 #
-# - Second: the factor by which a layer multiplies the spread, the geometric mean of all layers.
+# - Second: the factor by which a layer multiplies the spread, as the geometric mean over all layers.
 # - First: `"too small"` if this factor is below 0.95, `"too large"` if it is above 1.05, else `"kept"`.
 #
-# The first spread is positive; later ones can be 0 or infinite, and so can the factor.
+# The first spread is positive. Later ones can be 0 or infinite, and so can the factor.
 
 
 # %% tags=["exercise"]
@@ -775,12 +804,13 @@ checks.diagnose(diagnose)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# Multiply the factors of all layers: what cancels? Only two of the spreads are needed.
+# Multiply the factors of all layers. What cancels? You need only two of the spreads.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Three spreads are two layers. The geometric mean of *n* factors is the *n*-th root of their product: `product ** (1 / n)`.
+# Three spreads belong to two layers. The geometric mean of *n* factors is the *n*-th root of their product: `product **
+# (1 / n)`.
 #
 # </details>
 
@@ -793,16 +823,16 @@ checks.diagnose(diagnose)
 #     return "too small" if factor < 0.95 else "too large" if factor > 1.05 else "kept", factor
 # ```
 #
-# `signals.factor` is the second half.
+# `signals.factor` returns the second of the two.
 #
 # </details>
 
 # %% [markdown]
 # ### 4. Fill a network
 #
-# Fill `network` in place from Kaiming's formula, with normal numbers: every weight of every dense layer and of every
-# convolution, drawn from `generator`, one after the other. Their biases become 0. Return the network. A layer may have no
-# bias, and may be inside another one; norm layers stay as they are.
+# Fill `network` in place with normal numbers by Kaiming's formula. Draw the weights of every dense layer and every
+# convolution from `generator`, one after the other. Set their biases to 0; a layer may have none, and may be inside
+# another module. Leave norm layers as they are. Return the network.
 
 
 # %% tags=["exercise"]
@@ -817,13 +847,13 @@ checks.fill_kaiming(fill_kaiming)
 # <details><summary>Hint 1</summary>
 #
 # Go through `network.modules()`, which also finds the layers inside others. Dense layers are `nn.Linear`, convolutions
-# `nn.Conv2d`. Write into `layer.weight` under `with torch.no_grad():`, with `copy_(…)`, and into `layer.bias`, if it is
+# `nn.Conv2d`. Under `with torch.no_grad():`, write into `layer.weight` with `copy_(…)`, and into `layer.bias`, if it is
 # not None, with `zero_()`.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `layer.weight[0].numel()` is the fan-in, of dense layers and of convolutions.
+# `layer.weight[0].numel()` is the fan-in, both for dense layers and for convolutions.
 #
 # </details>
 
@@ -842,7 +872,7 @@ checks.fill_kaiming(fill_kaiming)
 #     return network
 # ```
 #
-# `initializers.initialize` does this with any initializer, and sets norm layers back to what PyTorch makes them.
+# `initializers.initialize` does this with any initializer, and sets norm layers back to what PyTorch creates.
 #
 # </details>
 
@@ -855,8 +885,8 @@ checks.fill_kaiming(fill_kaiming)
 #   formula.
 # - Boris Hanin, David Rolnick: *How to Start Training: The Effect of Initialization and Architecture*, 2018,
 #   arXiv:1803.01719. Why deep networks must be wide.
-# - Vivek Ramanujan, Mitchell Wortsman, Aniruddha Kembhavi, Ali Farhadi, Mohammad Rastegari: *What's Hidden in a Randomly
-#   Weighted Neural Network?*, 2019, arXiv:1911.13299. The signed constant.
-# - Hattie Zhou, Janice Lan, Rosanne Liu, Jason Yosinski: *Deconstructing Lottery Tickets*, 2019, arXiv:1905.01067. What of the
-#   first values matters.
+# - Vivek Ramanujan, Mitchell Wortsman, Aniruddha Kembhavi, Ali Farhadi, Mohammad Rastegari: *What's Hidden in a
+#   Randomly Weighted Neural Network?*, 2020, arXiv:1911.13299. The signed constant.
+# - Hattie Zhou, Janice Lan, Rosanne Liu, Jason Yosinski: *Deconstructing Lottery Tickets*, 2019, arXiv:1905.01067. What
+#   matters about the initial values.
 # - Jonathan Frankle, Michael Carbin: *The Lottery Ticket Hypothesis*, 2019, arXiv:1803.03635. Tickets from Xavier's formula.

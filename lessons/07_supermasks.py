@@ -14,8 +14,6 @@
 # weight has moved · move k · convolutions · ImageNet · why should there be one? · exercises
 
 # %%
-from itertools import pairwise
-
 import matplotlib.pyplot as plt
 import torch
 import torchvision
@@ -40,44 +38,43 @@ mnist = data.load("mnist")
 # %% [markdown]
 # ## What is hidden?
 #
-# Lesson 03 ended with a ticket: a subnetwork that *trains* well from its initial weights. **The slides go further** (S9,
-# S10): take a large network with random weights, and leave them as they are, for ever. Somewhere in it is a subnetwork
-# that *performs* well, with no training of weights at all.
+# Lesson 03 ended with a ticket, a subnetwork that *trains* well from its initial weights. **The slides go further**
+# (S9, S10): a large network with random weights that never change contains a subnetwork that *performs* well, with no
+# training of weights at all.
 #
-# Here is the claim as a drawing. Left, a trained network τ. Middle, a larger one, N, of random weights. Right, a
-# subnetwork τ′ of N, in color: blue edges have positive weights, orange ones negative.
+# The next figure shows the claim on networks that are small enough to be drawn. They tell handwritten zeros from ones,
+# averaged down to 3 × 3 pixels. On the left is a trained network τ, in the middle a larger network N of random weights,
+# and on the right a subnetwork τ′ of N. Blue edges have positive weights, orange ones negative, and the wider an edge
+# is, the larger is its |weight|.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** The claim of S10 in one picture. Read it slowly: no weight is ever trained.
+# **Say** This is the claim of S10 in one picture. In N and in τ′ no weight has been trained.
 #
-# **Ask** A subnetwork drawn by lot: how accurate on ten digits?
+# **Ask** How accurate is a subnetwork drawn at random, on ten digits?
 #
-# **Expect** Chance, a tenth. So they must be searched for, and there are very many of them.
+# **Expect** It is at chance, a tenth. So a good one must be searched for, and there are very many to search.
 #
 # </details>
 
-
 # %%
-def random_layers(*sizes, seed):
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(out, into, generator=generator) for into, out in pairwise(sizes)]
-
-
-small, large = random_layers(4, 4, 2, seed=0), random_layers(4, 9, 9, 2, seed=1)
-inside = [masks.keep_largest(w.abs(), round(0.3 * w.numel())) for w in large]
-figure, axes = plt.subplots(1, 3, figsize=(15, 4.6))
-pictures.edges(small, axes[0], title="τ: trained")
-pictures.edges(large, axes[1], title="N: random, never trained")
-_ = pictures.edges(large, axes[2], kept=inside, title="τ′: a subnetwork of N")
+claim = pictures.hidden(mnist)
+right = {name: f"{percent(share)} right" for name, share in claim.accuracy.items()}
+figure, axes = plt.subplots(1, 3, figsize=(15, 4.8))
+pictures.edges(claim.trained, axes[0], title=f"τ: trained, {right['τ']}")
+pictures.edges(claim.random, axes[1], title=f"N: random, never trained, {right['N']}")
+_ = pictures.edges(claim.random, axes[2], kept=claim.kept, title=f"τ′: a subnetwork of N, {right['τ′']}")
 
 # %% [markdown]
-# What would that mean? Training changes weights; pruning removes them. If the claim is right, *removing alone* is a way
-# to learn. A mask that makes an untrained network perform is called a **supermask**.
+# τ and τ′ read about equally many digits, although no weight of τ′ was trained. It was found by the search of this
+# lesson. (In a network as small as this N, the search often fails. It needs a larger N to succeed reliably.)
 #
-# There must be very many subnetworks for one of them to be good. LeNet-300-100 has so many that keep half of each layer
-# that the number itself has this many digits:
+# What does this mean? Training changes weights; pruning removes them. If the claim is right, *removing alone* is a way
+# to learn. A mask that makes an untrained network perform well is called a **supermask**.
+#
+# For one subnetwork to be good, there must be very many of them. The next cell counts those of LeNet-300-100 that keep
+# half of each layer. It prints how many digits this number has:
 
 # %% tags=["nbval-check-output"]
 sizes = torch.tensor(
@@ -87,48 +84,58 @@ digits = (torch.lgamma(sizes + 1) - 2 * torch.lgamma(sizes / 2 + 1)).sum() / tor
 print(f"{int(digits) + 1:,} digits")
 
 # %% [markdown]
-# Trying them all is out of the question. But is a *random* one any good? *Predict: its accuracy on ten digits?*
+# Nobody can try them all. Is a *random* one any good? *Predict: what is its accuracy on ten digits?*
 
 # %%
 network = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
 mask = criteria.at_random(0)({}, masks.dense(network), 0.5, "layer")
 masks.apply(network, mask)
-print(f"half of the edges, drawn by lot: {percent(evaluate(network, mnist.validation)[1])} of the digits right")
+print(f"half of the edges, drawn at random: {percent(evaluate(network, mnist.validation)[1])} of the digits right")
 
 # %% [markdown]
-# Chance. So they have to be *searched* for.
+# The random subnetwork is at chance. So a good one has to be *searched* for.
 #
 # ## Edge-popup by hand
 #
-# **The slides say** (S11): give every weight a *score*. In the forward pass use the weights with the top k % of the scores;
-# in the backward pass update all scores; the weights never change. The paper calls it **edge-popup** (Ramanujan et al.
-# 2020, Sec. 3). Four decisions make it work:
+# **The slides say** (S11): give every weight a *score*. In the forward pass, use the weights with the top k % of the
+# scores. In the backward pass, update all scores. The weights never change. The paper calls this **edge-popup**
+# (Ramanujan et al. 2020, Sec. 3). Five decisions make it work:
 #
-# - **k is the share kept**, of each layer. (In lesson 01 a *rate* was the share removed. Public code mixes them up.)
-# - "Largest" is meant of $|s|$, the magnitude of the score.
-# - The mask is 0 or 1, so its derivative with respect to $s$ is 0 almost everywhere, and nothing could be learned. So the
-#   backward pass takes the threshold for the identity, $h(|s|) \approx |s|$: the **straight-through estimator**.
-# - *Every* score gets a gradient, that of an unused weight too. An edge that was dropped can pop up again.
+# - **k is the share kept** in each layer. (In lesson 01 a *rate* was the share removed. Public code mixes the two up.)
+# - **Scores begin at random**, uniformly between $-1/\sqrt{n}$ and $1/\sqrt{n}$, where $n$ is the fan-in of the layer,
+#   as in the authors' code. So the first mask is random, too.
+# - **The edges are ranked by $|s|$**, the magnitude of the score. This, too, is the authors' code; the paper's text
+#   ranks $s$ itself.
+# - The mask is 0 or 1, so its derivative with respect to $s$ is 0 almost everywhere, and nothing could be learned. So
+#   the backward pass pretends that the threshold is the identity, $h(|s|) = |s|$. This is the **straight-through
+#   estimator**.
+# - *Every* score gets a gradient, including those of unused weights. So an edge that was dropped can pop up again.
 #
-# What is that gradient? Neuron $v$ sums what arrives, $I_v = \sum_u w_{uv} Z_u h(|s_{uv}|)$. By the chain rule
+# What is that gradient? Neuron $v$ adds up its inputs, $I_v = \sum_u w_{uv} Z_u h(|s_{uv}|)$. By the chain rule
 #
 # $$\frac{\partial L}{\partial s_{uv}} = \frac{\partial L}{\partial I_v}\; Z_u\; w_{uv}\; \mathrm{sign}(s_{uv}).$$
 #
-# Read it: $\partial L / \partial I_v$ says in which direction the loss wants $I_v$ to go, $Z_u w_{uv}$ in which direction
-# this edge would push it. Where the two agree to lower the loss, the edge's score grows.
+# The first factor, $\partial L / \partial I_v$, says in which direction $I_v$ must move to lower the loss, and
+# $Z_u w_{uv}$ says in which direction this edge pushes it. If the edge pushes in the direction that lowers the loss,
+# its $|s|$ grows.
 #
-# PyTorch needs a dozen lines. `used` is the trick: its *value* is the weight times the mask, and its *derivative* is as if
-# the mask were $|s|$.
+# **The paper's** update is $s_{uv} \leftarrow s_{uv} - \alpha \, (\partial L / \partial I_v) \, Z_u w_{uv}$. It has no
+# $|s|$ and no $\mathrm{sign}(s)$, because the paper ranks $s$ itself. Both come from its authors' code, which this
+# course follows.
+#
+# In PyTorch this takes a dozen lines. The trick is in `used`: its *value* is the weight times the mask, and its
+# *derivative* is that of the weight times $|s|$.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 7 minutes</summary>
 #
-# **Say** S11 as an algorithm: scores, the top k in the forward pass, all scores in the backward pass. Spend your time
-# on the one line used.
+# **Say** This is S11 as an algorithm: scores, the top k in the forward pass, all scores in the backward pass. Spend
+# your time on the function `used`.
 #
-# **Ask** The mask is 0 or 1. What is its derivative, and what do we do about it?
+# **Ask** The mask is 0 or 1. What is its derivative, and what do we do about that?
 #
-# **Expect** 0 almost everywhere: nothing could be learned. So the backward pass looks through the threshold.
+# **Expect** It is 0 almost everywhere, so nothing could be learned. The backward pass pretends that the threshold is
+# not there.
 #
 # </details>
 
@@ -161,8 +168,8 @@ def step(x, y):
 
 
 # %% [markdown]
-# Two hundred steps, and beside it the library, which freezes a network and puts scores on it with
-# `supermasks.edge_popup`; after that it is trained like any other.
+# We take two hundred steps by hand and compare the result with the library. `supermasks.edge_popup` freezes a network
+# and gives its weights scores; after that it is trained like any other network.
 
 # %%
 steps = catalog.live(200)
@@ -180,23 +187,23 @@ print(f"by the library: {history}")
 theirs = supermasks.supermask(frozen)
 ours = {name: masks.keep_largest(s.detach().abs(), round(k * s.numel())) for name, s in scores.items()}
 same = sum(int((ours[name] == theirs[name]).sum()) for name in ours) / sum(m.numel() for m in ours.values())
-print("by hand and by the library the same edges, but for rounding:", same > 0.999)
+print("by hand and by the library the same edges, up to rounding:", same > 0.999)
 
 # %% [markdown]
 # ## The threshold
 #
-# Sorting all scores at every step, as above and as in most public code, is an expensive line of edge-popup. Nothing
-# needs to be in order: only the one value is wanted that has the right number of scores above it. Partitioning around it
-# is enough. For a million scores, on one thread:
+# Sorting all scores at every step, as above and in most public code, is expensive. The scores need not be in order: we
+# need only the one value that has the right number of scores above it. Partitioning the scores around it is enough. For
+# a million scores, on one thread:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** A detail that costs most of the time in public code.
+# **Say** This detail takes most of the time in public code.
 #
-# **Ask** Do we need the scores in order?
+# **Ask** Do the scores have to be in order?
 #
-# **Expect** No, one value: partition, do not sort.
+# **Expect** No, we need one value: partition, do not sort.
 #
 # </details>
 
@@ -212,17 +219,18 @@ print(f"sort {1000 * sorting:.1f} ms, masks.top {1000 * partition:.1f} ms, {sort
 # %% [markdown]
 # ## Watch the edges
 #
-# A network small enough to be drawn: handwritten zeros and ones, averaged down to 4 × 4 pixels, through two layers of
-# eight neurons. Half of the edges are in use.
+# Here is the search in a network that is small enough to be drawn. It reads handwritten zeros and ones, averaged down
+# to 4 × 4 pixels, through two layers of eight neurons. Half of the edges are in use.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** Arrow keys, one step at a time. Green came, red went; blue and orange never change.
+# **Say** Use the arrow keys, one step at a time. Green edges came, red ones went. Blue and orange, the signs, never
+# change.
 #
 # **Ask** Does an edge ever come back?
 #
-# **Expect** Yes: a dropped edge keeps getting a gradient. That is the fourth decision above.
+# **Expect** Yes, because a dropped edge keeps getting a gradient. That is the last of the decisions above.
 #
 # </details>
 
@@ -238,7 +246,7 @@ tiny_network = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linea
 supermasks.edge_popup(initializers.initialize(tiny_network, initializers.kaiming_normal, seed=2), k=0.5)
 
 recipe = catalog.settings("hidden-lenet-300-100").recipe.but(iterations=60, evaluate_every=3, batch=32)
-pictures_of = {"by lot, before the first step": list(supermasks.supermask(tiny_network).values())}
+pictures_of = {"at random, before the first step": list(supermasks.supermask(tiny_network).values())}
 for history in evaluations(tiny_network, tiny, recipe):
     label = f"step {history.iterations[-1]}: {percent(history.validation_accuracy[-1])} right"
     pictures_of[label] = list(supermasks.supermask(tiny_network).values())
@@ -246,25 +254,25 @@ stepper = widgets.EdgeStepper(list(supermasks.frozen(tiny_network).values()), pi
 widgets.explore(stepper.draw, step=stepper.labels)
 
 # %% [markdown]
-# Step through it: edges come (green) and go (red), some of them come back, and with every exchange the accuracy moves.
-# The colors blue and orange, the signs of the weights, never change.
+# Step through the search. Edges come (green) and go (red), some of them come back, and the accuracy moves with every
+# exchange. Blue and orange, the signs of the weights, never change.
 #
 # ## How many edges?
 #
-# Now the experiment of the slides (S13, S14) in miniature: LeNet-300-100 on MNIST, five values of k, three ways to draw the
-# random weights, four widths, two seeds; beside it, in gray, the same network with its weights trained for as many
-# iterations, and, in red, masks drawn by lot.
+# Now we repeat the experiment of the slides (S13, S14) in miniature: LeNet-300-100 on MNIST, with five values of k,
+# three ways to draw the random weights, four widths and two seeds. There are two controls: the same network with its
+# weights trained for as many iterations (gray), and random masks (red).
 #
 # *Predict: which k is best, and is k = 100 % any good?*
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 5 minutes</summary>
 #
-# **Say** Start the run, and take bets on k.
+# **Say** Start the run and take bets on k.
 #
 # **Ask** Which k is best? And what happens at 100 %?
 #
-# **Expect** In the middle and above. At 100 % there is one subnetwork: the random network itself.
+# **Expect** In the middle or a little above. At 100 % there is only one subnetwork: the random network itself.
 #
 # </details>
 
@@ -282,11 +290,17 @@ reference = {"trained": live.values("trained", 0, "test_accuracy")}
 _ = plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", reference=reference)
 
 # %% [markdown]
-# With a mask by lot the network knows nothing. With a supermask and *not one weight trained* it reads most digits. The
-# best k lies in the middle and above: at very small k too few weights are left in a layer, and near 100 % there is
-# hardly a choice: at 100 % there is exactly one subnetwork, the random network itself.
+# Compare the supermasks with the random masks, and look for the best k. (k = 100 % is not among the five: it leaves
+# exactly one subnetwork, the random network itself.)
 #
-# Closer, without the masks by lot:
+# <details><summary>What one usually sees</summary>
+#
+# Under a random mask the network is at chance. Under a supermask it reads most digits, with *not one weight trained*.
+# At small k too few weights are left in a layer. From the middle upwards the curves are nearly flat.
+#
+# </details>
+#
+# The same figure without the random masks:
 
 # %%
 figure, ax = plt.subplots()
@@ -296,13 +310,13 @@ _ = plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", 
 # %% [markdown]
 # ## Which random weights?
 #
-# The weights are never trained, so how they are *drawn* must matter more than ever. Kaiming against Xavier at each k,
-# and the signed constant, which has only two values, +c and −c:
+# Since the weights are never trained, it should matter how they are *drawn*. The next table compares Kaiming with
+# Xavier at each k, and with the signed constant, which has only two values, +c and −c:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** Weights that are never trained: how they are drawn must matter. Lesson 06 pays off here.
+# **Say** The weights are never trained, so it should matter how they are drawn. Lesson 06 pays off here.
 #
 # **Ask** Xavier, Kaiming or two values?
 #
@@ -328,8 +342,8 @@ Table(["k", "Kaiming", "Xavier minus Kaiming", "signed constant minus Kaiming"],
 # it helps to have large ones to choose.) **The paper reports** (Ramanujan et al. 2020, Sec. 4) the same order for the
 # signed constant, with a far larger distance in deep networks on ImageNet (below).
 #
-# A remedy suggests itself: since only the share k of the inputs arrives, put k · fan-in in the formula in place of fan-in
-# (the paper's *scaled* Kaiming). In the library it is one argument, here for a small k:
+# There is a remedy: since only the share k of the inputs arrives, replace fan-in by k · fan-in in the formula (the
+# paper's *scaled* Kaiming). In the library it is one argument. For a small k:
 
 # %%
 short = settings.recipe.but(iterations=catalog.live(500), evaluate_every=catalog.live(500))
@@ -341,16 +355,16 @@ for kept, name in ((1.0, "Kaiming"), (0.1, "scaled Kaiming")):
 # %% [markdown]
 # ## How wide?
 #
-# A wider random network has more subnetworks to choose from. k is 50 %:
+# A wider random network has more subnetworks to choose from. The next figure varies the width at k = 50 %:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** S14: a wider random network has more subnetworks.
+# **Say** This is S14: a wider random network has more subnetworks.
 #
-# **Ask** Will it ever meet the trained one?
+# **Ask** Will it ever be as good as the trained network?
 #
-# **Expect** The paper says yes, at enough width. Compare our distance at both ends of the figure.
+# **Expect** The paper says that it comes closer with width. Compare the distance at both ends of the figure.
 #
 # </details>
 
@@ -361,6 +375,15 @@ figure, ax = plt.subplots()
 _ = plots.against(by_width, ax, xlabel="width of the hidden layers", ylabel="test accuracy")
 
 # %% [markdown]
+# Does the supermask gain with every doubling? Does its distance to the trained network of the same width shrink?
+#
+# <details><summary>What one usually sees</summary>
+#
+# The supermask gains with every doubling. A wide network is closer to its trained counterpart than the narrowest one
+# is, but in runs this short not every doubling shrinks the distance.
+#
+# </details>
+#
 # **We recorded** longer runs of several seeds, up to four times the width. S10 asks for a τ′ in a large random network
 # that does as well as a small *trained* τ. Take the narrowest network as τ. The last column says how far each τ′ is from
 # it, with the 95 % interval over the seeds (Student's t).
@@ -381,25 +404,24 @@ rows = [
 Table(["width", "trained", "supermask τ′", f"τ′ minus τ, trained, width {min(trained):g}"], rows)
 
 # %% [markdown]
-# The supermask gains with every doubling, and wide networks are closer to their trained selves than the narrowest is;
-# in runs this short not every doubling shrinks the distance. **The paper reports** (Sec. 4) that at enough width the
-# two meet: for every accuracy of a small trained network there is a wide random one whose subnetwork reaches it. That
-# is S10, with "larger" taken seriously.
+# **The paper reports** (abstract) that with growing width and depth an untrained subnetwork *approaches* a network with
+# trained weights in accuracy. S10 claims less: there the trained network is the *smaller* of the two. The paper has an
+# example of that, in "ImageNet" below.
 #
 # ## No weight has moved
 #
-# An extraordinary claim needs a control. A checksum over all bits of all weights changes if a single one does; every
-# search above compared it before and after. Here it is in the open, for the network trained by the library at the
-# beginning, and for a fresh one of the same seed:
+# An extraordinary claim needs a control. A checksum over all bits of all weights changes if a single one does, and
+# every search above compared it before and after. Here we do it openly, for the network whose scores the library
+# trained at the beginning and for a fresh one with the same seed:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** An extraordinary claim needs a control: a checksum over every bit.
+# **Say** An extraordinary claim needs a control, here a checksum over every bit.
 #
 # **Ask** How would you convince a skeptic?
 #
-# **Expect** Compare the bits, then take the scores off and let the mask alone classify.
+# **Expect** Compare the bits. Then remove the scores and let the mask alone classify.
 #
 # </details>
 
@@ -411,8 +433,8 @@ with torch.no_grad():
 print("and if one of them had moved by a millionth?", supermasks.checksum(frozen) == supermasks.checksum(fresh))
 
 # %% [markdown]
-# And the mask alone carries everything: take the scores off, apply the supermask to the random network as any mask of
-# this course, and it classifies as before.
+# The mask alone is enough, too. Remove the scores and apply the supermask to the random network like any other mask of
+# this course: it classifies as before.
 
 # %% tags=["nbval-check-output"]
 before = evaluate(frozen, mnist.validation)[1]
@@ -424,16 +446,17 @@ print(f"the mask keeps {percent(masks.density(supermask))} of the weights")
 # %% [markdown]
 # ## Move k
 #
-# Scores that were trained at one k rank all edges. What if another share is kept, *without* training the scores again?
+# Scores that were trained at one k rank all edges. What happens if another share is kept *without* training the scores
+# again?
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** Scores trained at one k, used at another. Let somebody move it.
+# **Say** The scores were trained at one k and are used at another. Let somebody move it.
 #
-# **Ask** May k be changed afterwards?
+# **Ask** How far can k be changed afterwards?
 #
-# **Expect** Only a little: the subnetwork is a team that was chosen to play together.
+# **Expect** Only a little, because the edges were selected to work together.
 #
 # </details>
 
@@ -445,26 +468,26 @@ explorer = widgets.PopupExplorer(hidden, mnist.validation, shares, "fc1.weight",
 widgets.explore(explorer.draw, k=explorer.ks)
 
 # %% [markdown]
-# The ranking is good for its own k and its neighbors, and for no other: the subnetwork is a team that was chosen to
-# play together. (Compare lesson 01: there, pruning a little further without retraining cost little.) Right: the edges
-# of the first layer are spread evenly over the image where it is always black, since such an edge never gets a
-# gradient: weight decay shrinks all these scores alike, so that chance still ranks them.
+# The ranking is good near its own k and nowhere else, because the edges were selected to work together. (In lesson 01,
+# by contrast, pruning a little further without retraining cost little.) The right-hand figure shows the edges of the
+# first layer. Where the image is always black, they are spread evenly: such an edge never gets a gradient, and weight
+# decay shrinks all of these scores by the same factor, so their order stays random.
 #
 # ## Conv-2 to Conv-8
 #
-# **The slides' figures** (S13) are of convolutional networks on CIFAR-10, from two convolutions to eight, each image
-# cut out at a random place of its surroundings and mirrored by chance (**augmentation**: the network never sees quite
-# the same image twice). A short live taste, with a tenth of the images, and without augmentation, as in the recorded
-# runs below: none of them sees an image twice.
+# **The slides' figures** (S13) show convolutional networks on CIFAR-10, with two to eight convolutions. Each image is
+# padded, cropped at a random place and mirrored at random (**augmentation**: the network hardly ever sees the same
+# image twice). The live run is short and uses a tenth of the images. It has no augmentation, and neither have the
+# recorded runs below, because none of them sees an image twice.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
 #
-# **Say** The figures of S13 are of these. The live run is a taste; the recorded ones are short, too.
+# **Say** The figures of S13 show these networks. The live run is very short, and the recorded ones are short, too.
 #
 # **Ask** What may be compared with the paper, and what not?
 #
-# **Expect** The shape over k, and Kaiming with Xavier. Not the heights.
+# **Expect** The shape over k may, and Kaiming against Xavier. The heights may not.
 #
 # </details>
 
@@ -477,8 +500,8 @@ print(f"supermask {percent(found.values(method, number, 'test_accuracy')[0])}", 
 print(f"trained {percent(found.values('trained', 0, 'test_accuracy')[0])}, chance {percent(0.1)}")
 
 # %% [markdown]
-# **We recorded** Conv-2 and Conv-4 on all of CIFAR-10, at five values of k, for as many iterations as two cores make in
-# minutes:
+# **We recorded** Conv-2 and Conv-4 on all of CIFAR-10, at five values of k, for as many iterations as two cores can do
+# in minutes:
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(14, 5), sharey=True)
@@ -503,30 +526,31 @@ for name, record in conv.items():
 Table(["network", "trained, as many iterations", *(f"best supermask, {kind}" for kind in accuracy)], rows)
 
 # %% [markdown]
-# (The best k is chosen on the validation set.) Kaiming is far ahead of Xavier, at every k. In a convolution from 64 to
-# 64 channels fan-in and fan-out are equal, so that Xavier's weights are smaller by √2, layer after layer, and nothing
-# will ever make them larger. The trained network is ahead of both.
+# (The best k is chosen on the validation set.) Kaiming is ahead of Xavier at every k, and the trained network is ahead
+# of both. Why does Xavier do so badly? In a convolution from 64 to 64 channels, fan-in and fan-out are equal, so
+# Xavier's weights are smaller by a factor of √2 in layer after layer, and nothing makes them larger.
 #
-# **The paper** trains scores for 100 epochs, and shows curves without printing numbers: read off its Fig. 3, the best
-# supermasks are at about 77.5, 86, 88 and 88.5 % for Conv-2, 4, 6 and 8, between k = 30 and 70 %, and the deeper the
-# network, the smaller the distance to the trained one. Our runs see each image less than once, so that the height of
-# these numbers means little, and a comparison of depths nothing; what can be compared is the shape over k, and Kaiming
-# with Xavier. `ltcourse record hidden-conv-8 --budget paper` makes the paper's figure where there is a graphics card.
+# **The paper** trains scores for 100 epochs and shows curves without numbers. In its Fig. 3 the best supermasks of
+# Conv-2, 4, 6 and 8 reach about 77.5, 86, 88 and 88.5 %, at k between 30 and 70 %, and the deeper the network, the
+# smaller the distance to the trained one. Our runs see each image less than once. So the heights of our curves mean
+# little, and a comparison of depths means nothing. What can be compared is the shape over k, and Kaiming with Xavier.
+# On a graphics card, `ltcourse record hidden-conv-8 --budget paper` makes the paper's figure.
 #
 # ## ImageNet
 #
-# **The paper reports** (Sec. 4, k = 30 %) supermasks of networks of the size that is used in practice. Batch norm stays in
-# these networks, but without its learned scale and shift: nothing but scores is trained. We did not run them (it takes
-# days on several graphics cards); the weights that are kept follow from torchvision's networks, counted here:
+# **The paper reports** (Sec. 4, k = 30 %) supermasks of networks of the size that is used in practice. These networks
+# keep their batch norm, but without its learned scale and shift, so nothing but scores is trained. We did not run them,
+# since that takes days on several graphics cards. The number of weights kept is counted here from torchvision's
+# networks:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** Reported, not run: it takes days on several cards.
+# **Say** These numbers are reported, not run here: that takes days on several graphics cards.
 #
-# **Ask** 30 % of a wide random network equals which trained one?
+# **Ask** Which trained network does 30 % of a wide random network equal?
 #
-# **Expect** ResNet-34, says the paper.
+# **Expect** A trained ResNet-34, according to the paper.
 #
 # </details>
 
@@ -545,26 +569,27 @@ rows = [
 Table(["network", "weights kept, counted here", "top-1, Kaiming", "top-1, signed constant"], rows)
 
 # %% [markdown]
-# The last number is that of a *trained* ResNet-34, the paper says. A wide random network of which 30 % are kept, and
-# whose kept weights are all +c or −c, does what ResNet-34 does after training.
+# **The paper reports** that the last number is that of a *trained* ResNet-34. So a wide random network does what
+# ResNet-34 does after training, although only 30 % of its weights are kept and all of them are +c or −c.
 #
 # ## Why should there be one?
 #
-# Is there a reason, or is it luck? The **strong lottery ticket hypothesis**: a random network that is wide enough contains,
-# with no training, a subnetwork close to *any* given smaller network. It has been proved (Malach et al. 2020; with far
-# less width Pensia et al. 2020), and the heart of the proof is a game with numbers.
+# Is there a reason, or is it luck? The **strong lottery ticket hypothesis** says that a random network that is wide
+# enough contains, with no training, a subnetwork close to *any* given smaller network. It has been proved (Malach et
+# al. 2020; with far less width, Pensia et al. 2020). At the heart of the proof is a puzzle about numbers.
 #
-# Draw a few random numbers. Choose some of them that add up to a given number, as closely as possible. With *n* numbers
-# there are 2ⁿ sums to choose from, so the error shrinks very fast:
+# Draw a few random numbers and choose some of them whose sum is as close as possible to a given number. With *n*
+# numbers there are 2ⁿ sums to choose from, so the error shrinks very fast:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** A game: choose among random numbers a sum close to a target. Each number more takes off a factor.
+# **Say** The puzzle is to choose random numbers whose sum is close to a target. Each additional number divides the
+# error by a constant factor.
 #
-# **Ask** With n numbers, how many sums are there?
+# **Ask** How many sums do n numbers have?
 #
-# **Expect** 2ⁿ. That is the heart of the proof; its price is width.
+# **Expect** 2ⁿ. That is the heart of the proof, and its price is width.
 #
 # </details>
 
@@ -581,10 +606,10 @@ ax.semilogy(counts, far, color=plots.BLUE, marker="o")
 _ = ax.set(xlabel="random numbers to choose from", ylabel="median error of the sum")
 
 # %% [markdown]
-# A straight line on a logarithmic axis: every number more takes off a constant *factor*. Now let each weight of a trained
-# network be such a target. The numbers to choose from are the paths from an input to an output through random hidden
-# neurons, each worth the product of its two random weights; a mask chooses paths. A trained layer, digits averaged down
-# to 7 × 7 pixels:
+# The line is nearly straight on a logarithmic axis: each additional number divides the error by a constant *factor*.
+# Now let each weight of a trained network be such a target. The numbers to choose from are the paths from an input to
+# an output through random hidden neurons. Each path is worth the product of its two random weights, and a mask chooses
+# paths. The target is a trained layer that reads digits averaged down to 7 × 7 pixels:
 
 
 # %%
@@ -609,17 +634,17 @@ for n in (4, 8, 16, 24):
 Table(["random network", "weights", "as drawn", "with the mask"], rows)
 
 # %% [markdown]
-# No weight of the random network was trained, and with enough of them the subnetwork is as good as the trained layer,
-# because it *is* the trained layer, built from random parts. Width is the price, and it is paid in weights: compare the
-# second column with the 490 weights of the target. The proof says that a good subnetwork exists. Edge-popup is a way to
-# find one without knowing the target, and nothing proves that it always will.
+# No weight of the random network was trained. If there are enough of them, the subnetwork is as good as the trained
+# layer, because it *is* the trained layer, built from random parts. The price is width: compare the second column with
+# the 490 weights of the target. The proof says that a good subnetwork exists. Edge-popup searches for one without
+# knowing the target, and nobody has proved that it always finds one.
 #
 # ## What we saw
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** Back to the three surprises of lesson 00, and to the count on the board.
+# **Say** Let us return to the three surprises of lesson 00 and to the count on the board.
 #
 # **Ask** Which of the three do you believe least now?
 #
@@ -632,7 +657,7 @@ curve, seen = (live.by("k", f"{part}_accuracy", "kaiming") for part in ("test", 
 k_best = max(seen, key=lambda k: sum(seen[k]))
 print(f"LeNet-300-100, no weight trained: {spread(curve[k_best])} at k = {percent(k_best, 0)}")
 print(f"  weights trained:    {spread(live.values('trained', 0, 'test_accuracy'))}")
-print(f"  mask drawn by lot:  {spread(live.by('k', 'test_accuracy', 'random')[k_best])}")
+print(f"  random mask:        {spread(live.by('k', 'test_accuracy', 'random')[k_best])}")
 for name, record in conv.items():
     curve, seen = (record.by("k", f"{part}_accuracy", "kaiming") for part in ("test", "validation"))
     best = spread(curve[max(seen, key=lambda k: sum(seen[k]))], 1)
@@ -643,7 +668,7 @@ for name, record in conv.items():
 # %% [markdown]
 # ## Exercises
 #
-# As in lesson [01](01_pruning_lenet.ipynb): replace `return None` by your own code, run the cell, and run the check
+# As in lesson [01](01_pruning_lenet.ipynb): replace `return None` with your own code, run the cell, and run the check
 # below it.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
@@ -660,9 +685,9 @@ for name, record in conv.items():
 # %% [markdown]
 # ### 1. The edges in use
 #
-# `scores` are the scores of one layer, a tensor of any shape, and `k` is the share of its edges to keep. Return the
-# mask: a boolean tensor of the same shape, True for exactly round(`k` · n) of the n edges, those of the largest
-# |score|. Which of equally large ones are in use is up to you; how many is not.
+# `scores` holds the scores of one layer, a tensor of any shape, and `k` is the share of its edges to keep. Return the
+# mask: a boolean tensor of the same shape that is True for exactly round(`k` · n) of the n edges, those with the
+# largest |score|. You may choose among equally large scores, but the number of edges must be exact.
 
 
 # %% tags=["exercise"]
@@ -676,13 +701,13 @@ checks.forward_mask(forward_mask)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# It is exercise 1 of lesson 01, with scores in the place of weights, and a share in the place of a count.
+# This is exercise 1 of lesson 01, with scores instead of weights and a share instead of a count.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Count first: `round(k * scores.numel())`. Then rank, and do not compare with a threshold: it keeps all of several
-# equal scores, or none.
+# Count first: `round(k * scores.numel())`. Then rank the scores. Do not compare them with a threshold: it keeps either
+# all or none of several equal scores.
 #
 # </details>
 
@@ -694,17 +719,18 @@ checks.forward_mask(forward_mask)
 #     return masks.keep_largest(scores.abs(), round(k * scores.numel()))
 # ```
 #
-# It is the `mask` of `supermasks.Popup`, and `supermasks.supermask` returns those of all layers.
+# `supermasks.Popup` computes its `mask` in this way, and `supermasks.supermask` returns the masks of all layers.
 #
 # </details>
 
 # %% [markdown]
 # ### 2. The gradient of the scores
 #
-# A dense layer without a bias, out = inputs · (weight ⊙ mask)ᵀ, where the mask is 1 for the largest |score| and 0 for
-# the others. Given `grad_out` = ∂L/∂out, of shape (n, out), the `inputs` (n, in), the `weight` and the `scores` (out,
-# in), return ∂L/∂scores, a tensor of shape (out, in). *Straight through*: backward, the mask counts as |score| itself.
-# So every score gets a gradient, and it does not matter which edges are in use; no `k` is among the arguments.
+# A dense layer without a bias computes out = inputs · (weight ⊙ mask)ᵀ, where the mask is 1 for the largest |score| and
+# 0 for the others. You are given `grad_out` = ∂L/∂out of shape (n, out), the `inputs` (n, in), and the `weight` and the
+# `scores` (out, in). Return ∂L/∂scores, a tensor of shape (out, in). Use the *straight-through* estimator: in the
+# backward pass the mask counts as |score| itself. So every score gets a gradient, and it does not matter which edges
+# are in use. That is why `k` is not an argument.
 
 
 # %% tags=["exercise"]
@@ -718,14 +744,14 @@ checks.score_gradient(score_gradient)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# Three factors, by the chain rule: the gradient of the weights in use, times what a weight in use changes with |s|,
-# times what |s| changes with s.
+# By the chain rule there are three factors: the gradient of the weights in use, the derivative of a weight in use with
+# respect to |s|, and the derivative of |s| with respect to s.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# The first factor is that of any dense layer, `grad_out.T @ inputs`, which sums over the batch. What is in use is
-# weight · |s| here: what is its derivative? The derivative of |s| is the sign of s.
+# The first factor is the same as in any dense layer, `grad_out.T @ inputs`, which sums over the batch. A weight in use
+# is weight · |s| here. What is its derivative with respect to |s|? The derivative of |s| is the sign of s.
 #
 # </details>
 
@@ -745,8 +771,8 @@ checks.score_gradient(score_gradient)
 # %% [markdown]
 # ### 3. Find the bugs
 #
-# One step of edge-popup for one dense layer, as somebody might write it. It runs without an error, and it has exactly
-# three bugs.
+# Here is one step of edge-popup for one dense layer, as somebody might write it. It runs without an error and has
+# exactly three bugs.
 #
 # ```python
 # def popup_step(weight, scores, inputs, grad_out, k, lr):
@@ -763,8 +789,9 @@ checks.score_gradient(score_gradient)
 #     return out, new_scores
 # ```
 #
-# Write it without them. Return `out`, which is computed before the update, and the scores after one step of plain SGD
-# with learning rate `lr`; `k` is the share kept, and `grad_out` is ∂L/∂out. Do not change the tensors that are given.
+# Write it without the bugs. Return `out`, which is computed before the update, and the scores after one step of plain
+# SGD with learning rate `lr`. `k` is the share kept, `grad_out` is ∂L/∂out, and edges are ranked by |score|, as in this
+# lesson. Do not change the tensors that are given.
 
 
 # %% tags=["exercise"]
@@ -778,14 +805,14 @@ checks.popup_step(popup_step)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# One bug is in the forward pass, two are in one line of the backward pass. Copy the code into the cell, and let the
-# check tell which are left.
+# One bug is in the forward pass, and two are in one line of the backward pass. Copy the code into the cell, and the
+# check will tell which are left.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# At `k` = 0.1, how many edges should be dropped? What happens to an edge of a negative score whose |score| should
-# grow? How can an edge come back that is not in use now?
+# At `k` = 0.1, how many edges should be dropped? What happens to an edge with a negative score whose |score| should
+# grow? How can an edge that is not in use come back?
 #
 # </details>
 
@@ -802,17 +829,18 @@ checks.popup_step(popup_step)
 #     return out, scores - lr * gradient
 # ```
 #
-# `k` is the share kept; the gradient of s is that of |s| times sign(s); and no score is left out, whether its edge is
-# in use or not. After `supermasks.edge_popup`, `train` makes such steps in all layers, with momentum.
+# `k` is the share kept. The gradient of s is that of |s| times sign(s). Every score is updated, whether its edge is in
+# use or not. After `supermasks.edge_popup`, `train` takes such steps in all layers, with momentum.
 #
 # </details>
 
 # %% [markdown]
 # ### 4. Weights for what is kept
 #
-# Kaiming's standard deviation, sqrt(2 / fan-in), suits a layer whose inputs all count. If only the share `k` of the edges
-# is in use, an output sums about `k` · fan-in of them: *scaled* Kaiming puts that in the place of the fan-in. Return its
-# standard deviation for a weight of this `shape`, (out, in) of a dense layer or (out, in, height, width) of a convolution.
+# Kaiming's standard deviation, sqrt(2 / fan-in), suits a layer in which all edges are in use. If only the share `k` is
+# in use, an output is a sum of about `k` · fan-in terms, and *scaled* Kaiming replaces the fan-in by this number.
+# Return its standard deviation for a weight of this `shape`: (out, in) for a dense layer, or (out, in, height, width)
+# for a convolution.
 
 
 # %% tags=["exercise"]
@@ -826,14 +854,14 @@ checks.scaled_std(scaled_std)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# The fan-in is how many numbers one output sums. In a convolution, these are all those under the kernel, in every input
-# channel.
+# The fan-in is the number of terms in the sum of one output. In a convolution these are all the numbers under the
+# kernel, in every input channel.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
 # The first number of `shape` counts the outputs, and the fan-in is the product of all the others. `k` makes it smaller,
-# so the weights become larger.
+# so the weights must be larger.
 #
 # </details>
 
@@ -855,8 +883,8 @@ checks.scaled_std(scaled_std)
 # %% [markdown]
 # ## References
 #
-# - Vivek Ramanujan, Mitchell Wortsman, Aniruddha Kembhavi, Ali Farhadi, Mohammad Rastegari: *What's Hidden in a Randomly
-#   Weighted Neural Network?*, 2020, arXiv:1911.13299. Edge-popup.
+# - Vivek Ramanujan, Mitchell Wortsman, Aniruddha Kembhavi, Ali Farhadi, Mohammad Rastegari: *What's Hidden in a
+#   Randomly Weighted Neural Network?*, 2020, arXiv:1911.13299. Edge-popup.
 # - Hattie Zhou, Janice Lan, Rosanne Liu, Jason Yosinski: *Deconstructing Lottery Tickets: Zeros, Signs, and the
 #   Supermask*, 2019, arXiv:1905.01067. The first supermasks.
 # - Eran Malach, Gilad Yehudai, Shai Shalev-Shwartz, Ohad Shamir: *Proving the Lottery Ticket Hypothesis: Pruning is All

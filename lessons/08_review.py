@@ -1,41 +1,41 @@
 # %% [markdown]
 # # Review
 #
-# **Question** Can you say what the lottery ticket hypothesis is, write the two algorithms, and tell which of the slides'
-# claims hold?
+# **Question** Can you state the lottery ticket hypothesis, write both algorithms, and tell which of the slides' claims
+# hold?
 #
 # **Slides** S15, S16 and S17, the three questions at the end; S1–S14, as claims
 #
 # **Before you start** Lessons [01](01_pruning_lenet.ipynb), [03](03_lottery_ticket.ipynb) and
 # [07](07_supermasks.ipynb) at least. This lesson asks; those explain.
 #
-# **Time** {minutes} to run on two processor cores; to answer, as long as you like
+# **Time** {minutes} to run on two processor cores; take as long as you like for the answers
 #
 # **Outline** how to use it · question 1, the hypothesis · question 2, finding a ticket · question 3, finding a supermask ·
 # the quiz · the claims table · what the course implements · what is not decided · all the questions, with answers folded
 #
 # ## How to use it
 #
-# Somebody who can recite a hypothesis may still not see when an experiment contradicts it. So each of the three questions
-# is asked three times:
+# You may be able to recite a hypothesis and still not notice when an experiment contradicts it. So each of the three
+# questions is asked in three ways:
 #
-# 1. **In your own words.** Write first; then look, one point at a time, at what a complete answer needs, and say of each
-#    whether you had it. Nobody grades it but you.
-# 2. **By choice.** Every wrong option is one that somebody has believed. Choose it, and read what is wrong with it.
-# 3. **By code.** Your function is run on a small real problem, and what it returns is examined. This is the strictest of
-#    the three: words can be vague, a program cannot.
+# 1. **In your own words.** Write your answer first. Then go through the points of a complete answer, one at a time, and
+#    say whether you had each. Only you grade it.
+# 2. **By choosing.** Every wrong option is one that somebody has believed. Choose it and read what is wrong with it.
+# 3. **As code.** Your function is run on a small real problem, and its result is examined. This is the strictest of the
+#    three: words can be vague, a program cannot.
 #
-# Do it without looking back. If you are stuck, each question says where to look.
+# Answer without looking back. If you are stuck, each question says where to look.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** Three questions end the lecture, and each is asked three times here. Words first, then a choice, then a
-# program, which cannot be vague.
+# **Say** Three questions end the lecture, and each is asked in three ways here: first in words, then by choosing, then
+# as a program, which cannot be vague.
 #
-# **Ask** Who would bet on being able to write down the hypothesis in one sentence?
+# **Ask** Who can write down the hypothesis in one sentence?
 #
-# **Expect** Most hands go up; few sentences will have the words “from its own initial weights” and “at most as many
+# **Expect** Most hands go up. Few of the sentences will contain “from its own initial weights” and “in at most as many
 # iterations”.
 #
 # </details>
@@ -56,24 +56,24 @@ from ltcourse.networks import masks
 #
 # **The slides ask** (S15): state the lottery ticket hypothesis.
 #
-# Three ways to answer, each harder than the one before: in your own words, by choosing, and as code that decides whether
-# a run supports it. Try without looking back. If you cannot, read "The hypothesis" in lesson
-# [03](03_lottery_ticket.ipynb), close it, and come back.
+# There are three ways to answer: in your own words, by choosing, and as code that decides whether a run supports the
+# hypothesis. Try without looking back. If you cannot, read "The hypothesis" in lesson [03](03_lottery_ticket.ipynb),
+# close it, and come back.
 #
 # ### 1a. In your own words
 #
-# Write first; then let the points of a complete answer come, one after another, and tick those that yours has. You are
-# the judge: be strict.
+# Write your answer first. Then show the points of a complete answer, one after another, and tick those that your answer
+# has. You are the judge, so be strict.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 8 minutes</summary>
 #
-# **Say** Two minutes of silence: everybody writes. Then show the points, one at a time, and let them judge their own
-# sentence.
+# **Say** Everybody writes for two minutes, in silence. Then show the points, one at a time, and let everybody judge
+# their own sentence.
 #
 # **Ask** Which of the six points did you forget?
 #
-# **Expect** The number of iterations, most often; then that the subnetwork keeps its own initial weights.
+# **Expect** Most often the number of iterations, then that the subnetwork keeps its own initial weights.
 #
 # </details>
 
@@ -83,7 +83,7 @@ own_words.OwnWords(review.HYPOTHESIS)
 # %% [markdown]
 # ### 1b. By choosing
 #
-# Several of these are true sentences, and were found out by somebody. Only one is the hypothesis.
+# Several of these sentences are true, and somebody has found them out. Only one is the hypothesis.
 
 # %% tags=["key-output"]
 quiz.MultipleChoice(review.HYPOTHESIS.choices)
@@ -91,10 +91,11 @@ quiz.MultipleChoice(review.HYPOTHESIS.choices)
 # %% [markdown]
 # ### 1c. As a test
 #
-# A hypothesis that nothing could speak against is none. So write it as a test of a run: here is one, in miniature. A network
-# reads digits of 7 × 7 pixels, and four others are trained beside it. Each of these trainings, an *attempt*, knows its
-# `mask` and its `initial` weights (dicts, as always; `initial` has the biases too, if the network has some), and at which
-# `iterations` it was evaluated, with which `validation_loss` and `test_accuracy` (tuples of one length).
+# A claim that no result could contradict is not a hypothesis. So write the hypothesis as a test of a run. Here is a run
+# in miniature: a network learns to read digits of 7 × 7 pixels, and four others are trained for comparison. Each
+# training is an *attempt*. It has a `mask`, its `initial` weights (dicts, as always; `initial` also has the biases, if
+# the network has any), the `iterations` at which it was evaluated, and the `validation_loss` and `test_accuracy` found
+# there (three tuples of equal length).
 #
 # *Predict: which of the four is a winning ticket?*
 
@@ -113,17 +114,18 @@ for name, attempt in {"dense": dense, **tried}.items():
 Table(["attempt", "weights kept", "smallest validation loss at iteration", "test accuracy there"], rows)
 
 # %% [markdown]
-# Now the test. Given the attempt of a `dense` network and a list of attempts of its `subnetworks`, return True if they
-# support the hypothesis, and False if they do not.
+# Now write the test. You are given the attempt of a `dense` network and a list of attempts of its `subnetworks`. Return
+# True if they support the hypothesis, and False if they do not.
 #
-# - It says that there *is* a ticket: one is enough, whatever the others do.
-# - A ticket begins from the weights that the dense network began with, under its mask.
-# - Speed and accuracy are read off where the validation loss is smallest, at the first of equally small ones. The test
-#   set has no say in *when*.
-# - "Far smaller" (the paper's ≪) has no number. `small` is yours: at most this share of all weights, all layers counted
-#   together. Biases are not pruned, and do not count.
-# - Suppose that a *re-initialized* network does as well as the ticket. It is no ticket, and it does not speak against
-#   the hypothesis either: that other numbers would not do is another claim, for which lesson 03 has its controls.
+# - The hypothesis says that there *is* a ticket. One is enough, whatever the others do.
+# - A ticket begins from the initial weights of the dense network, under its mask.
+# - Compare speed and accuracy where the validation loss is smallest, at the first such evaluation if there are several.
+#   The test set has no say in *when*.
+# - "Far smaller" (the paper's ≪) is not a number. Here it means at most the share `small` of all weights, all layers
+#   counted together. Biases are not pruned, and do not count.
+# - Suppose that a *re-initialized* network does as well as the ticket. It is not a ticket, but it does not contradict
+#   the hypothesis either. That no other initial weights would do is another claim, for which lesson 03 has its
+#   controls.
 
 
 # %% tags=["exercise"]
@@ -137,15 +139,15 @@ checks.supports(supports)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# Write down the four conditions first, each as one line of code about one subnetwork: its size, its beginning, its time,
-# its accuracy. All four must hold for the same one.
+# First write down the four conditions, each as one line of code about one subnetwork: its size, its initial weights,
+# its time, its accuracy. All four must hold for the same subnetwork.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `at_the_early_stop` above gives time and accuracy, `masks.density` the size. For the beginning, compare
-# `sub.initial[name]` with `dense.initial[name] * sub.mask[name]`, for every name in the mask. At most and at least
-# include equal.
+# `at_the_early_stop` above gives time and accuracy, and `masks.density` the size. For the initial weights, compare
+# `sub.initial[name]` with `dense.initial[name] * sub.mask[name]`, for every name in the mask. "At most" and "at least"
+# include equality.
 #
 # </details>
 
@@ -167,14 +169,14 @@ checks.supports(supports)
 #     return False
 # ```
 #
-# It is the sentence of the paper (Frankle & Carbin 2019, Sec. 1) in its own letters: there is a mask with
-# $j' \le j$, $a' \ge a$ and $\lVert m \rVert_0 \ll \lvert\theta\rvert$, trained from $m \odot \theta_0$.
+# This is the paper's own statement (Frankle & Carbin 2019, Sec. 1): there is a mask with $j' \le j$, $a' \ge a$ and
+# $\lVert m \rVert_0 \ll \lvert\theta\rvert$, trained from $m \odot \theta_0$.
 #
 # </details>
 
 # %% [markdown]
-# What does your test say of the run above, if at most 30 % of the weights are far smaller? And of the same run with
-# another seed? One run can support the hypothesis or not; it takes several to believe it.
+# What does your test say about the run above if "far smaller" means at most 30 % of the weights? What does it say about
+# the same run with another seed? A single run may support the hypothesis or not; it takes several to believe it.
 
 # %%
 for seed in range(3):
@@ -187,19 +189,19 @@ for seed in range(3):
 #
 # **The slides ask** (S16): the algorithm that finds the subnetwork of the lottery ticket hypothesis.
 #
-# Try without looking back. If you cannot: "The algorithm by hand" in lesson [03](03_lottery_ticket.ipynb) has it in four
-# steps.
+# Try without looking back. If you cannot, "The algorithm by hand" in lesson [03](03_lottery_ticket.ipynb) gives it in
+# four steps.
 #
 # ### 2a. In your own words
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 7 minutes</summary>
 #
-# **Say** The same again. Let one person dictate the algorithm and do literally what is said.
+# **Say** The same again. Let one person dictate the algorithm, and do literally what is said.
 #
 # **Ask** What happens if the reset is left out?
 #
-# **Expect** Then it is Han's pruning loop of S2: one line apart.
+# **Expect** Then it is Han's pruning loop of S2. The two differ in one line.
 #
 # </details>
 
@@ -215,17 +217,18 @@ quiz.MultipleChoice(review.TICKET_SEARCH.choices)
 # %% [markdown]
 # ### 2c. As code
 #
-# Lesson 03 checked one round. Now write all of it, from the random network to the ticket. `network` has just been
-# created: its weights are random. `train(network, mask)` trains it under a mask (name → booleans, for the weights of each
-# layer; biases are not pruned), from wherever it is; what the mask leaves out is 0 then, and stays 0.
+# Lesson 03 checked one round. Now write the whole algorithm, from the random network to the ticket. `network` has just
+# been created, and its weights are random. `train(network, mask)` trains it from its current weights under a mask (name
+# → booleans, for the weights of each layer; biases are not pruned). Weights that the mask removes are set to 0 and
+# stay 0.
 #
-# - In each of the `rounds`: train; of the weights that each layer still has, prune the share `rate`, those of the
-#   smallest magnitudes, the count rounded to the nearest; reset.
-# - Return the last mask, and leave `network` as the ticket: the survivors and the biases at their initial values, bit by
-#   bit, and pruned weights at 0.
+# - In each of the `rounds`, train, prune and reset. Of the weights that a layer still has, prune the share `rate` with
+#   the smallest magnitudes. Round their number to the nearest integer.
+# - Return the last mask and leave `network` as the ticket: survivors and biases exactly at their initial values, and
+#   pruned weights at 0.
 #
-# The check follows every call of `train`, on networks of a few neurons and then on digits, where it also asks what your
-# ticket is worth.
+# The check follows every call of `train`, first on networks of a few neurons and then on digits, where it also measures
+# what your ticket is worth.
 
 
 # %% tags=["exercise"]
@@ -239,14 +242,15 @@ checks.find_ticket(find_ticket)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# Before anything else, copy what the network holds: `{name: p.detach().clone() for name, p in
-# network.named_parameters()}`. Without `clone` the copy would be trained along.
+# Before anything else, copy the parameters of the network: `{name: p.detach().clone() for name, p in
+# network.named_parameters()}`. Without `clone` the copy would change when the network is trained.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
 # Begin with the mask that keeps everything, `masks.dense(network)`. `criteria.magnitude(weights, mask, rate)`, from
-# `ltcourse.pruning`, returns the next one; `masks.prunable(network)` are the weights. Choose before you reset: the reset overwrites the magnitudes.
+# `ltcourse.pruning`, returns the next mask, and `masks.prunable(network)` returns the weights. Choose the mask before
+# the reset, because the reset overwrites the magnitudes.
 #
 # </details>
 
@@ -267,7 +271,7 @@ checks.find_ticket(find_ticket)
 #     return mask
 # ```
 #
-# The numbers are those of S7. `pruning.prune_iteratively` with `restart=restarts.to_init` is the same, and yields its
+# The numbers are those of S7. `pruning.prune_iteratively` with `restart=restarts.to_init` does the same and yields its
 # rounds.
 #
 # </details>
@@ -277,18 +281,18 @@ checks.find_ticket(find_ticket)
 #
 # **The slides ask** (S17): the algorithm that finds a subnetwork that performs well with no training.
 #
-# Try without looking back. If you cannot: "Edge-popup by hand" in lesson [07](07_supermasks.ipynb).
+# Try without looking back. If you cannot, read "Edge-popup by hand" in lesson [07](07_supermasks.ipynb).
 #
 # ### 3a. In your own words
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 7 minutes</summary>
 #
-# **Say** Nothing is trained but scores. Ask for what changes and what does not, before asking for the steps.
+# **Say** Only scores are trained. Ask what changes and what does not before you ask for the steps.
 #
-# **Ask** Which weights' scores get a gradient?
+# **Ask** Which scores get a gradient?
 #
-# **Expect** All of them, also of edges that are not in use: otherwise one could hardly come back.
+# **Expect** All of them, including those of edges that are not in use. Otherwise such an edge could hardly come back.
 #
 # </details>
 
@@ -304,23 +308,23 @@ quiz.MultipleChoice(review.SUPERMASK_SEARCH.choices)
 # %% [markdown]
 # ### 3c. As code
 #
-# Where does a search begin? At the loss of somebody who finds all ten digits equally likely, which is log 10:
+# At which loss should the search begin? A network that finds all ten digits equally likely has a loss of log 10:
 
 # %%
 print(f"cross-entropy of a guess: {cross_entropy(torch.zeros(1, 10), torch.tensor([3])).item():.4f}")
 
 # %% [markdown]
 # Lesson 07 checked the mask of a layer, the gradient, and one step. Now write the whole search. `weights` are random
-# (name → tensor, no biases) and stay as they are; `scores` are where the scores begin. `forward(weights, x)` runs the
-# network with whatever weights it is given, and returns its logits.
+# (name → tensor, no biases) and never change. `scores` are the initial scores. `forward(weights, x)` runs the network
+# with the weights that it is given and returns the logits.
 #
-# - For each (x, y) of `batches`, in order: use, of each layer, the round(`k` · n) weights of the largest |score|, and 0
-#   for the others; take the cross-entropy; then one step of plain SGD with learning rate `lr` on *all* scores, straight
-#   through the mask.
-# - Return two dicts: the mask of the final scores, and these scores.
+# - For each (x, y) of `batches`, in order: use, in each layer, the round(`k` · n) weights with the largest |score|, and
+#   0 for the others. Compute the cross-entropy. Then take one step of plain SGD with learning rate `lr` on *all*
+#   scores, with the straight-through gradient.
+# - Return two dicts: the mask of the final scores, and the final scores.
 #
-# The check compares the scores step by step on networks of a few neurons; then it searches for a supermask of digits, and
-# asks it about images that it has not seen.
+# The check compares the scores step by step on networks of a few neurons. Then it searches for a supermask of digits
+# and tests it on images that the search has not seen.
 
 
 # %% tags=["exercise"]
@@ -334,14 +338,14 @@ checks.find_supermask(find_supermask)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# Two functions inside: one from the scores to the mask (exercise 1 of lesson 07), one that makes a step. The mask is
-# chosen anew in every step, and once more after the last.
+# You need two parts: one that turns scores into a mask (exercise 1 of lesson 07), and one that takes a step. The mask
+# is chosen anew in every step, and once more after the last.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# The trick of lesson 07: `w * (mask + s.abs() - s.abs().detach())` has the value of the weight times the mask, and its
-# derivative is as if the mask were |s|. Then PyTorch works out the gradient of every score, with its sign.
+# Use the trick of lesson 07: `w * (mask + s.abs() - s.abs().detach())` has the value of the weight times the mask, and
+# its derivative is that of the weight times |s|. PyTorch then computes the gradient of every score, with its sign.
 #
 # </details>
 
@@ -364,30 +368,30 @@ checks.find_supermask(find_supermask)
 #     return choose(), {name: s.detach() for name, s in scores.items()}
 # ```
 #
-# In the library it is `supermasks.edge_popup` and then `train`, with momentum and a schedule, which get much further than
-# a few plain steps.
+# In the library this is `supermasks.edge_popup` followed by `train`. With momentum and a schedule it gets much further
+# than a few plain steps.
 #
 # </details>
 
 # %% [markdown]
 # ## Quiz
 #
-# Questions over all lessons: what a thing is, why it is so, what would happen if, and experiments with a flaw to be
-# found. Each wrong option has a reply of its own, and what you miss comes back at the end. Your first answer counts;
-# after it you may try the other options, to see what is said about them.
+# The quiz has questions on all lessons. They ask what a thing is, why it is so, what would happen if something were
+# different, and what is wrong with an experiment. Each wrong option has its own reply, and questions that you miss come
+# back at the end. Your first answer counts. After it you may try the other options and read their replies.
 #
-# It works with the mouse, and with the keyboard alone: `Tab` until an option has a frame, `Enter` to choose it. After a
-# right answer `Enter` goes on.
+# You can use the mouse, or the keyboard alone: press `Tab` until an option has a frame, and `Enter` to choose it. After
+# a right answer, `Enter` goes on.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 5 minutes</summary>
 #
-# **Say** Drive it by keyboard, and let the hall vote before you press a key. Choose a wrong option on purpose: its
+# **Say** Use the keyboard, and let the room vote before you press a key. Choose a wrong option on purpose, because its
 # reply is the point.
 #
-# **Ask** Who can say what is wrong with option …, before I press it?
+# **Ask** Who can say what is wrong with this option before I choose it?
 #
-# **Expect** That the wrong options are sentences that somebody has believed.
+# **Expect** Disagreement: the wrong options are sentences that somebody has believed.
 #
 # </details>
 
@@ -396,8 +400,8 @@ bank = questions.load()
 quiz.Quiz(bank, count=10)
 
 # %% [markdown]
-# Ten questions of all lessons and levels. Others are a matter of arguments, such as
-# `quiz.Quiz(bank, lessons=["03", "04"], levels=[2, 3], kinds=["spot the flaw"], seed=1)`. What is in the bank:
+# These are ten questions from all lessons and levels. Arguments select others, such as `quiz.Quiz(bank, lessons=["03",
+# "04"], levels=[2, 3], kinds=["spot the flaw"], seed=1)`. The bank contains:
 
 # %%
 Table(
@@ -595,24 +599,24 @@ for direction, count in table.overview.counts.items():
     print(f"  {direction}: {count}")
 
 # %% [markdown]
-# If your functions pass the three checks, you can do what the slides ask of you. If you can also say, of a claim in the
-# table, what would have to be seen for its verdict to change, you can do what the authors of the papers did.
+# If your functions pass the three checks, you can do what the slides ask of you. If you can also say which observation
+# would change the verdict on a claim in the table, you can do what the authors of the papers did.
 #
 
 # %% [markdown] slideshow={"slide_type": "skip"} tags=["key"]
 # ## All the questions, with answers folded
 #
-# For reading where no kernel runs: every question, with its answer and all replies folded below it. Answer first, then
-# unfold.
+# This list is for reading without a kernel: every question, with its answer and all replies folded below it. Answer
+# first, then unfold.
 
 # %% [markdown] tags=["key", "notes", "skip-when-late"]
 # <details><summary>For the instructor, 1 minute</summary>
 #
-# **Say** This is for reading at home; the slides leave it out, and so does a student copy.
+# **Say** This list is for reading at home. The slides leave it out, and so does a student copy.
 #
 # **Ask** Which question would you add?
 #
-# **Expect** Good ones go into the bank: one more entry in a text file.
+# **Expect** Good ones can be added to the bank, as entries in a text file.
 #
 # </details>
 
@@ -628,5 +632,5 @@ quiz.FoldedAnswers(bank)
 #   arXiv:1803.03635.
 # - Ari Morcos, Haonan Yu, Michela Paganini, Yuandong Tian: *One ticket to win them all: generalizing lottery ticket
 #   initializations across datasets and optimizers*, 2019, arXiv:1906.02773.
-# - Vivek Ramanujan, Mitchell Wortsman, Aniruddha Kembhavi, Ali Farhadi, Mohammad Rastegari: *What's Hidden in a Randomly
-#   Weighted Neural Network?*, 2019, arXiv:1911.13299.
+# - Vivek Ramanujan, Mitchell Wortsman, Aniruddha Kembhavi, Ali Farhadi, Mohammad Rastegari: *What's Hidden in a
+#   Randomly Weighted Neural Network?*, 2020, arXiv:1911.13299.

@@ -11,19 +11,20 @@ HYPOTHESIS = Question(
         Point(
             r"The network is dense, and its weights $\theta_0$ are drawn at random: the claim is about the network "
             "before training.",
-            "That a trained network can spare most of its weights is pruning, and was known.",
+            "That a trained network can lose most of its weights is pruning, and was known before.",
             "03", "The hypothesis", f"{_FRANKLE}, Sec. 1",
         ),
         Point(
             "It contains a subnetwork: there is a mask $m$ that keeps some weights and removes the others.",
-            "One such mask exists, and that is all: random masks are subnetworks, too, and fall behind.",
+            "The hypothesis says only that one such mask exists: random masks give subnetworks, too, and these fall "
+            "behind.",
             "03", "Two controls", f"{_FRANKLE}, Sec. 1",
         ),
         Point(
             r"The subnetwork begins from the weights that it has in the whole network, $m \odot \theta_0$, and is "
             "trained alone.",
-            "With newly drawn weights the same structure is no ticket. On the slide (S6) this hides in the word "
-            "“contains”.",
+            "With newly drawn weights the same structure is not a ticket. On the slide (S6) this is implied by the "
+            "word “contains”.",
             "03", "The hypothesis", f"{_FRANKLE}, Sec. 1",
         ),
         Point(
@@ -33,7 +34,7 @@ HYPOTHESIS = Question(
         ),
         Point(
             r"It reaches at least the test accuracy of the whole network, $a' \ge a$.",
-            "Every subnetwork reaches some accuracy: nothing would be claimed.",
+            "Otherwise nothing is claimed: every subnetwork reaches some accuracy.",
             "03", "The experiment", f"{_FRANKLE}, Sec. 1",
         ),
         Point(
@@ -45,21 +46,21 @@ HYPOTHESIS = Question(
     claims=(
         Choice(
             "Most weights of a trained network can be removed, and it stays as accurate.",
-            "That is pruning (S2, S3). The hypothesis is about a subnetwork that is trained alone, from the beginning.",
+            "That is pruning (S2, S3). The hypothesis is about a subnetwork that is trained alone, from the start.",
         ),
         Choice(
             "A small network learns as well as a large one.",
-            "Not from any beginning: with newly drawn weights the small one falls behind. It is a ticket only together "
-            "with its own initial weights.",
+            "Not from any initial weights: with newly drawn ones the small network falls behind. It is a ticket only "
+            "together with its own initial weights.",
         ),
         Choice(
             "The subnetwork performs well with no training.",
-            "That is the next claim, of S10 (lesson 07). A ticket is trained; it is only not trained before.",
+            "That is the next claim, S10 (lesson 07). A ticket is trained, from its initial weights.",
         ),
         Choice(
             "Every subnetwork of that size does it.",
-            "There is one, the hypothesis says. A random mask of the same size and with its own initial "
-            "weights, falls behind: it is the second control of lesson 03.",
+            "The hypothesis says that there is one. A random mask of the same size, with its own initial weights, "
+            "falls behind: it is the second control of lesson 03.",
         ),
         Choice(
             "The ticket is found before the large network is trained.",
@@ -68,7 +69,7 @@ HYPOTHESIS = Question(
         ),
         Choice(
             "It must be faster, or more accurate.",
-            "At most as many iterations, at least the accuracy: to be equal is enough.",
+            "At most as many iterations and at least the accuracy: equality is enough.",
         ),
         Choice(
             "It has been proved.",
@@ -93,8 +94,8 @@ HYPOTHESIS = Question(
             Choice(
                 "A dense network of random weights contains a far smaller subnetwork that, trained alone from newly "
                 "drawn weights, reaches at least the accuracy of the whole network in at most as many iterations.",
-                "Then the structure alone would be the ticket. That is the first control of lesson 03, the "
-                "re-initialized network, and it is slower and less accurate.",
+                "Then the structure alone would be the ticket. This is the first control of lesson 03, the "
+                "re-initialized network, which is slower and less accurate.",
             ),
             Choice(
                 "A dense network of random weights contains a far smaller subnetwork that, with no training, has at "
@@ -112,7 +113,7 @@ HYPOTHESIS = Question(
             Choice(
                 "Every far smaller subnetwork of a dense network of random weights, trained alone from its own initial "
                 "weights, reaches at least the accuracy of the whole network in at most as many iterations.",
-                "“Every” is too much: a random mask has its own initial weights, too, and falls behind. The "
+                "“Every” is too strong: a random mask has its own initial weights, too, and falls behind. The "
                 "hypothesis says that there is one; hence the lottery.",
             ),
             Choice(
@@ -124,8 +125,9 @@ HYPOTHESIS = Question(
                 "A dense network of random weights contains a far smaller subnetwork that, trained alone from its own "
                 "initial weights, comes close to the accuracy of the whole network, in fewer iterations since it has "
                 "fewer weights.",
-                "At least the accuracy, not close to it. And fewer weights make an iteration cheaper, not their number "
-                "smaller: the re-initialized network is as small, and slower.",
+                "It must reach at least the accuracy, not come close to it. And fewer weights make an iteration "
+                "cheaper, but do not reduce the number of iterations: the re-initialized network is as small, and "
+                "slower.",
             ),
         ),
     ),
@@ -137,33 +139,34 @@ TICKET_SEARCH = Question(
     points=(
         Point(
             r"Create the network with random weights $\theta_0$, and keep a copy of them.",
-            "Training overwrites them, and they are needed again.",
+            "Training overwrites them, and they are needed later.",
             "03", "The algorithm by hand", f"{_FRANKLE}, Sec. 1",
         ),
         Point(
             "Train the network.",
-            "Before training a magnitude tells how a weight was drawn, not whether it is of use.",
+            "Before training a magnitude tells how a weight was drawn, not whether it is useful.",
             "03", "The algorithm by hand", f"{_FRANKLE}, Sec. 1",
         ),
         Point(
-            "Prune: of each layer remove a share of the weights, those of the smallest trained magnitudes. The rest is "
-            "the mask $m$.",
-            "It must say which weights go: random ones would leave a network of the same size, and it falls behind.",
+            "Prune: in each layer remove a share of the weights, those with the smallest trained magnitudes. The mask "
+            "$m$ marks the rest.",
+            "The algorithm must say which weights to remove: removing random ones leaves a network of the same size "
+            "that falls behind.",
             "03", "The algorithm by hand", f"{_FRANKLE}, Sec. 2",
         ),
         Point(
             r"Return the survivors to their initial values: $m \odot \theta_0$.",
-            "This step is all that separates it from Han's pruning, which goes on from the trained weights.",
+            "This step is the only difference from Han's pruning, which goes on from the trained weights.",
             "03", "The algorithm by hand", f"{_FRANKLE}, Sec. 1",
         ),
         Point(
             "Repeat: train under the mask, prune a share of what is left, reset. What is pruned stays pruned.",
-            "One round that prunes everything at once finds tickets as well, but they stop winning at a larger size.",
+            "A single round that prunes everything at once finds tickets, too, but they stop winning at a larger size.",
             "03", "Which way to the ticket?", f"{_FRANKLE}, Sec. 2 and App. B",
         ),
         Point(
             r"The outcome is the mask together with the initial weights: the ticket $m \odot \theta_0$.",
-            "A mask alone is a structure, and the same structure with other weights is no ticket.",
+            "A mask alone is a structure, and the same structure with other weights is not a ticket.",
             "05", "The mask or the values?", f"{_FRANKLE}, Sec. 1",
         ),
     ),
@@ -174,20 +177,22 @@ TICKET_SEARCH = Question(
         ),
         Choice(
             "The survivors get new random weights.",
-            "That is the control, and it does not win. They get the very numbers that they began with.",
+            "That is the control, and it does not win. The survivors get exactly the numbers with which they began.",
         ),
         Choice(
             "The smallest of the initial weights are removed.",
-            "Those of the smallest trained magnitudes are. A weight that began small may have become important.",
+            "The weights with the smallest trained magnitudes are removed. A weight that began small may have become "
+            "important.",
         ),
         Choice(
             "Every round removes 20 % of all weights.",
-            "Five rounds would leave nothing. It removes 20 % of those that are left: 80, 64, 51, … % remain.",
+            "Then five rounds would leave nothing. Each round removes 20 % of those that are left: 80, 64, 51, … % "
+            "remain.",
         ),
         Choice(
             "A weight that was removed can come back in a later round.",
-            "Here the masks only shrink: each one lies within that of the round before. Edges come back in edge-popup, "
-            "question 3.",
+            "Here the masks only shrink: each lies within that of the round before. Edges can come back in edge-popup "
+            "(question 3).",
         ),
         Choice(
             "The weights are reset once, after the last round.",
@@ -207,8 +212,8 @@ TICKET_SEARCH = Question(
             Choice(
                 "Draw the weights. Repeat: train; remove the smallest magnitudes of each layer; train on from the "
                 "weights that are left.",
-                "That is the pruning loop of S2. The network gets small, but it is never reset: what is found is a "
-                "trained network, and no beginning from which it could have been trained alone.",
+                "That is the pruning loop of S2. The network becomes small, but it is never reset. The result is a "
+                "trained network, not initial weights from which a small network could be trained alone.",
             ),
             Choice(
                 "Draw the weights. Repeat: train; remove the smallest magnitudes of each layer; set the others back to "
@@ -218,30 +223,30 @@ TICKET_SEARCH = Question(
             ),
             Choice(
                 "Draw the weights. Repeat: train; remove the smallest magnitudes of each layer; draw the others anew.",
-                "The mask would be found in one lottery and used in another. This is how the control is made, and it "
+                "The mask would be found with one draw of weights and used with another. This is the control, and it "
                 "falls behind the dense network.",
             ),
             Choice(
                 "Draw the weights. Repeat: remove the smallest magnitudes of each layer. Train what is left.",
-                "The first magnitudes are chance: they have nothing to do with the data yet. Training has to come "
-                "before pruning, in every round.",
+                "The initial magnitudes are random and have nothing to do with the data. Training has to come before "
+                "pruning, in every round.",
             ),
             Choice(
                 "Draw the weights and a score for each. Repeat: use the weights of the largest scores; let the "
                 "gradient change the scores, and never the weights.",
-                "That is edge-popup (S11), the answer to question 3. A ticket is found by training weights and looking "
-                "at how large they have become.",
+                "That is edge-popup (S11), the answer to question 3. A ticket is found by training the weights and "
+                "comparing their magnitudes.",
             ),
             Choice(
-                "Draw the weights. Draw many random masks; train under each, from the values that were drawn; keep the "
-                "best.",
-                "There are far too many masks to meet a good one by chance: lesson 07 counts them. One random mask is "
+                "Draw the weights. Draw many random masks; train under each, from the values that were drawn; keep "
+                "the best.",
+                "There are far too many masks to find a good one by chance: lesson 07 counts them. A random mask is "
                 "the second control of lesson 03, and it falls behind.",
             ),
             Choice(
                 "Draw the weights. Repeat: train; remove the largest magnitudes of each layer; set the others back to "
                 "the values that were drawn.",
-                "The other way round: the smallest go. Large trained weights are those that the network relies on.",
+                "It is the other way round: the smallest are removed. The network relies on its large weights.",
             ),
         ),
     ),
@@ -252,19 +257,21 @@ SUPERMASK_SEARCH = Question(
     prompt="Describe the algorithm that finds a subnetwork that performs well with no training.",
     points=(
         Point(
-            "Take a large network of random weights, and leave them as they were drawn: they never change.",
-            "Otherwise it is training, and the claim is that none is needed.",
+            "Take a large network with random weights and leave them as they were drawn: they never change.",
+            "Otherwise it is ordinary training, and the claim is that none is needed.",
             "07", "What is hidden?", f"{_RAMANUJAN}, Sec. 3",
         ),
         Point(
             "Give every weight a score.",
-            "Something has to be learned, and it is not the weights: which of them to use.",
+            "Something has to be learned: not the weights, but which of them to use.",
             "07", "Edge-popup by hand", f"{_RAMANUJAN}, Sec. 3.2",
         ),
         Point(
-            "In the forward pass use, in each layer, only the weights whose scores are among the top k %, by "
-            "magnitude; the others count as 0. k is the share kept.",
-            "It must say how scores choose a subnetwork. With k as the share pruned the subnetwork would differ.",
+            "In the forward pass use, in each layer, only the weights whose scores are among the top k %; the others "
+            "count as 0. k is the share kept.",
+            "The algorithm must say how scores choose a subnetwork. If k were the share pruned, it would be another "
+            "subnetwork. The authors' code and this course rank the magnitudes of the scores; the paper's text ranks "
+            "the scores themselves.",
             "07", "Edge-popup by hand", f"{_RAMANUJAN}, Sec. 3.2",
         ),
         Point(
@@ -274,21 +281,21 @@ SUPERMASK_SEARCH = Question(
             "07", "Edge-popup by hand", f"{_RAMANUJAN}, Sec. 3.2",
         ),
         Point(
-            "Update all scores by gradient descent, those of the unused weights, too.",
+            "Update all scores by gradient descent, including those of unused weights.",
             "An edge that was dropped must be able to pop up again: hence the name, edge-popup.",
             "07", "Watch the edges", f"{_RAMANUJAN}, Sec. 3.2",
         ),
         Point(
             "Repeat both passes, batch after batch. The outcome is a mask, the supermask: with it the random network "
             "performs well.",
-            "The scores are thrown away in the end; what was searched for is the subnetwork.",
+            "The scores are discarded in the end; the goal of the search is the subnetwork.",
             "07", "No weight has moved", f"{_RAMANUJAN}, Sec. 3",
         ),
     ),
     claims=(
         Choice(
             "The weights are trained, too, or trained first.",
-            "They stay as they were drawn, bit by bit: lesson 07 compares a checksum. Only scores are learned.",
+            "They stay exactly as they were drawn: lesson 07 compares a checksum. Only scores are learned.",
         ),
         Choice(
             "The largest weights are kept.",
@@ -300,17 +307,17 @@ SUPERMASK_SEARCH = Question(
         ),
         Choice(
             "Only the scores of the weights in use are updated.",
-            "Then a score outside the first mask, which chance drew, would stand still: its edge could come into use "
-            "only if others fell below it. All scores are updated.",
+            "Then a score outside the first mask, which is random, would not move: its edge could come into use only "
+            "if others fell below it. All scores are updated.",
         ),
         Choice(
             "Random subnetworks are tried until one performs well.",
-            "Their number has tens of thousands of digits in LeNet-300-100, and a random one is at chance (lesson 07, "
-            "“What is hidden?”). The gradient searches.",
+            "In LeNet-300-100 the number of subnetworks has tens of thousands of digits, and a random one is at "
+            "chance (lesson 07, “What is hidden?”). The gradient guides the search.",
         ),
         Choice(
             "In the end the weights are set back to their initial values.",
-            "That is question 2. Here they never left them.",
+            "That is question 2. Here the weights never change.",
         ),
     ),
     answer=(
@@ -325,29 +332,29 @@ SUPERMASK_SEARCH = Question(
             Choice(
                 "Every weight gets a score. Forward: in each layer the weights of the top k % of the scores are used. "
                 "Backward: the weights in use are updated, and with them their scores.",
-                "Then weights are trained. They never change: all that learns are the scores.",
+                "Then weights would be trained. In edge-popup they never change; only the scores do.",
             ),
             Choice(
                 "Every weight gets a score. Forward: in each layer the weights of the top k % of the scores are used. "
                 "Backward: the scores of the weights in use are updated.",
-                "Almost. The scores of the other weights must be updated, too: an edge that is not in use could come "
-                "in only if others fell below it, and the first choice was made by chance.",
+                "Almost. The scores of the other weights must be updated, too. Otherwise an unused edge could come "
+                "into use only if others fell below it, and the first choice was random.",
             ),
             Choice(
                 "Every weight gets a score. Forward: in each layer the k % of the lowest scores are used. Backward: "
                 "all scores are updated.",
-                "A score grows where an edge helps to lower the loss. The highest are used, k % of them.",
+                "A score grows if its edge helps to lower the loss. So the highest k % are used.",
             ),
             Choice(
                 "The scores are the magnitudes of the random weights: in each layer the top k % of them are used.",
-                "Nothing is learned here: no example is ever looked at. How large a weight was drawn has nothing to do "
+                "Nothing is learned here, because no example is used. How large a weight was drawn has nothing to do "
                 "with the data.",
             ),
             Choice(
                 "Train the network; remove all but the k % of the largest magnitudes in each layer; set the others "
                 "back to their random values.",
-                "That is the lottery ticket algorithm (question 2). It trains weights to find the mask, and its "
-                "outcome has to be trained once more.",
+                "That is the lottery ticket algorithm (question 2). It trains weights to find the mask, and the "
+                "result has to be trained once more.",
             ),
             Choice(
                 "Every weight gets a score. Forward: in each layer the weights of the top k % of the scores are used. "
@@ -358,8 +365,8 @@ SUPERMASK_SEARCH = Question(
             Choice(
                 "Every weight gets a score. Forward: all weights are used, each times its score. Backward: all scores "
                 "are updated. In the end the top k % in each layer are kept.",
-                "Weights times scores are weights that are trained, by another name. And the subnetwork was never "
-                "tried while the scores were learned: cutting at the end breaks it.",
+                "Weights times scores are trained weights by another name. And the subnetwork was never used while "
+                "the scores were learned, so cutting at the end breaks it.",
             ),
         ),
     ),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
@@ -42,7 +43,10 @@ class Transfer(Settings):
     rounds, rate, scope: of each search, as in `lottery.Lottery`. rewind: the early iteration that tickets restart from.
     tried: the rounds whose tickets are tried elsewhere, beside a random ticket of each target. redrawn: the rounds
     whose masks are tried with newly drawn weights, too. shape: (channels, height, width) that images are brought to.
-    Lesson 05, "The matrix".
+    controlled: the rounds whose rewound tickets are tried in runs of equal length at each target: with the source's
+    values, and with the initial ones.
+    Raises ValueError for controls without rewinding, where nothing tells the runs apart.
+    Lesson 05, "Photographs and clothes".
     """
 
     tasks: tuple[Task, ...]
@@ -54,6 +58,18 @@ class Transfer(Settings):
     tried: tuple[int, ...]
     redrawn: tuple[int, ...] = ()
     shape: Shape | None = None
+    controlled: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.controlled and not self.rewind:
+            raise ValueError("without rewinding all tickets train for as long: set rewind, or leave controlled out")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data, without controls where there are none: as records have it that are older than they.
+
+        Lesson 05, "The matrix".
+        """
+        return {name: value for name, value in super().to_dict().items() if name != "controlled" or value}
 
     @property
     def goals(self) -> tuple[str, ...]:
@@ -71,7 +87,13 @@ class Transfer(Settings):
         """
         pairs = len(self.tasks) * len(self.goals)
         # of the pairs of a task and itself the ticket is there already, and a random one is added
-        return len(self.tasks) * (self.rounds + 1) + len(self.tried) * pairs + len(self.redrawn) * pairs
+        of_pairs = len(self.tried) + len(self.redrawn) + len(self.controlled) * len(CONTROLS)
+        return len(self.tasks) * (self.rounds + 1) + of_pairs * pairs
+
+
+# A rewound ticket that arrives at a target has two handicaps: values that the source has trained, and fewer iterations
+# left. The first control takes the second handicap away, and the second one both.
+CONTROLS = ("equal steps", "mask only")
 
 
 def method(kind: str, source: str, target: str) -> str:
@@ -102,8 +124,9 @@ def find_and_transplant(chosen: Transfer, seed: int, device: str, journal: Journ
     """Search each task for tickets, all from the same first weights, and train them at the other tasks.
 
     Kinds of rows, each "from" a source "to" a target: "ticket"; "re-initialized", its mask with newly drawn weights;
-    "random", of the target alone: a random mask of its ticket's size, with newly drawn weights. Trainings at a target
-    see its examples in the same order.
+    "random", of the target alone: a random mask of its ticket's size, with newly drawn weights; and where rewound
+    tickets are controlled, "equal steps", the ticket trained for all iterations of the recipe, and "mask only", its
+    mask on the initial weights, trained for all of them. Trainings at a target see its examples in the same order.
     Source: Morcos et al. 2019.
     Lesson 05, "The matrix".
     """
@@ -176,6 +199,10 @@ def find_and_transplant(chosen: Transfer, seed: int, device: str, journal: Journ
                         yield trained("ticket", source, target, number, ticket) | {"overlap": alike}
                 if number in chosen.redrawn and journal.lacks(method("re-initialized", source, target), number):
                     yield trained("re-initialized", source, target, number, Ticket(mask, redrawn(target, number)))
+                for kind in CONTROLS if number in chosen.controlled else ():
+                    if journal.lacks(method(kind, source, target), number):
+                        values = begin(source) if kind == "equal steps" else snapshot(fresh(source))
+                        yield trained(kind, source, target, number, Ticket(mask, values))
 
 
 def _examples(chosen: Transfer, device: str) -> Iterator[Dataset]:
@@ -272,6 +299,11 @@ def _photos(at: str) -> Transfer:
     )
 
 
+def _controlled(chosen: Transfer) -> Transfer:
+    """The same searches, whose last tickets alone are tried at the targets, with controls of their values and steps."""
+    return replace(chosen, tried=(chosen.rounds,), redrawn=(), controlled=(chosen.rounds,))
+
+
 EXPERIMENTS = (
     _lenet(
         "transfer-lenet-300-100",
@@ -310,6 +342,13 @@ EXPERIMENTS = (
         question="Is a ticket found on photographs good for other photographs, and for clothes?",
         lesson="05_one_ticket_to_win_them_all",
         budgets={at: _photos(at) for at in _LENGTHS},
+        trial=find_and_transplant,
+    ),
+    Experiment(
+        name="transfer-resnet-controls",
+        question="Do a rewound ticket's trained values hurt it elsewhere, or the iterations that it lacks there?",
+        lesson="05_one_ticket_to_win_them_all",
+        budgets={at: _controlled(_photos(at)) for at in _LENGTHS},
         trial=find_and_transplant,
     ),
 )

@@ -33,9 +33,10 @@ class TransferMatrix:
         """The rounds whose tickets were tried."""
         return tuple(sorted({row["round"] for row in self._rows("random")}))
 
-    def density(self, number: int) -> float:
-        """Return P_m of the tickets of a round, 0 to 1."""
-        return next(row["density"] for row in self._rows("ticket") if row["round"] == number)
+    def density(self, number: int, layer: str = "") -> float:
+        """Return P_m of the tickets of a round, 0 to 1, of one layer if it is named, by that of its weight."""
+        row = next(row for row in self._rows("ticket") if row["round"] == number)
+        return row["layers"][layer] if layer else row["density"]
 
     def values(self, kind: str, source: str, target: str, number: int) -> dict[int, float]:
         """Return the test accuracy at the early stop by seed; empty where there is no such row.

@@ -9,7 +9,10 @@ from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 
+from ltcourse import data
 from ltcourse.display import pictures, plots
+from ltcourse.networks import masks
+from ltcourse.networks.initializers import initialize, kaiming_normal
 
 FIRST = torch.tensor([[1.0, -1.0, 2.0], [-1.0, 3.0, -2.0]])
 SECOND = torch.tensor([[1.0, -1.0]])
@@ -68,6 +71,44 @@ def test_every_layer_is_centered_and_within_the_picture(ax):
     assert [np.mean(y) for y in dots] == pytest.approx([2.5, 2.5, 2.5])
     low, high = ax.get_ylim()
     assert all(low < y.min() and y.max() < high for y in dots)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 50.0])
+def test_an_edge_is_as_wide_as_its_weight_is_large_within_its_layer(ax, scale):
+    pictures.edges([scale * FIRST, 1000 * SECOND], ax, kept=[FIRST.abs() < 9, torch.tensor([[True, False]])])
+    found = {}
+    for c in ax.collections:
+        if isinstance(c, LineCollection):
+            edges = [(tuple(a), tuple(b)) for a, b in c.get_segments()]
+            found |= dict(zip(edges, c.get_linewidths(), strict=True))
+    first = sorted(width for ((x, _), _), width in found.items() if x == 0)
+    size = sorted(FIRST.abs().flatten().tolist())
+    assert all((a < b) == (v < w) for a, b, v, w in zip(size, size[1:], first, first[1:], strict=False))
+    assert min(v for ((x, _), _), v in found.items() if x == 1) < min(first), "an edge out of use is the thinnest"
+
+
+def test_layers_of_zeros_can_be_drawn(ax):
+    pictures.edges([torch.zeros(2, 2)], ax)
+    assert all(np.isfinite(c.get_linewidths()).all() for c in ax.collections)
+
+
+# What is hidden
+
+
+def test_a_trained_network_and_what_is_found_in_a_random_one(global_randomness_untouched):
+    mnist = data.load("mnist")
+    drawn = pictures.hidden(mnist)
+    assert [w.shape for w in drawn.trained] == [(4, 9), (2, 4)]
+    sizes = [w.numel() for w in drawn.random]
+    assert sizes == [72, 64, 16] and [int(m.sum()) for m in drawn.kept] == [n // 2 for n in sizes]
+    largest = [masks.keep_largest(w.abs(), w.numel() // 2) for w in drawn.random]
+    assert not any(torch.equal(a, b) for a, b in zip(drawn.kept, largest, strict=True)), "scores choose, not weights"
+    as_drawn = initialize(pictures._dense(9, 8, 8, 2), kaiming_normal, seed=3)
+    assert all(torch.equal(w, p) for w, p in zip(drawn.random, as_drawn.parameters(), strict=True)), "never trained"
+    untrained = initialize(pictures._dense(9, 4, 2), kaiming_normal, seed=3)
+    assert not any(torch.equal(w, p) for w, p in zip(drawn.trained, untrained.parameters(), strict=True))
+    assert drawn.accuracy["N"] < 0.6 and min(drawn.accuracy["τ"], drawn.accuracy["τ′"]) > 0.9
+    assert pictures.hidden(mnist).accuracy == drawn.accuracy
 
 
 # Masks as networks

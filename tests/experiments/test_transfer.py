@@ -88,6 +88,9 @@ def asked_for(chosen):
                     yield f"{'random' if source == target else 'ticket'}: {source} → {target}", number
                 if number in chosen.redrawn:
                     yield f"re-initialized: {source} → {target}", number
+                if number in chosen.controlled:
+                    yield f"equal steps: {source} → {target}", number
+                    yield f"mask only: {source} → {target}", number
 
 
 CHOICES = [
@@ -95,6 +98,8 @@ CHOICES = [
     {"redrawn": (2,), "rewind": 3},
     {"tasks": (HERE, THIRD, THERE), "targets": ("there",), "tried": (2,)},
     {"scope": "global", "rate": 0.5, "redrawn": (1, 2), "rewind": 2},
+    {"controlled": (2,), "rewind": 2, "targets": ("there",)},
+    {"controlled": (1, 2), "redrawn": (1,), "rewind": 3},
 ]
 
 
@@ -158,6 +163,39 @@ def test_the_controls_are_of_the_tickets_size_and_share_their_new_weights(trial)
             assert lot["recipe"] == new["recipe"] == RECIPE and lot["seed"] == new["seed"] == 0
 
 
+@pytest.mark.parametrize("rewind", [1, 4])
+def test_the_controls_of_a_rewound_ticket_train_to_equal_length_and_differ_in_their_values_alone(trial, sets, rewind):
+    found, moved = trial(seed=1, rewind=rewind, controlled=(1, 2))
+    first = models.create(LENET, shape=(1, 7, 7), seed=1)
+    θ0, labels = snapshot(first), {"here": "clothes", "there": "upside down"}
+    for source, name in labels.items():
+        first.load_state_dict(θ0)
+        train(first, sets[name], RECIPE, seed=1, end=rewind)
+        for target, number in (("here", 1), ("here", 2), ("there", 1), ("there", 2)):
+            for kind, values in (("equal steps", snapshot(first)), ("mask only", θ0)):
+                run = moved[f"{kind}: {source} → {target}", number]
+                assert run["begin"] == 0 and run["recipe"] == RECIPE
+                assert torch.equal(run["data"].train.y, sets[labels[target]].train.y)
+                assert masks.kept(run["mask"]) == found[method("ticket", source, source), number]["kept"]
+                assert same(run["start"], {key: w * run["mask"].get(key, True) for key, w in values.items()})
+    travels = moved["ticket: here → there", 2]
+    assert travels["begin"] == rewind and same(travels["mask"], moved["mask only: here → there", 2]["mask"])
+    assert same(travels["start"], moved["equal steps: here → there", 2]["start"]), "the values are the ticket's"
+
+
+def test_controls_need_rewinding():
+    with pytest.raises(ValueError, match="without rewinding all tickets train for as long") as caught:
+        plan(controlled=(1,))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("at", catalog.get("transfer-resnet-controls").budgets)
+def test_controls_search_as_the_experiment_that_they_explain_whose_settings_they_leave_alone(at):
+    usual, controls = (catalog.settings(f"transfer-resnet{name}", at) for name in ("", "-controls"))
+    assert "controlled" not in usual.to_dict() and controls.to_dict()["controlled"] == [usual.rounds]
+    assert dataclasses.replace(controls, tried=usual.tried, redrawn=usual.redrawn, controlled=()) == usual
+
+
 def test_the_overlap_is_that_of_both_masks_of_the_round(trial):
     found, moved = trial()
     there = moved["ticket: here → there", 2]["mask"]
@@ -178,9 +216,9 @@ def test_a_part_is_of_the_training_examples_only(trial, sets):
     assert torch.equal(torch.cat([first.train.y, second.train.y]), whole.train.y), "halves share no example"
 
 
-@pytest.mark.parametrize("stop", range(1, 14))
+@pytest.mark.parametrize("stop", range(1, 22))
 def test_a_trial_that_was_killed_anywhere_goes_on_to_the_same_rows(trial, tmp_path, stop):
-    choices = {"redrawn": (2,), "rewind": 2}
+    choices = {"redrawn": (2,), "rewind": 2, "controlled": (2,)}
     expected, _ = trial(**choices)
     experiment = dataclasses.replace(catalog.get("transfer-lenet-300-100"), budgets={})
     file = tmp_path / "seed-0.safetensors"
@@ -235,13 +273,13 @@ def test_tasks_rounds_and_targets_are_there(experiment, at):
     names = [task.name for task in chosen.tasks]
     assert len(set(names)) == len(names) >= 2 and set(chosen.goals) <= set(names)
     assert chosen.data == chosen.tasks[0].data and {task.data for task in chosen.tasks} <= set(data.NAMES)
-    for rounds in (chosen.tried, chosen.redrawn):
+    for rounds in (chosen.tried, chosen.redrawn, chosen.controlled):
         assert set(rounds) <= set(range(1, chosen.rounds + 1)) and list(rounds) == sorted(set(rounds))
     assert chosen.rounds in chosen.tried and set(chosen.redrawn) <= set(chosen.tried)
     assert 0 <= chosen.rewind < chosen.recipe.iterations and 0 < chosen.rate < 1
     assert not any("/" in name for name in names), "a journal keeps loops under their names"
     if at in ("desk", "paper"):
-        assert len(chosen.seeds) >= (2 if experiment == "transfer-resnet" else 3)
+        assert len(chosen.seeds) >= (2 if experiment.startswith("transfer-resnet") else 3)
         assert all("mini" not in task.data for task in chosen.tasks)
     else:
         assert all(task.data in ("mnist", "fashion-mnist-mini", "cifar-10-mini") for task in chosen.tasks)

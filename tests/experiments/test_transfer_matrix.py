@@ -28,6 +28,7 @@ def accuracy(kind, source, target, number, seed):
 
 def row_of(kind, source, target, number, seed):
     row = {"kind": kind, "source": source, "target": target, "round": number, "density": DENSITY[number]}
+    row["layers"] = {"fc1.weight": DENSITY[number] / 2}
     row |= {"method": method(kind, source, target), "test_error": 0.99}
     if kind == "ticket" and source != target:
         row["overlap"] = {"fc1": [30 + seed, 10.0], "fc2": [8, 4.0]}
@@ -63,6 +64,7 @@ def matrix():
 def test_it_knows_its_sources_targets_rounds_and_densities(matrix):
     assert (matrix.sources, matrix.targets, matrix.rounds) == (SOURCES, TARGETS, TRIED)
     assert [matrix.density(n) for n in TRIED] == [0.5, 0.03]
+    assert [matrix.density(n, "fc1.weight") for n in TRIED] == [0.25, 0.015], "layers can differ"
 
 
 @pytest.mark.parametrize(("source", "target", "number"), list(product(SOURCES, TARGETS, TRIED)))

@@ -18,7 +18,7 @@ from ltcourse.experiments.transfer_matrix import TransferMatrix
 LESSON = Path(__file__).resolve().parents[2] / "lessons" / "05_one_ticket_to_win_them_all.py"
 CELLS = [cell.source for cell in jupytext.read(LESSON).cells if cell.cell_type == "code"]
 RECORDED = re.compile(r"\b(recorded|show|leads|judge|by_size|lenet|optimizers|sizes|convolutions)\b")
-NAMES = [e.name for e in EXPERIMENTS]
+NAMES = [e.name for e in EXPERIMENTS if not catalog.settings(e.name).controlled]  # controls have no matrix of their own
 
 
 def rows_of(name, seed, lead=0.03):
@@ -33,7 +33,12 @@ def rows_of(name, seed, lead=0.03):
     for kind, source, target, n in asked:
         error = 0.1 + 0.001 * seed + 0.004 * sources.index(source) - (lead if kind == "ticket" else 0)
         row = {"method": method(kind, source, target), "kind": kind, "source": source, "target": target, "round": n}
-        row |= {"density": 0.8**n, "early_stop_test_error": error, "test_error": error}
+        row |= {
+            "density": 0.8**n,
+            "layers": {"fc1.weight": 0.8**n},
+            "early_stop_test_error": error,
+            "test_error": error,
+        }
         yield row | ({"overlap": {"fc1.weight": [20, 10.0]}} if kind == "ticket" and source != target else {})
 
 

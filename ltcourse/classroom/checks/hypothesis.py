@@ -206,11 +206,11 @@ _MISREADINGS: dict[str, _Reading] = {
     "your test lets it begin from any weights: a ticket begins from the dense network's own, m ⊙ θ₀": _Reading(
         start=False
     ),
-    "your test wants it faster: at most as many iterations includes as many": _Reading(no_slower=lt),
+    "your test wants it faster: at most as many includes equally many": _Reading(no_slower=lt),
     "your test wants it more accurate: at least the accuracy includes the same": _Reading(no_worse=gt),
-    "your test wants less than `small`: at most includes exactly so many": _Reading(small_enough=lt),
-    "your test has the two sides of a′ ≥ a the other way round": _Reading(no_worse=le),
-    "your test has the two sides of j′ ≤ j the other way round": _Reading(no_slower=ge),
+    "your test wants less than `small`: “at most” includes exactly this share": _Reading(small_enough=lt),
+    "your test reverses a′ ≥ a": _Reading(no_worse=le),
+    "your test reverses j′ ≤ j": _Reading(no_slower=ge),
     "your test takes the mean of the layers' shares: count the weights of all layers together": _Reading(
         share=_mean_share
     ),
@@ -230,11 +230,11 @@ _MISREADINGS: dict[str, _Reading] = {
     "your test compares positions in the lists: evaluations can be at other iterations": _Reading(
         when=lambda attempt: attempt.early_stop
     ),
-    "of equally small losses your test takes the last: the first one counts": _Reading(when=_late_stop),
+    "among equally small losses your test takes the last: the first one counts": _Reading(when=_late_stop),
     "your test stops at the best test accuracy: that chooses on the test set; the validation loss says when": (
         _Reading(when=_best_iteration, reached=lambda attempt: max(attempt.test_accuracy))
     ),
-    "your test asks every subnetwork: there *is* one, the hypothesis says": _Reading(
+    "your test requires every subnetwork to be a ticket: the hypothesis says that there *is* one": _Reading(
         over=lambda rows: all(map(all, rows))
     ),
     "your test looks at the first subnetwork only": _Reading(over=lambda rows: bool(rows) and all(rows[0])),
@@ -272,7 +272,7 @@ def _told(trial: _Trial, expected: bool) -> str:
         )
         for name, sub in trial.subnetworks.items()
     ]
-    return "; ".join(broken) or "nothing was tried, so that nothing supports it"
+    return "; ".join(broken) or "no subnetwork was tried, so nothing supports the hypothesis"
 
 
 def _conditions(sub: Attempt, trial: _Trial) -> list[str]:

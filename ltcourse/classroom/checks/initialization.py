@@ -206,15 +206,15 @@ def _wrong_stds(yours: Any, expected: tuple[float, float], shape: Sequence[int])
         "this is 2 / fan-out: Kaiming counts the neurons of the layer before, and a weight is (out, in, …)": 2
         / outward,
         "this is 2 / channels out: Kaiming counts what a neuron sums, channels in × kernel area": 2 / channels_out,
-        "this is 1 / fan-in: ReLU halves, and the 2 makes up for it": 1 / inward,
+        "this is 1 / fan-in: ReLU halves the mean square, and the 2 makes up for it": 1 / inward,
         "this counts all weights: fan-in is what one neuron sums": 2 / (inward * channels_out),
     }
     xaviers = {
         "the kernel area is left out: it counts in both fans": 2 / (channels_in + channels_out),
-        "the kernel area counts in both fans, and here in one": 2 / (inward + channels_out),
-        "the kernel area counts in both fans, and here only outwards": 2 / (channels_in + outward),
+        "the kernel area belongs in both fans, and here it is in one": 2 / (inward + channels_out),
+        "the kernel area belongs in both fans, and here it is in the fan-out only": 2 / (channels_in + outward),
         "this is the variance: the std is its square root": (2 / (inward + outward)) ** 2,
-        "this is 1 / (fan-in + fan-out): the mean of the fans has a 2 above": 1 / (inward + outward),
+        "this is 1 / (fan-in + fan-out): the formula divides 2 by the sum": 1 / (inward + outward),
         "this multiplies the fans: add them": 2 / (inward * outward),
         "the kernel area counts once in each fan: channels × area, added": 2
         / (area * area * (channels_in + channels_out)),
@@ -253,17 +253,17 @@ def _wrong_gain(yours: Any, expected: float, moments: Mapping[str, float], activ
     variance = moments["square"] - moments["mean"] ** 2
     even = torch.linspace(-1, 1, 20_001, dtype=torch.float64)
     mistakes = {
-        "this is the root mean square itself: the gain makes up for it, 1 divided by it": 1 / expected,
+        "this is the root mean square itself: the gain is 1 divided by it": 1 / expected,
         "this is 1 / mean square: the gain multiplies a std, so take the root": expected**2,
-        "this is the mean square: the gain makes up for its root": expected**-2,
-        "this divides by the std: the next layer feels the mean of the activations, too": variance**-0.5,
-        "this divides by the mean magnitude: it is the mean square that has to be kept": 1 / moments["magnitude"],
+        "this is the mean square: the gain is 1 divided by its root": expected**-2,
+        "this divides by the std: the next layer adds up squares, so the mean counts, too": variance**-0.5,
+        "this divides by the mean magnitude: the mean square has to be kept": 1 / moments["magnitude"],
         "your samples are uniform: take standard normal ones": float(activation(even).square().mean()) ** -0.5,
         "this is the gain of ReLU: each activation has its own": math.sqrt(2),
         "this is the gain of no activation at all": 1.0,
     }
     why = (wrong for wrong, leads_to in mistakes.items() if _near(found, leads_to, 0.02))
-    few = "; are they a hundred thousand samples?" if _near(found, expected, 0.2) else ""
+    few = "; draw a hundred thousand samples" if _near(found, expected, 0.2) else ""
     return next(why, f"off by a factor of {found / expected:.3f}{few}")
 
 
@@ -297,14 +297,13 @@ def _wrong_factor(layer: float, expected: float, spreads: Sequence[float]) -> st
     ratios = [b / a for a, b in pairwise(spreads) if a > 0]
     back = 1 / expected if expected else math.inf
     mistakes = {
-        "this is the factor of all layers together: of one layer, it is a root of that": last / first,
-        "this divides the earlier by the later: the factor is of the way from the images to the logits": back,
-        "this takes the root of the number of spreads: between them are fewer steps": (last / first)
-        ** (1 / len(spreads)),
+        "this is the factor of all layers together: the factor of one layer is a root of it": last / first,
+        "this divides the earlier by the later: the factor leads from the images to the logits": back,
+        "this takes as many factors as there are spreads: there is one fewer": (last / first) ** (1 / len(spreads)),
         "this divides the change by the number of layers: factors multiply, so take a root": last / first / steps,
         "this is the mean of the factors: they multiply, so the mean is the geometric one": sum(ratios) / len(ratios),
         "this is the factor of the first layer alone": spreads[1] / first,
-        "this is the difference per layer: ask by how much the spread is multiplied": (last - first) / steps,
+        "this is the difference per layer: return the factor by which the spread is multiplied": (last - first) / steps,
     }
     why = (wrong for wrong, leads_to in mistakes.items() if _near(layer, leads_to, 1e-3))
     return next(why, f"{layer:.4g} to the power of {steps} layers is not the {last / first:.4g} of the two ends")
@@ -357,7 +356,7 @@ def _wrong_filling(yours: Any, network: nn.Module, parameters: Mapping[str, nn.P
 def _wrong_draw(name: str, w: Tensor) -> str:
     """Why these weights cannot be a sample of N(0, 2 / fan-in)."""
     if not torch.isfinite(w).all():
-        return f"{name} holds what is no number"
+        return f"{name} holds values that are not numbers"
     n, (inward, outward) = w.numel(), fans(tuple(w.shape))
     right, found = math.sqrt(2 / inward), _rms(w)
     if bool((w == 7).all()):
@@ -370,13 +369,13 @@ def _wrong_draw(name: str, w: Tensor) -> str:
             "the kernel area is left out": 2 / w.shape[1],
             "this is fan-out: count the inputs of a neuron": 2 / outward,
             "this is Xavier's formula": 2 / (inward + outward),
-            "this takes the variance for the std": (2 / inward) ** 2,
-            "this is 1 / fan-in: ReLU halves": 1 / inward,
+            "this uses the variance as the std": (2 / inward) ** 2,
+            "this is 1 / fan-in: ReLU halves the mean square": 1 / inward,
             "this is what PyTorch fills a new layer with": 1 / (3 * inward),
             "this is a standard normal draw: multiply it by the std": 1.0,
         }
         why = (wrong for wrong, variance in mistakes.items() if _near(found, math.sqrt(variance), share))
-        because = next(why, "that is none of the mistakes that we know")
+        because = next(why, "none of the usual mistakes explains it")
         return f"{name}: its std is {found:.4g} and should be near {right:.4g}; {because}"
     if abs(float(w.mean())) > 5 * right / math.sqrt(n):
         return f"{name}: its mean is {float(w.mean()):.3g}, and should be near 0"

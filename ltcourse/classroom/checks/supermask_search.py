@@ -121,15 +121,15 @@ def _chosen(search: _Search, scores: State, weights: State, bugs: Collection[str
 
 
 _BUGS = {
-    "sign": "what is ranked is |s|, and its gradient is handed to s as it is, without sign(s)",
-    "dead": "the scores of edges that are not in use stay where they are, so that none can come back",
-    "all used": "all weights are in use in the forward pass: only those of the largest |scores| may be",
+    "sign": "edges are ranked by |s|, but the gradient of s lacks the factor sign(s)",
+    "dead": "the scores of unused edges do not change, so none can come back",
+    "all used": "all weights are in use in the forward pass: use only those with the largest |scores|",
     "weight": "the weight is missing in the gradient of its score: |s| acts on the loss through weight · |s|",
     "up": "the scores go up the gradient: subtract it",
-    "share": "k is taken as the share pruned, and is the share kept",
-    "signed": "the scores are ranked as they are, where |score| counts",
+    "share": "k is taken as the share pruned, but it is the share kept",
+    "signed": "the scores are ranked as they are: rank by |score|",
     "one batch": "it learns from the first batch only",
-    "late": "the mask is of the scores before the last step: choose it from those that you return",
+    "late": "the mask was chosen from the scores before the last step: choose it from those that you return",
 }
 
 

@@ -168,11 +168,11 @@ def wrong_mask(yours: Any, scores: Tensor, k: float, count: int) -> str:
         wrong = f"it drops an edge whose |score| is {gap:.3g} larger than that of one that it keeps"
     ordered = size.flatten().sort(descending=True).values
     cut = ordered[max(count - 1, 0)]
-    quantile = "a quantile is a value between two scores, and does not count: rank the scores, and keep so many"
+    quantile = "a quantile is a value between two scores and does not fix the number kept: rank the scores"
     mistakes = {
         "it is the mask of the edges that are dropped: True means kept": ~masks.keep_largest(size, count),
-        "k is the share kept, and this prunes the share k": masks.keep_largest(size, n - count),
-        "it ranks the scores themselves, where |score| counts": masks.keep_largest(scores, count),
+        "k is the share kept, but this prunes the share k": masks.keep_largest(size, n - count),
+        "it ranks the scores themselves: rank by |score|": masks.keep_largest(scores, count),
         "it keeps the smallest |scores|: the largest stay": masks.keep_largest(-size, count),
         quantile: size >= torch.quantile(size.flatten(), 1 - k),
         f"round k · n = {k * n:.4g} to the nearest, not down": masks.keep_largest(size, math.floor(k * n)),
@@ -219,12 +219,13 @@ def _wrong_gradient(yours: Any, expected: Tensor, layer: Layer) -> str:
     grad_out, inputs, weight, scores = layer.values()
     used = grad_out.T @ inputs
     mistakes = {
-        "the sign is missing: what is ranked is |s|, so the gradient of s is that of |s| times sign(s)": used * weight,
+        "the sign is missing: edges are ranked by |s|, so the gradient of s is that of |s| times sign(s)": used
+        * weight,
         "the weight is missing: |s| acts on the loss through weight · |s|": used * scores.sign(),
         "this multiplies by the scores where the weight belongs": used * scores,
         "this multiplies by the scores where their sign belongs": used * weight * scores,
         "this multiplies by |s|: the derivative of |s| is sign(s)": used * weight * scores.abs(),
-        "this is the step down, − gradient: return the gradient, and the optimizer subtracts": -expected,
+        "this is the negative gradient: return the gradient itself, which the optimizer subtracts": -expected,
         "this is the mean over the batch: the gradients of the examples add up": expected / len(inputs),
     }
     if expected.shape[0] == expected.shape[1]:
@@ -234,16 +235,16 @@ def _wrong_gradient(yours: Any, expected: Tensor, layer: Layer) -> str:
         )
     still = (yours == 0) & (expected != 0)
     if still.any() and _near(yours[~still], expected[~still]):
-        return f"{int(still.sum())} of the {still.numel()} scores get no gradient: each does, its edge in use or not"
+        return f"{int(still.sum())} of the {still.numel()} scores get no gradient: update all, in use or not"
     return _fitting(yours, mistakes, expected)
 
 
 # Lesson 07, exercise 3
 
 _BUGS = {
-    "sign": "what is ranked is |s|, and its gradient is handed to s as it is, without sign(s)",
-    "share": "k is taken as the share pruned, and is the share kept",
-    "dead": "the scores of edges that are not in use stay where they are, so that none can come back",
+    "sign": "edges are ranked by |s|, but the gradient of s lacks the factor sign(s)",
+    "share": "k is taken as the share pruned, but it is the share kept",
+    "dead": "the scores of unused edges do not change, so none can come back",
 }
 _LEFT = ("none is", "one of the three bugs is", "two of the three bugs are", "all three bugs are")
 
@@ -297,7 +298,7 @@ def _wrong_outs(layer: Layer, k: float, lr: float) -> dict[str, Tensor]:
         "it is that of the new scores: compute it before the update": weight.where(
             masks.keep_largest(new.abs(), count), 0
         ),
-        "it ranks the scores themselves, where |score| counts": weight.where(masks.keep_largest(scores, count), 0),
+        "it ranks the scores themselves: rank by |score|": weight.where(masks.keep_largest(scores, count), 0),
         "it keeps the smallest |scores|: the largest stay": weight.where(masks.keep_largest(-size, count), 0),
         "the scores choose the weights in use, and do not scale them": (weight * size).where(
             masks.keep_largest(size, count), 0

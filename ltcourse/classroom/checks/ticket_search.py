@@ -106,7 +106,7 @@ def _wrong_mask_of(yours: Any, whole: Mask) -> str:
 def _wrong_trainings(calls: Sequence[_Training], θ0: State, whole: Mask) -> str:
     """What is wrong with how the trainings began, "" if nothing is."""
     if not calls:
-        return "`train` was never called: magnitudes say something after training, not before"
+        return "`train` was never called: magnitudes mean something after training, not before"
     for number, call in enumerate(calls, 1):
         survivors = {name: call.before[name][m] for name, m in call.mask.items()}
         first = {name: θ0[name][m] for name, m in call.mask.items()}
@@ -116,9 +116,9 @@ def _wrong_trainings(calls: Sequence[_Training], θ0: State, whole: Mask) -> str
         if verdict.same(survivors, first) and verdict.same(biases, {name: θ0[name] for name in biases}):
             continue
         if number == 1:
-            return "the network was changed before the first training: it begins as it is given"
+            return "the network was changed before the first training: train it as it is given"
         if verdict.same(call.mask, calls[number - 2].mask):
-            return f"training {number} was under the mask of training {number - 1}: train under the one chosen since"
+            return f"training {number} was under the mask of training {number - 1}: train under the new one"
         before = calls[number - 2].after
         if verdict.same(survivors, {name: before[name][m] for name, m in call.mask.items()}):
             return (
@@ -126,7 +126,7 @@ def _wrong_trainings(calls: Sequence[_Training], θ0: State, whole: Mask) -> str
                 "values in every round, from a copy (state_dict() shares its tensors with the network: clone them)"
             )
         if verdict.same(survivors, first):
-            return f"training {number} begins from initial weights, but not from the initial biases: return them, too"
+            return f"training {number} begins from initial weights, but not from the initial biases: reset them, too"
         return (
             f"training {number} begins from other weights than the initial ones, bit by bit: copy them before the "
             "first training, and do not draw them anew"
@@ -151,7 +151,7 @@ def _wrong_search(chain: Sequence[Mask], calls: Sequence[_Training], rate: float
         if wrong := wrong_choice(new, old, rate, call.after, θ0):
             return f"after training {number}: {wrong}"
     if len(prunings) != rounds:
-        return f"`rounds` is {rounds}, and it pruned in {len(prunings)}: each round trains, prunes and resets once"
+        return f"`rounds` is {rounds}, but your function pruned in {len(prunings)}: each round prunes once"
     return ""
 
 
@@ -167,7 +167,7 @@ def _wrong_left(network: nn.Module, mask: Mask, θ0: State, trained: State) -> s
         return {name: state[name][m] for name, m in mask.items()}
 
     if verdict.same(survivors(now), survivors(trained)):
-        return "it is left as the last training left it: each round ends with the reset, the last one too"
+        return "the network is as the last training left it: each round ends with the reset, the last one too"
     if not verdict.same(survivors(now), survivors(θ0)):
         return "the survivors are not at their initial values, bit by bit: copy them before the first training"
     if any(not torch.equal(now[name], w) for name, w in θ0.items() if name not in mask):

@@ -44,7 +44,7 @@ def transplant(function: Callable[[nn.Module, State, Mask], Mask]) -> Verdict:
                     p.add_(1)
             for what, now, was in (("weights", weights, first), ("mask", mask, old)):
                 same = verdict.same(now, was)
-                wrong = f"the ticket's {what} changed, or change when the network trains: copy the values"
+                wrong = f"the ticket's {what} changed, or would change when the network trains: copy the values"
                 yield Finding(f"{case}: the ticket's {what}, afterwards", "unchanged" if same else "changed",
                               "unchanged", "" if same else wrong)  # fmt: skip
 
@@ -132,7 +132,7 @@ def _wrong_mask(yours: Mask, right: Mask, old: Mask) -> str:
         if torch.equal(yours[name], m):
             continue
         if name == last and m.all() and m.shape != old[last].shape:
-            return "the output layer is drawn anew for other classes, and whole: keep all of its weights in the mask"
+            return "for other classes the output layer is drawn anew and not pruned: keep all of its weights"
         if torch.equal(yours[name], ~m):
             return f"the mask of {name} is the wrong way round: True keeps a weight"
         return f"the mask of {name} is not the ticket's"
@@ -150,9 +150,7 @@ def _compare_network(
         return Finding(case, str(sorted(now)), expected, wrong)
     for name, w in target.items():
         if now[name].shape != w.shape:
-            wrong = (
-                f"{name} now has shape {tuple(now[name].shape)}, and had {tuple(w.shape)}: the network keeps its own"
-            )
+            wrong = f"{name} now has shape {tuple(now[name].shape)}, and had {tuple(w.shape)}: keep its shape"
             return Finding(case, str(tuple(now[name].shape)), str(tuple(w.shape)), wrong)
     far, worst = verdict.furthest(now, target)
     if far <= 1e-7:
@@ -165,12 +163,12 @@ def _compare_network(
             return "the output layer is for other classes: leave it as it was drawn, weights and bias"
         if verdict.distance(now[name], before[name]) <= 1e-7:
             if name in (last, bias):
-                return "the classes are as many as the ticket's: its output layer, bias included, travels, too"
+                return "the number of classes is the ticket's: copy its output layer, too, with its bias"
             return f"{name} is still the network's own" + ("" if name in mask else ": biases belong to a ticket, too")
         if name in mask and verdict.distance(now[name], weights[name]) <= 1e-7:
-            return f"{name} came without the mask: pruned weights must be 0"
+            return f"{name} was copied without the mask: pruned weights must be 0"
         if name in mask and verdict.distance(now[name], before[name] * mask[name]) <= 1e-7:
-            return f"{name} has the ticket's mask on the network's own weights: it takes both"
+            return f"{name} has the ticket's mask on the network's own weights: copy the ticket's weights, too"
         return f"{name} is not the ticket's"
 
     first = next(name for name in target if not verdict.distance(now[name], target[name]) <= 1e-7)
@@ -183,15 +181,15 @@ def _compare_network(
 def _overlap_mistakes(expected: float, a: Sequence[int], b: Sequence[int], sizes: Sequence[int]) -> dict[str, float]:
     layers = list(zip(a, b, sizes, strict=True))
     return {
-        "this takes all layers as one: each layer has its own chance": sum(a) * sum(b) / sum(sizes),
-        "this is the most that can overlap, the smaller mask: chance does not reach it": sum(map(min, a, b)),
-        "this is the least that must overlap: on average it is more": sum(max(0, x + y - n) for x, y, n in layers),
+        "this takes all layers as one: count each layer by itself": sum(a) * sum(b) / sum(sizes),
+        "this is the largest possible overlap, the smaller mask: on average it is less": sum(map(min, a, b)),
+        "this is the smallest possible overlap: on average it is more": sum(max(0, x + y - n) for x, y, n in layers),
         "this adds up shares: return how many weights": sum(x * y / n**2 for x, y, n in layers),
         "this is the share of the first mask: return how many weights": expected / max(1, sum(a)),
         "this is the share of all weights: return how many": expected / sum(sizes),
         "this adds up the products: divide each by the layer's size": sum(x * y for x, y, _ in layers),
         "this is the first layer alone: add up the layers": layers[0][0] * layers[0][1] / layers[0][2],
-        "this counts weights that either mask keeps: only those of both count": sum(a) + sum(b) - expected,
+        "this counts weights that either mask keeps: count those that both keep": sum(a) + sum(b) - expected,
         "an average need not be whole: do not round": float(round(expected)),
         "an average need not be whole: do not round down": float(int(expected)),
         "an average need not be whole: do not round each layer": float(sum(round(x * y / n) for x, y, n in layers)),
@@ -217,12 +215,12 @@ def _share_mistakes(
 
     mistakes = {
         "this leaves the random ticket out: subtract its accuracy from both": here / own,
-        "this is the gain over the random ticket itself: divide it by that of the own ticket": here - low,
+        "this is the gain over the random ticket: divide it by the own ticket's gain": here - low,
         "this divides by the random ticket's accuracy: divide by the own ticket's lead": ratio(here - low, low),
-        "the fraction is upside down: the own ticket's lead is below": ratio(own - low, here - low),
-        "this is the share that is lost: 1 minus it is kept": 1 - expected,
+        "the fraction is upside down: divide by the own ticket's lead": ratio(own - low, here - low),
+        "this is the share that is lost: return the share that is kept": 1 - expected,
         "this is in percent: a share is 1 where nothing is lost": 100 * expected,
-        "this is the mean of the seeds' ratios: take the means first, a small lead makes a ratio wild": mean(
+        "this is the mean of the seeds' ratios: take the means first, small leads make ratios unreliable": mean(
             (x - z) / (y - z)
             for x, y, z in zip(accuracies[source, target], accuracies[target, target], random[target], strict=True)
         ),

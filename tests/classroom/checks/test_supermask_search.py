@@ -163,12 +163,12 @@ def of(scores, k):
 @pytest.mark.parametrize(
     ("answer", "evidence"),
     [
-        (popping(gradient=lambda g, w, s, m: g * w), ["without sign(s)"]),
-        (popping(gradient=lambda g, w, s, m: g * w * s.sign() * m), ["so that none can come back"]),
+        (popping(gradient=lambda g, w, s, m: g * w), ["lacks the factor sign(s)"]),
+        (popping(gradient=lambda g, w, s, m: g * w * s.sign() * m), ["so none can come back"]),
         (popping(gradient=lambda g, w, s, m: g * s.sign()), ["the weight is missing in the gradient of its score"]),
-        (popping(gradient=lambda g, w, s, m: g * w * m), ["without sign(s)", "none can come back"]),
-        (popping(count=lambda k, n: n - round(k * n)), ["k is the share kept, and this prunes the share k"]),
-        (popping(rank=lambda s: s), ["step 1", "ranks the scores themselves, where |score| counts"]),
+        (popping(gradient=lambda g, w, s, m: g * w * m), ["lacks the factor sign(s)", "none can come back"]),
+        (popping(count=lambda k, n: n - round(k * n)), ["k is the share kept, but this prunes the share k"]),
+        (popping(rank=lambda s: s), ["step 1", "ranks the scores themselves: rank by |score|"]),
         (popping(rank=lambda s: -s.abs()), ["step 1", "keeps the smallest |scores|"]),
         (popping(count=lambda k, n: int(k * n)), ["3 → 2", "to the nearest, not down"]),
         (popping(count=lambda k, n: n), ["all weights are in use in the forward pass"]),
@@ -184,7 +184,10 @@ def of(scores, k):
         (globally, ["4 → 6 → 3", "the layers are ranked together"]),
         (popping(end=lambda w, before, s, k: all_together(s, k)), ["the layers are ranked together"]),
         (popping(end=largest_weights), ["this is the mask of the largest weights"]),
-        (popping(end=lambda w, before, s, k: of(before, k)), ["the mask is of the scores before the last step"]),
+        (
+            popping(end=lambda w, before, s, k: of(before, k)),
+            ["the mask was chosen from the scores before the last step"],
+        ),
         (popping(end=lambda w, before, s, k: ones(w)), ["it keeps 6 of the 6 edges"]),
         (first_scores, ["this is the mask of the scores as they were drawn"]),
         (
@@ -206,7 +209,7 @@ def test_find_supermask_refuses(answer, evidence):
     refused_and_not_stopped(checks.find_supermask(answer), *evidence)
 
 
-def test_a_supermask_that_is_learned_on_the_small_cases_only_is_no_better_than_one_by_lot():
+def test_a_supermask_that_is_learned_on_the_small_cases_only_is_no_better_than_a_random_one():
     def gives_up(forward, weights, scores, k, lr, batches):
         if len(batches) > 10:
             return of(scores, k), scores

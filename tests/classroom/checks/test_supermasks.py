@@ -98,7 +98,7 @@ def makes_scores_positive(scores, k):
     [
         (
             the_share_pruned,
-            ["k = 0.25: keep 2 of", "6 of the 8 edges, 4 more than 2", "the share kept, and this prunes"],
+            ["k = 0.25: keep 2 of", "6 of the 8 edges, 4 more than 2", "the share kept, but this prunes"],
         ),
         (the_complement, ["k = 0.25", "6 of the 8 edges", "the mask of the edges that are dropped"]),
         (largest(round, lambda s: s), ["0.4 larger than", "ranks the scores themselves"]),
@@ -213,7 +213,7 @@ def in_place(grad_out, inputs, weight, scores):
         (lambda g, x, w, s: g.T @ x * s, ["one edge:", "[[1.5]]", "by the scores where the weight belongs"]),
         (lambda g, x, w, s: g.T @ x * w * s, ["[[-0.75]]", "by the scores where their sign belongs"]),
         (lambda g, x, w, s: g.T @ x * w * s.abs() * 2, ["[[-1.5]]", "largest difference 1.5"]),
-        (lambda g, x, w, s: -(g.T @ x) * w * s.sign(), ["[[3.0]]", "[[-3.0]]", "− gradient"]),
+        (lambda g, x, w, s: -(g.T @ x) * w * s.sign(), ["[[3.0]]", "[[-3.0]]", "the negative gradient"]),
         (
             lambda g, x, w, s: g.T @ x * w * s.sign() / len(x),
             ["two examples", "[[7.5]]", "[[15.0]]", "mean over the batch"],
@@ -309,7 +309,7 @@ def test_popup_step_accepts(answer):
     accepted(checks.popup_step(answer))
 
 
-BUGS = {"sign": "without sign(s)", "share": "as the share pruned", "dead": "none can come back"}
+BUGS = {"sign": "lacks the factor sign(s)", "share": "as the share pruned", "dead": "none can come back"}
 MANY = {1: "one of the three bugs is still there", 2: "two of the three bugs are still there", 3: "all three bugs are"}
 
 

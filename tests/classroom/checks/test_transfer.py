@@ -107,12 +107,12 @@ def old_mask(network, weights, mask):
 @pytest.mark.parametrize(
     ("answer", "evidence"),
     [
-        (transplanting(masked=False), "came without the mask: pruned weights must be 0"),
+        (transplanting(masked=False), "copied without the mask: pruned weights must be 0"),
         (transplanting(biases=False), "biases belong to a ticket, too"),
         (transplanting(share=True), "change when the network trains: copy the values"),
         (transplanting(keep=True), "has the ticket's mask on the network's own weights"),
         (transplanting(output="drawn"), "the mask of 2.weight is not the ticket's"),
-        (transplanting(new="by lot"), "drawn anew for other classes, and whole"),
+        (transplanting(new="by lot"), "drawn anew and not pruned"),
         (transplanting(output="masked"), "is for other classes: leave it as it was drawn"),
         (nothing_but_the_mask, "0.weight is still the network's own"),
         (the_wrong_way_round, "the wrong way round: True keeps a weight"),
@@ -166,8 +166,11 @@ def spoils(a, b, n):
     ("answer", "evidence"),
     [
         (lambda a, b, n: sum(a) * sum(b) / sum(n), "takes all layers as one"),
-        (lambda a, b, n: sum(map(min, a, b)), "the most that can overlap"),
-        (lambda a, b, n: sum(max(0, x + y - z) for x, y, z in zip(a, b, n, strict=True)), "the least that must"),
+        (lambda a, b, n: sum(map(min, a, b)), "the largest possible overlap"),
+        (
+            lambda a, b, n: sum(max(0, x + y - z) for x, y, z in zip(a, b, n, strict=True)),
+            "the smallest possible overlap",
+        ),
         (lambda a, b, n: sum(x * y / z**2 for x, y, z in zip(a, b, n, strict=True)), "adds up shares"),
         (lambda a, b, n: expected(a, b, n) / sum(a), "share of the first mask"),
         (lambda a, b, n: expected(a, b, n) / sum(n), "return how many"),
@@ -228,7 +231,7 @@ def leads(m, r, s, t):
     ("answer", "evidence"),
     [
         (lambda m, r, s, t: mean(m[s, t]) / mean(m[t, t]), "leaves the random ticket out"),
-        (lambda m, r, s, t: leads(m, r, s, t)[0], "the gain over the random ticket itself"),
+        (lambda m, r, s, t: leads(m, r, s, t)[0], "the gain over the random ticket"),
         (lambda m, r, s, t: leads(m, r, s, t)[0] / mean(r[t]), "divide by the own ticket's lead"),
         (lambda m, r, s, t: leads(m, r, s, t)[1] / leads(m, r, s, t)[0], "upside down"),
         (lambda m, r, s, t: 1 - right(m, r, s, t), "the share that is lost"),
