@@ -41,8 +41,8 @@ HOUSE = """
     classroom: checks quiz review own_words questions
     display: widgets pictures plots tables progress markdown
     experiments: runs cluster executors catalog
-        supermask_imagenet supermask_search initialization transfer instability rewinds lengths lottery
-        han_cifar han han_imagenet
+        supermask_imagenet supermask_search deconstruction initialization transfer instability rewinds lengths
+        lottery han_cifar han han_imagenet
         trials journal lock machine transfer_matrix
     instruments: sparsity storage latency neurons signals connectivity subset_sum
     pruning: batched supermasks tickets loop restarts criteria
