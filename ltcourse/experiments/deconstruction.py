@@ -193,8 +193,8 @@ EXPERIMENTS = (
         budgets={
             "smoke": _lenet("smoke", 10, 1, 7, 1, _FEW[:2], ("values", "constant", "constant, random signs")),
             "class": _lenet("class", 300, 1, 7, 2, _FEW, ("values", "constant", "constant, random signs")),
-            "desk": _lenet("desk", 2_000, 4, 4, 5),
-            "night": _lenet("night", 10_000, 4, 4, 5),
+            "desk": _lenet("desk", 1_500, 3, 5, 4),
+            "night": _lenet("night", 10_000, 5, 3, 5),
             "paper": _lenet("paper", 50_000, 24, 1, 5),
         },
         trial=deconstruct,
