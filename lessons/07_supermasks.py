@@ -120,7 +120,7 @@ print(f"half of the edges, drawn by lot: {percent(evaluate(network, mnist.valida
 # accurate is this network before its first step of training?*
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 4 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** The bridge from tickets to supermasks. A ticket is a mask and a start. We replace one at a time.
 #
@@ -219,7 +219,7 @@ for place, column in enumerate(columns):
 # *Predict: what costs a ticket more, to lose its magnitudes or to lose its signs? And what does it cost a random mask?*
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 5 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** Three by two: the rows change the magnitudes, the columns change the signs. The random mask is the control.
 #
@@ -346,7 +346,7 @@ Table(["no weight trained", "the paper reports"], [[r.about, r.reported] for r i
 # the mask were $|s|$.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 7 minutes</summary>
+# <details><summary>For the instructor, 6 minutes</summary>
 #
 # **Say** S11 as an algorithm: scores, the top k in the forward pass, all scores in the backward pass. Spend your time
 # on the one line used.
@@ -415,7 +415,7 @@ print("by hand and by the library the same edges, but for rounding:", same > 0.9
 # is enough. For a million scores, on one thread:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
-# <details><summary>For the instructor, 2 minutes</summary>
+# <details><summary>For the instructor, 1 minute</summary>
 #
 # **Say** A detail that costs most of the time in public code.
 #
@@ -441,7 +441,7 @@ print(f"sort {1000 * sorting:.1f} ms, masks.top {1000 * partition:.1f} ms, {sort
 # eight neurons. Half of the edges are in use.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 4 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** Arrow keys, one step at a time. Green came, red went; blue and orange never change.
 #
@@ -483,7 +483,7 @@ widgets.explore(stepper.draw, step=stepper.labels)
 # *Predict: which k is best, and is k = 100 % any good?*
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 5 minutes</summary>
+# <details><summary>For the instructor, 4 minutes</summary>
 #
 # **Say** Start the run, and take bets on k.
 #
@@ -743,7 +743,7 @@ Table(["network", "trained, as many iterations", *(f"best supermask, {kind}" for
 # days on several graphics cards); the weights that are kept follow from torchvision's networks, counted here:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
-# <details><summary>For the instructor, 2 minutes</summary>
+# <details><summary>For the instructor, 1 minute</summary>
 #
 # **Say** Reported, not run: it takes days on several cards.
 #
@@ -781,7 +781,7 @@ Table(["network", "weights kept, counted here", "top-1, Kaiming", "top-1, signed
 # there are 2ⁿ sums to choose from, so the error shrinks very fast:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
-# <details><summary>For the instructor, 4 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** A game: choose among random numbers a sum close to a target. Each number more takes off a factor.
 #
