@@ -255,20 +255,19 @@ Table(["mask", "magnitudes", *(f"signs, {d}" for d in columns)], rows)
 for mask in ("large final", "random"):
     differences = [d for start in starts for d in minus((mask, start), (mask, f"{start}, random signs"))]
     above = sum(student(d).low > 0 for d in differences)
-    same = found(mask, "values", "same_sign")
     print(f"{mask}: the interval of the signs is above 0 in {above} of {len(differences)} cells")
-    print(
-        f"  trained from their values, {percent(sum(same[d][0] for d in same) / len(same), 0)} of the kept weights keep their sign"
-    )
+
+unchanged = found("large final", "values", "same_sign")
+for column, shares in zip(columns, unchanged.values(), strict=True):
+    print(f"large final, values, {column} kept: {spread(shares, 1)} of them end with the sign they began with")
 
 # %% [markdown]
 # Under a ticket's mask the initial signs are worth accuracy, with all three kinds of magnitudes, and the more the fewer
 # weights are kept. Under the random mask the two starts are two draws from one distribution, so that the true difference
 # is 0: those rows show what chance alone does. So signs do not matter as such. They matter under a mask that was chosen
 # for them: under it nearly all weights end on the side of 0 where they began. One positive value for all is the worst
-# start: every neuron begins as a plain sum of what its kept edges bring.
-
-# %% [markdown]
+# start under this mask: every neuron begins as a plain sum of what its kept edges bring.
+#
 # What are the magnitudes worth? The accuracy with the initial values minus the accuracy with other magnitudes, signs kept:
 
 # %%
@@ -320,8 +319,8 @@ Table(["no weight trained", "the paper reports"], [[r.about, r.reported] for r i
 # short training. **The point is contested**: in deep networks, new magnitudes with the old signs do not train as the
 # old weights do (Frankle, Schwab & Morcos 2020).
 #
-# The last rows of the table are *learned* masks. The mask itself is trained, by the gradient, and the weights never are.
-# That is the step from tickets to the slides' algorithm.
+# The table's learned masks go further. The mask itself is trained, by gradients, and the weights never are. That is the
+# step from tickets to the slides' algorithm.
 #
 # ## Edge-popup by hand
 #
