@@ -10,8 +10,9 @@
 #
 # **Time** {minutes} to run on two processor cores
 #
-# **Outline** the claim · by hand · the threshold · watch the edges · how many edges, which random weights, how wide · no
-# weight has moved · move k · convolutions · ImageNet · why should there be one? · exercises
+# **Outline** the claim · what makes a ticket win · values or signs · by hand · the threshold · watch the edges · how many
+# edges, which random weights, how wide · no weight has moved · move k · convolutions · ImageNet · why should there be
+# one? · exercises
 
 # %%
 import matplotlib.pyplot as plt
@@ -23,14 +24,15 @@ from torch.nn.functional import avg_pool2d, cross_entropy, linear, relu
 # %%
 from ltcourse import data, papers
 from ltcourse.classroom import checks
-from ltcourse.display import pictures, plots, widgets
+from ltcourse.display import ablations, pictures, plots, widgets
 from ltcourse.display.progress import watch
 from ltcourse.display.tables import Table, percent, points, points_interval, spread
-from ltcourse.experiments import catalog, runs
+from ltcourse.experiments import catalog, deconstruction, runs
 from ltcourse.instruments import latency, subset_sum
+from ltcourse.instruments.statistics import student
 from ltcourse.networks import initializers, masks, models
-from ltcourse.pruning import criteria, supermasks
-from ltcourse.training import evaluate, evaluations, train
+from ltcourse.pruning import criteria, restarts, supermasks
+from ltcourse.training import Recipe, evaluate, evaluations, train
 
 plots.use_style()
 mnist = data.load("mnist")
@@ -95,6 +97,228 @@ print(f"half of the edges, drawn at random: {percent(evaluate(network, mnist.val
 # %% [markdown]
 # The random subnetwork is at chance. So a good one has to be *searched* for.
 #
+# ## What makes a ticket win?
+#
+# The first supermasks were found by taking lottery tickets apart (Zhou et al. 2019). A ticket of lesson 03 rests on two
+# choices. The **criterion** says which weights the mask keeps: those of the largest $|w|$ after training. The **start**
+# says what the kept weights begin with: their initial values. Either choice can be replaced. A criterion may compare a
+# weight before training, $w_0$, with the same weight after it, $w$:
+#
+# | criterion | keeps the weights with the largest |
+# |:--|:--|
+# | large final (lesson 03) | $\lvert w \rvert$ |
+# | large final, same sign | $w \cdot \mathrm{sign}(w_0)$: a weight that changed its sign goes first |
+# | magnitude increase | $\lvert w \rvert - \lvert w_0 \rvert$ |
+# | movement | $\lvert w - w_0 \rvert$ |
+# | small final (a control) | $-\lvert w \rvert$ |
+# | random (a control) | – |
+#
+# *Predict: train LeNet-300-100, keep 40 % of the weights by large final, and return them to their initial values. How
+# accurate is this network before its first step of training?*
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** The bridge from tickets to supermasks. A ticket is a mask and a start. We replace one at a time.
+#
+# **Ask** The mask comes from a trained network, the weights are as they were drawn. What does this network know?
+#
+# **Expect** Many say chance. But the mask has seen the digits: choosing which weights stay is learning, too.
+#
+# </details>
+
+# %%
+network = models.create("lenet-300-100", seed=0)
+θ0 = models.snapshot(network)
+_ = train(network, mnist, Recipe(iterations=catalog.live(600), evaluate_every=catalog.live(600)))
+trained = {name: w.detach().clone() for name, w in masks.prunable(network).items()}
+by_name = {
+    "large final": criteria.magnitude,
+    "large final, same sign": criteria.same_sign(θ0),
+    "random": criteria.at_random(0),
+}
+for name, criterion in by_name.items():
+    network.load_state_dict(θ0)
+    masks.apply(network, criterion(trained, masks.dense(network), 0.6))
+    print(f"{name}: {percent(evaluate(network, mnist.validation)[1])} with no weight trained")
+
+# %% [markdown]
+# A mask that was found by training makes untrained weights perform: this is what the paper first called a supermask. **The
+# paper's explanation**: large final prunes the weights that end near 0. Setting such a weight to 0 moves it to where
+# training was taking it, so that masking does a part of the training.
+#
+# **We recorded** all six criteria, in three rounds, each as much as five of lesson 03's rounds. In each round the kept
+# weights return to their initial values. The network is evaluated before training (left) and after it (right):
+
+# %%
+apart = runs.load_or_run("deconstruction-lenet-300-100", "desk")
+print(apart)
+
+
+def found(criterion, start, key="test_accuracy"):
+    return apart.by("density", key, deconstruction.method(criterion, start))
+
+
+dense = apart.values("dense", 0, "test_accuracy")
+figure, axes = plt.subplots(1, 2, figsize=(14, 5.5))
+for ax, key in zip(axes, ("untrained_test_accuracy", "test_accuracy"), strict=True):
+    curves = {criterion: found(criterion, "values", key) for criterion in apart.settings["criteria"]}
+    ablations.against_rounds(curves, ax, ylabel="test accuracy", title="no weight trained")
+axes[1].set_title("trained")
+axes[1].axhline(sum(dense) / len(dense), color="black", linestyle="-.", linewidth=1.5, label="dense")
+_ = figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+
+# %% [markdown]
+# In numbers: the mask alone, at the largest of the three densities, and then the accuracy after training minus that of the
+# random mask, with its interval (Student's t, 95 %, over the seeds):
+
+
+# %%
+def minus(one, other):
+    """Of every seed, at each density."""
+    first, second = found(*one), found(*other)
+    return [[a - b for a, b in zip(first[d], second[d], strict=True)] for d in first]
+
+
+columns = [percent(d) for d in found("random", "values")]
+rows = []
+for criterion in apart.settings["criteria"]:
+    alone = next(iter(found(criterion, "values", "untrained_test_accuracy").values()))
+    lead = map(points_interval, minus((criterion, "values"), ("random", "values")))
+    rows.append([criterion, spread(alone, 1), *(["–"] * len(columns) if criterion == "random" else lead)])
+Table(["criterion", f"no weight trained, {columns[0]}", *(f"trained, minus random, {d}" for d in columns)], rows)
+
+# %%
+others = [criterion for criterion in apart.settings["criteria"] if criterion != "random"]
+for place, column in enumerate(columns):
+    leads = {c: student(minus((c, "values"), ("random", "values"))[place]) for c in others}
+    ahead, behind = [c for c, i in leads.items() if i.low > 0], [c for c, i in leads.items() if i.high < 0]
+    print(f"at {column} ahead of the random mask: {'; '.join(ahead) or 'none'}. Behind: {'; '.join(behind) or 'none'}")
+
+# %% [markdown]
+# A criterion that is not named is not told apart from the random mask by these seeds. Two controls frame the others. A
+# random mask leaves the network at chance until it is trained. Small final keeps just what large final removes first. What
+# a supermask needs is therefore in *which* weights are kept, and a rule that looks at the trained weights finds it.
+#
+# ## Values or signs?
+#
+# Now the mask stays, and the start changes. An initial weight has a magnitude and a sign. Each can be kept or replaced:
+#
+# | | signs kept | signs at random |
+# |:--|:--|:--|
+# | **magnitudes kept** | values: the ticket | values, random signs |
+# | **one magnitude**, the standard deviation of the layer's $w_0$ | constant | constant, random signs |
+# | **magnitudes drawn anew** | redrawn | redrawn, random signs: re-initialized, as in lesson 03 |
+#
+# In a row only the signs differ, in a column only the magnitudes. A seventh start gives every weight of a layer the same
+# positive value. All seven are trained under the same mask.
+#
+# *Predict: what costs a ticket more, to lose its magnitudes or to lose its signs? And what does it cost a random mask?*
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Three by two: the rows change the magnitudes, the columns change the signs. The random mask is the control.
+#
+# **Ask** Which would you rather lose, the magnitudes or the signs? Why should a random mask not care?
+#
+# **Expect** Most bet on the values. A random mask knows nothing of the training, so any signs are as good for it.
+#
+# </details>
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(15, 6))
+axes[1].sharey(axes[0])
+panels = (("large final", "test_accuracy"), ("random", "test_accuracy"), ("large final", "untrained_test_accuracy"))
+for ax, (criterion, key) in zip(axes, panels, strict=True):
+    curves = {start: found(criterion, start, key) for start in apart.settings["starts"]}
+    ablations.against_rounds(curves, ax, ylabel="test accuracy", title=f"{criterion}, trained")
+axes[2].set(title="large final, no weight trained", ylim=(0, 1))
+_ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+
+# %% [markdown]
+# What are the signs worth? The accuracy with the initial signs minus the accuracy with random ones, magnitudes alike:
+
+# %%
+starts = ("values", "constant", "redrawn")
+rows = [
+    [mask, start, *map(points_interval, minus((mask, start), (mask, f"{start}, random signs")))]
+    for mask in ("large final", "random")
+    for start in starts
+]
+Table(["mask", "magnitudes", *(f"signs, {d}" for d in columns)], rows)
+
+# %%
+for mask in ("large final", "random"):
+    differences = [d for start in starts for d in minus((mask, start), (mask, f"{start}, random signs"))]
+    above = sum(student(d).low > 0 for d in differences)
+    print(f"{mask}: the interval of the signs is above 0 in {above} of {len(differences)} cells")
+
+unchanged = found("large final", "values", "same_sign")
+for column, shares in zip(columns, unchanged.values(), strict=True):
+    print(f"large final, values, {column} kept: {spread(shares, 1)} of them end with the sign they began with")
+
+# %% [markdown]
+# Under a ticket's mask the initial signs are worth accuracy, with all three kinds of magnitudes, and the more the fewer
+# weights are kept. Under the random mask the two starts are two draws from one distribution, so that the true difference
+# is 0: those rows show what chance alone does. So signs do not matter as such. They matter under a mask that was chosen
+# for them: under it nearly all weights end on the side of 0 where they began. One positive value for all is the worst
+# start under this mask: every neuron begins as a plain sum of what its kept edges bring.
+#
+# What are the magnitudes worth? The accuracy with the initial values minus the accuracy with other magnitudes, signs kept:
+
+# %%
+rows = [
+    [mask, f"values minus {start}", *map(points_interval, minus((mask, "values"), (mask, start)))]
+    for mask in ("large final", "random")
+    for start in starts[1:]
+]
+Table(["mask", "magnitudes", *(f"magnitudes, {d}" for d in columns)], rows)
+
+# %% [markdown]
+# Beside the signs, the magnitudes are worth little: compare the two tables under large final. Does the worth of the signs
+# last when the training goes on? The two starts of one magnitude, at the smallest density, on the validation set:
+
+
+# %%
+def errors(start, place):
+    """Of every seed, after the `place`-th quarter of the last round's training."""
+    curves = apart.values(deconstruction.method("large final", start), apart.settings["rounds"], "curve")
+    return [curve["validation_error"][place] for curve in curves]
+
+
+for quarter in range(4):
+    gap = [b - a for a, b in zip(errors("constant", quarter), errors("constant, random signs", quarter), strict=True)]
+    print(f"after {quarter + 1} of 4 quarters of the training: the signs are worth {points_interval(gap)}")
+
+# %% [markdown]
+# The worth of the signs shrinks while the network is trained. This record does not say what is left of it after a training
+# as long as the paper's; `ltcourse record deconstruction-lenet-300-100 --budget paper` would.
+#
+# **Beside the paper.** Its best supermask by a rule, for MNIST, kept large final weights of the same sign, each with one
+# magnitude. Ours is the one that the validation set prefers:
+
+# %%
+mean = {
+    (criterion, start, d): sum(accuracies) / len(accuracies)
+    for criterion in apart.settings["criteria"]
+    for start in apart.settings["starts"]
+    for d, accuracies in found(criterion, start, "untrained_validation_accuracy").items()
+}
+criterion, start, d = max(mean, key=mean.get)
+ours = spread(found(criterion, start, "untrained_test_accuracy")[d], 1)
+print(f"our best mask without training: {criterion}; start: {start}; {percent(d)} kept: {ours}")
+Table(["no weight trained", "the paper reports"], [[r.about, r.reported] for r in papers.ZHOU.values()])
+
+# %% [markdown]
+# **The paper says** that the signs are what matters in the initial weights of a ticket (Sec. 3). In this network our record
+# agrees, with its controls: signs over magnitudes, under masks that were found by training. It is a small network and a
+# short training. **The point is contested**: in deep networks, new magnitudes with the old signs do not train as the
+# old weights do (Frankle, Schwab & Morcos 2020).
+#
+# The table's learned masks go further. The mask itself is trained, by gradients, and the weights never are. That is the
+# step from tickets to the slides' algorithm.
+#
 # ## Edge-popup by hand
 #
 # **The slides say** (S11): give every weight a *score*. In the forward pass, use the weights with the top k % of the
@@ -127,7 +351,7 @@ print(f"half of the edges, drawn at random: {percent(evaluate(network, mnist.val
 # *derivative* is that of the weight times $|s|$.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 7 minutes</summary>
+# <details><summary>For the instructor, 6 minutes</summary>
 #
 # **Say** This is S11 as an algorithm: scores, the top k in the forward pass, all scores in the backward pass. Spend
 # your time on the function `used`.
@@ -197,7 +421,7 @@ print("by hand and by the library the same edges, up to rounding:", same > 0.999
 # a million scores, on one thread:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
-# <details><summary>For the instructor, 2 minutes</summary>
+# <details><summary>For the instructor, 1 minute</summary>
 #
 # **Say** This detail takes most of the time in public code.
 #
@@ -223,7 +447,7 @@ print(f"sort {1000 * sorting:.1f} ms, masks.top {1000 * partition:.1f} ms, {sort
 # to 4 × 4 pixels, through two layers of eight neurons. Half of the edges are in use.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 4 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** Use the arrow keys, one step at a time. Green edges came, red ones went. Blue and orange, the signs, never
 # change.
@@ -266,7 +490,7 @@ widgets.explore(stepper.draw, step=stepper.labels)
 # *Predict: which k is best, and is k = 100 % any good?*
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 5 minutes</summary>
+# <details><summary>For the instructor, 4 minutes</summary>
 #
 # **Say** Start the run and take bets on k.
 #
@@ -337,16 +561,34 @@ Table(["k", "Kaiming", "Xavier minus Kaiming", "signed constant minus Kaiming"],
 # %% [markdown]
 # Xavier is behind at every k. In this network its weights are smaller: it divides by fan-in *and* fan-out, Kaiming by
 # fan-in alone (lesson 06), and removing half of the edges makes the sums smaller still. The signed constant is level
-# with Kaiming or a little ahead as soon as there are enough edges: that suggests that a supermask chooses above all
-# *signs*, and hardly needs the fine differences between magnitudes. (No control here tests it. With very few edges left
-# it helps to have large ones to choose.) **The paper reports** (Ramanujan et al. 2020, Sec. 4) the same order for the
-# signed constant, with a far larger distance in deep networks on ImageNet (below).
+# with Kaiming or a little ahead as soon as there are enough edges: a search that has only signs to choose from finds as
+# good a supermask. (With very few edges left it helps to have large ones to choose.) **The paper reports** (Ramanujan et
+# al. 2020, Sec. 4) the same order for the signed constant, with a far larger distance in deep networks on ImageNet
+# (below).
+#
+# Does a supermask then choose *signs* alone, even where the magnitudes differ? The control is that of "Values or signs?".
+# A supermask is found for Kaiming's weights; then the weights under it get other magnitudes, or other signs:
+
+# %%
+short = settings.recipe.but(iterations=catalog.live(500), evaluate_every=catalog.live(500))
+hidden = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
+_ = train(supermasks.edge_popup(hidden, 0.5), mnist, short)
+supermask = supermasks.release(hidden)
+as_drawn = models.snapshot(hidden)
+for name, (magnitudes, signs) in deconstruction.STARTS.items():
+    exchange = restarts.put_together(magnitudes, signs, seed=0, initializer=initializers.kaiming_normal)
+    hidden.load_state_dict(exchange(hidden, lambda _: as_drawn, 0)[0])
+    masks.apply(hidden, supermask)
+    print(f"{name}: {percent(evaluate(hidden, mnist.validation)[1])}")
+
+# %% [markdown]
+# With random signs the mask is worth nothing, whatever the magnitudes. With the signs and one magnitude it keeps much of
+# its accuracy, but not all, and with new magnitudes less: it was chosen for signs first, and for these magnitudes, too.
 #
 # There is a remedy: since only the share k of the inputs arrives, replace fan-in by k · fan-in in the formula (the
 # paper's *scaled* Kaiming). In the library it is one argument. For a small k:
 
 # %%
-short = settings.recipe.but(iterations=catalog.live(500), evaluate_every=catalog.live(500))
 for kept, name in ((1.0, "Kaiming"), (0.1, "scaled Kaiming")):
     hidden = models.create("lenet-300-100", initializer=initializers.named("kaiming", kept=kept), seed=0)
     history = train(supermasks.edge_popup(hidden, 0.1), mnist, short)
@@ -544,7 +786,7 @@ Table(["network", "trained, as many iterations", *(f"best supermask, {kind}" for
 # networks:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
-# <details><summary>For the instructor, 2 minutes</summary>
+# <details><summary>For the instructor, 1 minute</summary>
 #
 # **Say** These numbers are reported, not run here: that takes days on several graphics cards.
 #
@@ -582,7 +824,7 @@ Table(["network", "weights kept, counted here", "top-1, Kaiming", "top-1, signed
 # numbers there are 2ⁿ sums to choose from, so the error shrinks very fast:
 
 # %% [markdown] tags=["notes", "skip-when-late"]
-# <details><summary>For the instructor, 4 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** The puzzle is to choose random numbers whose sum is close to a target. Each additional number divides the
 # error by a constant factor.
@@ -887,6 +1129,8 @@ checks.scaled_std(scaled_std)
 #   Randomly Weighted Neural Network?*, 2020, arXiv:1911.13299. Edge-popup.
 # - Hattie Zhou, Janice Lan, Rosanne Liu, Jason Yosinski: *Deconstructing Lottery Tickets: Zeros, Signs, and the
 #   Supermask*, 2019, arXiv:1905.01067. The first supermasks.
+# - Jonathan Frankle, David J. Schwab, Ari S. Morcos: *The Early Phase of Neural Network Training*, 2020, arXiv:2002.10365.
+#   Signs alone, in deep networks.
 # - Eran Malach, Gilad Yehudai, Shai Shalev-Shwartz, Ohad Shamir: *Proving the Lottery Ticket Hypothesis: Pruning is All
 #   You Need*, 2020, arXiv:2002.00585.
 # - Ankit Pensia, Shashank Rajput, Alliot Nagle, Harit Vishwakarma, Dimitris Papailiopoulos: *Optimal Lottery Tickets via

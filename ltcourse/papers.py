@@ -161,3 +161,9 @@ MORCOS = {  # Morcos et al. 2019, on VGG19 and ResNet50
     "optimizer": PaperResult("tickets found with the other optimizer", "transfer, SGD to Adam and back", "abstract"),
     "size": PaperResult("tickets found on more data, against those found on less", "transfer better", "abstract"),
 }
+ZHOU = {  # Zhou et al. 2019: supermasks, accuracy with no weight trained
+    "heuristic": PaperResult("MNIST, mask chosen by a rule from one training", "86 %", "abstract"),
+    "learned": PaperResult("MNIST, mask learned", "95.3 %", "Sec. 5"),
+    "heuristic, CIFAR-10": PaperResult("CIFAR-10, mask chosen by a rule from one training", "41 %", "abstract"),
+    "learned, CIFAR-10": PaperResult("CIFAR-10, mask learned", "65.4 %", "Sec. 5"),
+}

@@ -7,7 +7,16 @@ import torch
 
 from ltcourse import data
 from ltcourse.data import Split
-from ltcourse.experiments import han, initialization, instability, lottery, rewinds, supermask_search, transfer
+from ltcourse.experiments import (
+    deconstruction,
+    han,
+    initialization,
+    instability,
+    lottery,
+    rewinds,
+    supermask_search,
+    transfer,
+)
 from ltcourse.networks.models import snapshot
 from ltcourse.pruning import loop
 from ltcourse.training import train
@@ -54,8 +63,9 @@ def small_trials(monkeypatch, tiny):
         trainings.append({"start": snapshot(network), "recipe": recipe, **choices})
         return train(network, dataset, recipe, **choices)
 
-    for module in (initialization, han, supermask_search, instability, lottery, loop, transfer):
+    trial_modules = (deconstruction, initialization, han, supermask_search, instability, lottery, transfer)
+    for module in (*trial_modules, loop):
         monkeypatch.setattr(module, "train", spy)
-    for module in (initialization, han, supermask_search, instability, lottery, rewinds, transfer):
+    for module in (*trial_modules, rewinds):
         monkeypatch.setattr(module, "load", lambda name, device: tiny)
     return trainings

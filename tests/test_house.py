@@ -39,10 +39,10 @@ HOUSE = """
     stage: rehearsal slides student_copy lecture formulas
     claims: evidence catalog demonstrations measures implemented sheet verdicts
     classroom: checks quiz review own_words questions
-    display: widgets pictures plots tables progress stopped markdown
+    display: widgets pictures ablations plots tables progress stopped markdown
     experiments: runs cluster executors catalog
-        supermask_imagenet supermask_search initialization transfer instability rewinds lengths lottery
-        han_cifar han han_imagenet
+        supermask_imagenet supermask_search deconstruction initialization transfer instability rewinds lengths
+        lottery han_cifar han han_imagenet
         trials journal lock machine transfer_matrix
     instruments: sparsity storage latency neurons signals connectivity subset_sum statistics
     pruning: batched supermasks tickets loop restarts criteria

@@ -1,5 +1,5 @@
 """What people look at: figures, tables, sliders, progress.
 
-`plots` are figures of data, `pictures` explain, `widgets` put sliders over them; `tables`, `progress` and
-`markdown` are what stands between, `stopped` is what the cells below a stopped one say.
+`plots` are figures of data, `ablations` those of tickets taken apart, `pictures` explain, `widgets` put sliders over
+them; `tables`, `progress` and `markdown` are what stands between, `stopped` is what the cells below a stopped one say.
 """

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from ltcourse.experiments import (
+    deconstruction,
     han,
     han_cifar,
     han_imagenet,
@@ -31,6 +32,7 @@ _FAMILIES = (
     instability,
     transfer,
     initialization,
+    deconstruction,
     supermask_search,
     supermask_imagenet,
 )

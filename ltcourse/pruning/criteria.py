@@ -93,6 +93,46 @@ def magnitude(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") ->
     return select({name: weights[name].abs() for name in mask}, mask, rate, scope)
 
 
+def small_final(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
+    """Prune the weights of the largest absolute value: `magnitude` upside down, its control.
+
+    Source: Zhou et al. 2019, Sec. 2 (small final).
+    Lesson 07, "What makes a ticket win?".
+    """
+    return select({name: -weights[name].abs() for name in mask}, mask, rate, scope)
+
+
+def magnitude_increase(initial: Weights) -> Criterion:
+    """Return the criterion that keeps the weights whose magnitude has grown most: |w| − |w₀|.
+
+    initial: the weights before training, w₀.
+    Source: Zhou et al. 2019, Sec. 2.
+    Lesson 07, "What makes a ticket win?".
+    """
+    return _of_both(lambda first, last: last.abs() - first.abs(), initial)
+
+
+def movement(initial: Weights) -> Criterion:
+    """Return the criterion that keeps the weights that have moved farthest: |w − w₀|.
+
+    initial: the weights before training, w₀.
+    Source: Zhou et al. 2019, Sec. 2.
+    Lesson 07, "What makes a ticket win?".
+    """
+    return _of_both(lambda first, last: (last - first).abs(), initial)
+
+
+def same_sign(initial: Weights) -> Criterion:
+    """Return the criterion that keeps the largest weights among those that have their initial sign: w · sign(w₀).
+
+    initial: the weights before training, w₀. The paper's score is 0 for all weights that changed sign; here these are
+    negative, so that there are no ties among them.
+    Source: Zhou et al. 2019, Sec. 5 (large final, same sign).
+    Lesson 07, "What makes a ticket win?".
+    """
+    return _of_both(lambda first, last: last * first.sign(), initial)
+
+
 def at_random(seed: int) -> Criterion:
     """Return the criterion that prunes at random: the control for every other one.
 
@@ -150,6 +190,16 @@ def quality_for(weights: Tensor, share: float) -> float:
     smallest_kept = magnitudes[keep].min() if keep.any() else 2 * magnitudes.max()
     largest_pruned = magnitudes[~keep].max() if not keep.all() else 0.0
     return float((smallest_kept + largest_pruned) / 2 / _std(weights))
+
+
+def _of_both(score: Callable[[Tensor, Tensor], Tensor], initial: Weights) -> Criterion:
+    """The criterion that ranks weights by a score of their initial and their trained values."""
+
+    def by_both(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
+        scores = {name: score(initial[name].to(weights[name]), weights[name]) for name in mask}
+        return select(scores, mask, rate, scope)
+
+    return by_both
 
 
 def _std(weights: Tensor) -> float:

@@ -7,8 +7,11 @@ and of the round's number. It returns the weights that the round begins with, an
 import copy
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
+from ltcourse.names import choose
+from ltcourse.networks import masks
 from ltcourse.networks.initializers import Initializer, initialize, xavier_normal
 from ltcourse.networks.models import snapshot
 from ltcourse.networks.weights import refuse_computed
@@ -69,3 +72,33 @@ def redraw(seed: int, initializer: Initializer = xavier_normal) -> Restart:
         return snapshot(initialize(fresh, initializer, own_seed, frozen=False)), 0
 
     return drawn_anew
+
+
+MAGNITUDES = ("initial", "constant", "redrawn")
+SIGNS = ("initial", "redrawn", "positive")
+
+
+def put_together(magnitudes: str, signs: str, seed: int, initializer: Initializer = xavier_normal) -> Restart:
+    """Take the magnitudes of the weights from one place and their signs from another.
+
+    magnitudes: "initial", those of θ₀; "constant", the standard deviation of the layer's θ₀ for all; "redrawn", those
+    of `redraw(seed, initializer)`. signs: "initial", "redrawn", or "positive". Biases are those of θ₀.
+    Initial with initial is `to_init`, redrawn with redrawn is `redraw`.
+    Raises ValueError for an unknown place.
+    Source: Zhou et al. 2019, Sec. 3.
+    Lesson 07, "Values or signs?".
+    """
+    choose("place of the magnitudes", magnitudes, MAGNITUDES)
+    choose("place of the signs", signs, SIGNS)
+    draw = redraw(seed, initializer)
+
+    def together(network: nn.Module, at: At, number: int) -> tuple[State, int]:
+        θ0, fresh = at(0), draw(network, at, number)[0]
+        state = dict(θ0)
+        for name in masks.prunable(network):
+            size = {"initial": θ0[name], "redrawn": fresh[name], "constant": θ0[name].std().expand_as(θ0[name])}
+            sign = {"initial": θ0[name], "redrawn": fresh[name], "positive": torch.ones_like(θ0[name])}
+            state[name] = size[magnitudes].abs() * sign[signs].sign()
+        return state, 0
+
+    return together

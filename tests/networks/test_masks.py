@@ -140,6 +140,50 @@ def test_magnitude_takes_the_smallest_absolute_values_of_either_sign():
     assert criteria.magnitude(weights, ones(weights), 0.5)["w"].tolist() == [[True, False, False, True, False, True]]
 
 
+@pytest.mark.parametrize(
+    ("criterion", "kept"),
+    [
+        (criteria.magnitude, [0, 1]),
+        (criteria.small_final, [4, 5]),
+        (criteria.magnitude_increase, [0, 3]),
+        (criteria.movement, [0, 2]),
+        (criteria.same_sign, [1, 0]),
+    ],
+)
+def test_each_criterion_of_both_ends_of_a_training_keeps_what_its_name_says(criterion, kept):
+    #                          grew    stays  flips  grew a bit  shrank   fell to little
+    before = {"w": torch.tensor([1.0, -4.0, -2.5, 0.0, 0.5, -3.0])}
+    after = {"w": torch.tensor([5.0, -4.5, 3.0, 2.0, 0.4, -1.0])}
+    if criterion not in (criteria.magnitude, criteria.small_final):
+        criterion = criterion(before)
+    mask = criterion(after, ones(after), 2 / 3)["w"]
+    assert mask.nonzero().flatten().tolist() == sorted(kept)
+
+
+@pytest.mark.parametrize("criterion", [criteria.magnitude_increase, criteria.movement, criteria.same_sign])
+@pytest.mark.parametrize("scope", ["layer", "global"])
+def test_criteria_of_both_ends_prune_survivors_alone_and_leave_the_initial_weights(criterion, scope):
+    before, after = {"w": randn(20, 30)}, {"w": randn(20, 30, seed=1)}
+    copied = before["w"].clone()
+    half = criteria.at_random(0)(after, ones(after), 0.5)
+    quarter = criterion(before)(after, half, 0.5, scope)
+    assert subset(quarter, half) and masks.kept(quarter) == 150
+    assert torch.equal(before["w"], copied)
+    scores = {
+        criteria.magnitude_increase: after["w"].abs() - copied.abs(),
+        criteria.movement: (after["w"] - copied).abs(),
+        criteria.same_sign: torch.where(copied > 0, after["w"], -after["w"]),
+    }[criterion]
+    assert scores[quarter["w"]].min() >= scores[half["w"] & ~quarter["w"]].max()
+
+
+def test_of_the_largest_with_their_initial_sign_none_has_changed_it_while_there_are_others():
+    before, after = {"w": randn(20, 30)}, {"w": randn(20, 30, seed=1)}
+    same = before["w"].sign() == after["w"].sign()
+    mask = criteria.same_sign(before)(after, ones(after), 1 - float(same.float().mean()))
+    assert torch.equal(mask["w"], same)
+
+
 def test_layer_scope_looks_at_one_layer_and_global_at_all():
     weights = {"small": randn(10, 10) * 0.01, "large": randn(10, 10, seed=1)}
     by_layer = criteria.magnitude(weights, ones(weights), 0.5, "layer")

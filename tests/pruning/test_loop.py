@@ -14,7 +14,7 @@ from ltcourse.networks.initializers import kaiming_normal
 from ltcourse.networks.models import snapshot
 from ltcourse.pruning import Round, criteria, prune_iteratively, sensitivity
 from ltcourse.pruning import loop as pruning_loop
-from ltcourse.pruning.restarts import keep, redraw, to_init, to_step
+from ltcourse.pruning.restarts import MAGNITUDES, SIGNS, keep, put_together, redraw, to_init, to_step
 from ltcourse.training import Recipe, evaluate, evaluations, train
 
 RECIPE = Recipe(iterations=12, batch=60, evaluate_every=6)
@@ -304,6 +304,44 @@ def test_redraw_has_the_scale_of_its_initializer(clothes, trainings):
     list(loop(clothes, rounds=1, restart=redraw(7)))
     assert float(trainings[-1][0]["fc1.weight"].std()) == pytest.approx((2 / 1084) ** 0.5, rel=0.02)
     assert not trainings[-1][0]["fc1.bias"].any()
+
+
+def begun(data, magnitudes, signs, seed=100):
+    network = lenet()
+    return put_together(magnitudes, signs, seed)(network, lambda _: snapshot(lenet()), 1)[0]
+
+
+@pytest.mark.parametrize("magnitudes", MAGNITUDES)
+@pytest.mark.parametrize("signs", SIGNS)
+def test_magnitudes_and_signs_come_from_where_they_are_asked_for(clothes, magnitudes, signs):
+    θ0, fresh = snapshot(lenet()), redraw(100)(lenet(), lambda _: {}, 1)[0]
+    state = begun(clothes, magnitudes, signs)
+    assert state.keys() == θ0.keys()
+    for name, first in θ0.items():
+        if name.endswith("bias"):
+            assert torch.equal(state[name], first)
+            continue
+        sizes = {"initial": first.abs(), "redrawn": fresh[name].abs(), "constant": first.std().expand_as(first)}
+        assert torch.equal(state[name].abs(), sizes[magnitudes])
+        assert torch.equal(
+            state[name] > 0, {"initial": first > 0, "redrawn": fresh[name] > 0}.get(signs, first == first)
+        )
+
+
+def test_what_is_put_together_from_one_place_is_what_was_taken_apart(clothes):
+    assert same(begun(clothes, "initial", "initial"), snapshot(lenet()))
+    assert same(begun(clothes, "redrawn", "redrawn"), redraw(100)(lenet(), lambda _: {}, 1)[0])
+
+
+def test_redrawn_signs_are_half_of_them_others(clothes):
+    changed = begun(clothes, "initial", "redrawn")["fc1.weight"] != lenet().fc1.weight
+    assert float(changed.float().mean()) == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("places", [("trained", "initial"), ("initial", "negative")])
+def test_an_unknown_place_is_refused_in_one_sentence(places):
+    with pytest.raises(ValueError, match=r"^unknown place of the (magnitudes|signs) '\w+': choose one of [a-z, ]+$"):
+        put_together(*places, 0)
 
 
 # --- going on, and meddling
