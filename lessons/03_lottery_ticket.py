@@ -553,6 +553,64 @@ Table(["P_m", "mean early stop, ticket : dense", "sooner (S8)", "no later (S6)",
 # network at the early stop; at the end of training the tickets below 7 % are not, in one or two seeds. Tickets smaller
 # than the last row were not recorded, so the slides' lower end, 1 %, is not tested here.
 #
+# ## Filters instead of weights
+#
+# Is the counter-evidence known? Liu et al. (2019) asked the question of S4 for *structured* pruning, which removes whole
+# filters and neurons, so that what is left is an ordinary, smaller network. **Their paper reports** (Sec. 4) that such a
+# network, trained from scratch for as long or at the same cost, is about as good as the pruned and fine-tuned one: its
+# shape counts, the inherited weights do not. They also report (Sec. 6) that tickets lose their advantage over newly
+# drawn weights when the learning rate is as high as training usually has it.
+#
+# `ltcourse record structured-lenet-5` makes their comparison for LeNet-5, at two learning rates. From each layer the filters with the smallest sums
+# of absolute weights go (Li et al. 2017). What is left is trained from five beginnings:
+#
+# - *fine-tuned*: from its trained weights, for a quarter of the iterations, at a tenth of the rate;
+# - *random filters*: the same, with filters chosen at random;
+# - *ticket*: from its initial weights, for as long as the dense network;
+# - *from scratch*: from newly drawn weights, for as long as the dense network;
+# - *from scratch, longer*: the same for twice as long, which still costs less than training the dense network first.
+#
+# *Predict: at an eighth of the filters, which of the five is best?*
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** The strongest objection to the question of S4 is a paper, and its experiment is short.
+#
+# **Ask** If whole filters go, what is worth keeping: the trained weights, the initial weights, or the shape alone?
+#
+# **Expect** Most say the trained weights. Compare the two training budgets before you compare the lines.
+#
+# </details>
+
+# %%
+rates = {}
+for name in ("structured-lenet-5", "structured-lenet-5-low"):
+    if record := runs.if_recorded(name, "desk"):
+        rates[f"learning rate {record.settings['recipe']['lr']:g}"] = record
+
+# %%
+five = ("fine-tuned", "random filters", "ticket", "from scratch", "from scratch, longer")
+if rates:
+    figure, axes = plt.subplots(1, len(rates), figsize=(5.5 * len(rates), 4), sharey=True, squeeze=False)
+    for ax, (rate, record) in zip(axes.flat, rates.items(), strict=True):
+        curves = {m: {d: e for d, e in record.curve(m, "test_error").items() if d < 1} for m in five}
+        dense = {"dense": record.values("dense", 0, "test_error")}
+        plots.against_density(curves, ax, ylabel="test error", reference=dense).set_title(rate)
+
+# %%
+rows = []
+for rate, record in rates.items():
+    for number, kept in enumerate(record.settings["shares"], 1):
+        errors = [spread(record.values(method, number, "test_error")) for method in five]
+        rows.append([rate, percent(kept), percent(record.values("ticket", number, "density")[0]), *errors])
+Table(["", "filters", "weights", *five], rows)
+
+# %% [markdown]
+# Compare at equal cost. The fine-tuned network has the dense training behind it, so its rival is the network that was
+# trained from scratch for longer. Then compare the ticket with the network from scratch: they differ in the initial
+# weights alone. And the random filters say what the *choice* of the filters is worth.
+#
 # ## Two workers of one thread
 #
 # The trials of an experiment do not depend on each other, so each runs in its own process with one thread. Why not one
@@ -827,5 +885,9 @@ checks.early_stop(early_stop)
 #   arXiv:1803.03635. The hypothesis, the algorithm, and all results of the paper that are quoted above.
 # - Song Han, Jeff Pool, John Tran, William Dally: *Learning both Weights and Connections for Efficient Neural
 #   Networks*, 2015, arXiv:1506.02626. On keeping the surviving weights rather than drawing new ones.
+# - Hao Li, Asim Kadav, Igor Durdanovic, Hanan Samet, Hans Peter Graf: *Pruning Filters for Efficient ConvNets*, 2017,
+#   arXiv:1608.08710. Filters with the smallest sums of absolute weights go.
+# - Zhuang Liu, Mingjie Sun, Tinghui Zhou, Gao Huang, Trevor Darrell: *Rethinking the Value of Network Pruning*, 2019,
+#   arXiv:1810.05270. The counter-evidence: for whole filters the shape counts, not the inherited weights.
 # - Hattie Zhou, Janice Lan, Rosanne Liu, Jason Yosinski: *Deconstructing Lottery Tickets*, 2019, arXiv:1905.01067. On
 #   why the initial values matter; lesson 07 returns to it.

@@ -41,11 +41,11 @@ HOUSE = """
     classroom: checks quiz review own_words questions
     display: widgets pictures ablations plots tables progress stopped markdown
     experiments: runs cluster executors catalog
-        supermask_imagenet supermask_search deconstruction initialization transfer instability rewinds lengths
-        lottery han_cifar han han_imagenet
+        supermask_imagenet supermask_search deconstruction initialization transfer instability structured rewinds
+        lengths lottery han_cifar han han_imagenet
         trials journal lock machine transfer_matrix
     instruments: sparsity storage latency neurons signals connectivity subset_sum statistics
-    pruning: batched supermasks tickets loop restarts criteria
+    pruning: batched supermasks tickets filters loop restarts criteria
     training: accuracy loop checkpoints graphs process
     networks: models initializers masks weights dropout
     data: augmentation sets streams sources mirrors formats
