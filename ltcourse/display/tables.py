@@ -3,17 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ltcourse.instruments.statistics import Interval, student, student_of_ratios, wilson
+
 
 @dataclass(frozen=True)
 class Table:
     """Rows of text under a header, the first column aligned left and the others right.
 
+    words: whether the other columns are of words, which are aligned left, too.
     Raises ValueError if a row is not as long as the header.
     Lesson 00, "The data".
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[object]]
+    words: bool = False
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -21,7 +25,8 @@ class Table:
                 raise ValueError(f"a row of {len(row)} cells under a header of {len(self.header)}: {row}")
 
     def _repr_markdown_(self) -> str:
-        lines = [self.header, [":--", *["--:"] * (len(self.header) - 1)], *self.rows]
+        aligned = ":--" if self.words else "--:"
+        lines = [self.header, [":--", *[aligned] * (len(self.header) - 1)], *self.rows]
         return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
     def __repr__(self) -> str:
@@ -29,7 +34,7 @@ class Table:
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.header))]
         return "\n".join(
             "  ".join(
-                cell.ljust(width) if i == 0 else cell.rjust(width)
+                cell.ljust(width) if i == 0 or self.words else cell.rjust(width)
                 for i, (cell, width) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
             for line in lines
@@ -54,6 +59,28 @@ def points(differences: Sequence[float], digits: int = 2) -> str:
 def times(ratios: Sequence[float]) -> str:
     """Return ratios as mean and range: "2.51× (2.30 to 2.70)"."""
     return _mean_and_range(ratios, ".2f", "×")
+
+
+def points_interval(differences: Sequence[float]) -> str:
+    """Return differences of shares, one a seed, as mean and Student's 95 % interval: "+0.31 points [+0.11, +0.51]"."""
+    found = student([100 * d for d in differences])
+    return _with_interval(found, "+.2f", " points")
+
+
+def times_interval(ratios: Sequence[float]) -> str:
+    """Return ratios, one a seed, as geometric mean and Student's 95 % interval: "0.71× [0.27, 1.92]"."""
+    return _with_interval(student_of_ratios(ratios), ".2f", "×")
+
+
+def share_interval(k: int, n: int) -> str:
+    """Return a share of seeds with Wilson's 95 % interval: "3 of 3 [44 to 100 %]"."""
+    found = wilson(k, n)
+    return f"{k} of {n} [{100 * found.low:.0f} to {100 * found.high:.0f} %]"
+
+
+def _with_interval(found: Interval, form: str, unit: str) -> str:
+    ends = "one seed, no interval" if found.n == 1 else f"{found.low:{form}}, {found.high:{form}}"
+    return f"{found.center:{form}}{unit} [{ends}]"
 
 
 def _mean_and_range(values: Sequence[float], form: str, unit: str) -> str:

@@ -2,7 +2,16 @@
 
 import pytest
 
-from ltcourse.display.tables import Table, percent, points, spread, times
+from ltcourse.display.tables import (
+    Table,
+    percent,
+    points,
+    points_interval,
+    share_interval,
+    spread,
+    times,
+    times_interval,
+)
 
 
 def test_markdown_aligns_numbers_right():
@@ -17,6 +26,12 @@ def test_a_bar_in_a_cell_does_not_end_it():
 def test_text_is_aligned():
     table = Table(["layer", "kept"], [["fc1", "8 %"], ["conv10", "66.0 %"]])
     assert repr(table) == "layer     kept\nfc1        8 %\nconv10  66.0 %"
+
+
+def test_words_are_aligned_left():
+    table = Table(["layer", "what"], [["fc1", "dense"], ["conv10", "convolution"]], words=True)
+    assert table._repr_markdown_().splitlines()[1] == "| :-- | :-- |"
+    assert repr(table) == "layer   what\nfc1     dense\nconv10  convolution"
 
 
 def test_a_table_without_rows_shows_its_header():
@@ -58,3 +73,15 @@ def test_points_are_signed():
 def test_times():
     assert times([2.4, 2.6]) == "2.50× (2.40 to 2.60)"
     assert times([0.62]) == "0.62×"
+
+
+def test_an_interval_stands_beside_the_mean():
+    # Student's t of 2 degrees of freedom is 4.303; the standard error of (1, 2, 3) is 1 / √3
+    assert points_interval([0.01, 0.02, 0.03]) == "+2.00 points [-0.48, +4.48]"
+    assert times_interval([0.5, 0.5]) == "0.50× [0.50, 0.50]"
+    assert share_interval(3, 3) == "3 of 3 [44 to 100 %]"
+
+
+def test_one_seed_is_said_to_have_no_interval():
+    assert points_interval([0.013]) == "+1.30 points [one seed, no interval]"
+    assert times_interval([0.5]) == "0.50× [one seed, no interval]"
