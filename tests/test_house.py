@@ -39,12 +39,12 @@ HOUSE = """
     stage: rehearsal slides student_copy lecture formulas
     claims: catalog demonstrations measures verdicts
     classroom: checks quiz review own_words questions
-    display: widgets pictures plots tables progress markdown
+    display: widgets pictures tickets plots settings tables progress markdown
     experiments: runs cluster executors catalog
         supermask_imagenet supermask_search initialization transfer instability rewinds lengths lottery
         han_cifar han han_imagenet
         trials journal lock machine transfer_matrix
-    instruments: sparsity storage latency neurons signals connectivity subset_sum
+    instruments: sparsity storage latency neurons signals connectivity subset_sum statistics
     pruning: batched supermasks tickets loop restarts criteria
     training: accuracy loop graphs process
     networks: models initializers masks dropout
