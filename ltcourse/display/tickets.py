@@ -34,17 +34,16 @@ def against_dense(curves: Mapping[str, Mapping[float, Sequence[float]]], ax: Axe
 def gains_by_length(record: Record) -> dict[str, dict[float, list[float]]]:
     """Return how much better than the dense network each method is, by the length of the training, of every seed.
 
-    record: of "lottery-length".
+    record: of "lottery-length"; of a run that was stopped, what there is.
     Lesson 04, "When to believe a ticket".
     """
-    dense = record.by("length", "test_accuracy", "dense")
-    return {
-        method: {
-            length: [a - d for a, d in zip(found, dense[length], strict=True)]
-            for length, found in record.by("length", "test_accuracy", method).items()
-        }
-        for method in ("rewound", "ticket", "re-initialized")
-    }
+    dense = {(seed, row["length"]): row["test_error"] for seed, row in record.rows("dense")}
+    gains: dict[str, dict[float, list[float]]] = {}
+    for method in ("rewound", "ticket", "re-initialized"):
+        for seed, row in record.rows(method):
+            gain = dense[seed, row["length"]] - row["test_error"]
+            gains.setdefault(method, {}).setdefault(row["length"], []).append(gain)
+    return gains
 
 
 def against_length(gains: Mapping[str, Mapping[float, Sequence[float]]], ax: Axes) -> Axes:

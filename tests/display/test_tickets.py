@@ -79,6 +79,15 @@ def test_gains_by_length_are_those_over_the_dense_network_of_the_same_length_and
     assert "0" in signs and any(s.startswith("+") for s in signs) and any(s.startswith("-") for s in signs)
 
 
+def test_of_a_run_that_was_stopped_the_gains_are_those_that_there_are():
+    record = lengths_record({"dense": (0.5, 0.7), "ticket": (0.6, 0.6), "rewound": (0.5, 0.5)})
+    del record.trials[1]["rows"][3:]  # its ticket at the second length, and its rewound network
+    gains = tickets.gains_by_length(record)
+    assert gains["ticket"] == {500: pytest.approx([0.1, 0.1]), 1_000: pytest.approx([-0.1])}
+    assert {length: len(found) for length, found in gains["rewound"].items()} == {500: 1, 1_000: 1}
+    assert "re-initialized" not in gains
+
+
 def test_barriers_stand_at_even_distances_in_the_colors_of_the_methods_with_the_line_of_stability(ax):
     heights = {
         "dense": {0: [0.3, 0.4], 400: [0.1], 2_000: [0.01]},
