@@ -146,8 +146,8 @@ Table(["", "sooner", "better at the early stop", "better at the end"], [*rows, [
 
 # %% [markdown]
 # The effect is the paper's, but weaker: sooner by less, better by less, and at larger sizes. The largest of sixteen
-# differences is flattered by having been chosen, in the paper as here. And look at how many seeds the title counts: one
-# is a look and no proof. Conv-4 and Conv-6 are not recorded: one round of theirs takes hours on two cores (`ltcourse
+# differences is flattered by having been chosen, in the paper as here. And look at how many seeds the title counts: from
+# one, nothing can be said about chance. Conv-4 and Conv-6 are not recorded: one round of theirs takes hours on two cores (`ltcourse
 # record lottery-conv-4 --budget paper` makes the record where there is a graphics card).
 #
 # So tickets are not a matter of digits and dense layers alone. Do they hold for deeper networks?
@@ -368,8 +368,9 @@ if lengths:
     display(Table(["iterations", *(f"{m} minus dense" for m in by_length)], rows))
 
 # %% [markdown]
-# Every curve begins high and comes down: what falls is not the pruned networks but their lead, since the dense network
-# uses the time. Look for the length at which the ticket's curve crosses zero, and whether the rewound one's does.
+# The lead of the ticket shrinks as the training gets longer, and turns. The pruned networks do not get worse; the dense
+# network uses the time better. Look for the length at which the ticket's curve crosses zero, and whether the rewound one's
+# does.
 #
 # Two records of the search in rounds say the same, one short, one long (the short one has images of 32 × 32, and no
 # augmentation):

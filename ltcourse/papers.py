@@ -193,7 +193,7 @@ _FC_LENET = Setup(
     batch="60",
     optimizer="Adam, 0.0012",
     schedule="constant",
-    pruned="layer by layer, 20 % a round, output layer 10 %",
+    pruned="layer by layer, 20 % per round, output layer 10 %",
     seeds="5",
 )
 
@@ -205,7 +205,7 @@ def _fc_conv(network: str, iterations: str, lr: str, convolutions: str) -> Setup
         data="CIFAR-10",
         iterations=iterations,
         optimizer=f"Adam, {lr}",
-        pruned=f"layer by layer, 20 % a round, convolutions {convolutions} %, output layer 10 %",
+        pruned=f"layer by layer, 20 % per round, convolutions {convolutions} %, output layer 10 %",
     )
 
 
@@ -218,7 +218,7 @@ _FC_RESNET = Setup(
     optimizer="SGD, 0.1, momentum 0.9",
     schedule="in steps, to 0.01 and 0.001",
     augmentation="crop and flip",
-    pruned="convolutions together, 20 % a round",
+    pruned="convolutions together, 20 % per round",
 )
 _REWINDING = Setup(
     source="Frankle et al. 2020, Sec. 3",
@@ -246,7 +246,7 @@ _MORCOS = Setup(
     source="Morcos et al. 2019, Sec. 3",
     network="VGG19, ResNet50",
     data="six sets, to ImageNet",
-    pruned="all layers together, 20 % a round",
+    pruned="all layers together, 20 % per round",
 )
 SETUPS = {  # the experiment of a paper that ours of that name is after
     "lottery-lenet-300-100": _FC_LENET,

@@ -23,7 +23,7 @@ _TRAINED_ON = {"cifar-10": 45_000, "cifar-10-half": 45_000, "cifar-10-mini": 4_5
 
 
 def beside_paper(name: str, at: str) -> Table:
-    """Return a table of an experiment's settings, one a row: ours, the paper's, and whether they are the same.
+    """Return a table of an experiment's settings, one per row: ours, the paper's, and whether they are the same.
 
     name, at: the experiment and its budget; where it is recorded, the record's settings and as many seeds as it has.
     Raises ValueError for an experiment that is after no paper's, and what `catalog.settings` and `runs.load` raise.
@@ -39,7 +39,7 @@ def beside_paper(name: str, at: str) -> Table:
 
 
 def differences(experiments: Sequence[tuple[str, str]]) -> Table:
-    """Return a table of several experiments, one a row: what is as in the paper, and what is ours in place of its.
+    """Return a table of several experiments, one per row: what is as in the paper, and what is ours in place of its.
 
     experiments: (name, budget). What `papers.SETUPS` does not have of a paper is in neither column.
     Raises as `beside_paper` does.
@@ -102,9 +102,9 @@ def _pruned(chosen: dict[str, Any]) -> str:
     if "rate" not in chosen:
         return "nothing"
     if chosen.get("scope", "global") == "global":
-        return f"all layers together, {100 * chosen['rate']:.3g} % a round"
+        return f"all layers together, {100 * chosen['rate']:.3g} % per round"
     convolutions = f", convolutions {100 * chosen['conv_rate']:.3g} %" if chosen.get("conv_rate") else ""
     return (
-        f"layer by layer, {100 * chosen['rate']:.3g} % a round{convolutions}, "
+        f"layer by layer, {100 * chosen['rate']:.3g} % per round{convolutions}, "
         f"output layer {100 * chosen['rate'] / 2:.3g} %"
     )

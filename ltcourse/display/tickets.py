@@ -15,7 +15,7 @@ _APART = 0.07  # of the height of the axes: two lines of text do not touch
 
 
 def against_dense(curves: Mapping[str, Mapping[float, Sequence[float]]], ax: Axes) -> Axes:
-    """Draw accuracy against P_m, a line a method, and write at each last point how far it is from the dense network.
+    """Draw accuracy against P_m, one line per method, and write at each last point how far it is from the dense network.
 
     curves: as in `plots.against_density`, each with the dense network at P_m = 1.
     Lesson 04, "A residual network".
@@ -49,7 +49,7 @@ def gains_by_length(record: Record) -> dict[str, dict[float, list[float]]]:
 def against_length(gains: Mapping[str, Mapping[float, Sequence[float]]], ax: Axes) -> Axes:
     """Draw how much better than the dense network each method is, against the length of the training.
 
-    gains: method → iterations → accuracy minus that of the dense network of the same length, one a seed.
+    gains: method → iterations → accuracy minus that of the dense network of the same length, one per seed.
     Lesson 04, "When to believe a ticket".
     """
     plots.against(
@@ -62,9 +62,9 @@ def against_length(gains: Mapping[str, Mapping[float, Sequence[float]]], ax: Axe
 
 
 def barriers(heights: Mapping[str, Mapping[int, Sequence[float]]], ax: Axes) -> Axes:
-    """Draw the error barrier between two runs against the iteration from which they differ, in a color a method.
+    """Draw the error barrier between two runs against the iteration from which they differ, one color per method.
 
-    heights: method → iteration k → one barrier a seed, 0 to 1. The iterations stand at even distances; points are the
+    heights: method → iteration k → one barrier per seed, 0 to 1. The iterations stand at even distances; points are the
     seeds' means, bars their range.
     Source: Frankle et al. 2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", Fig. 3 and 5.
     Lesson 04, "Does a ticket win where it is stable?".

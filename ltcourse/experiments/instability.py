@@ -38,7 +38,7 @@ class TicketInstability(Instability):
     """The settings of an instability analysis of tickets.
 
     forks: also the iterations to which the search for each ticket rewinds, 0 for a reset. rounds: how often each search
-    prunes. rate: share of all remaining weights to prune a round, 0 to 1.
+    prunes. rate: share of all remaining weights to prune per round, 0 to 1.
     Lesson 04, "Does a ticket win where it is stable?".
     """
 

@@ -188,12 +188,11 @@ def test_the_residual_network_is_recorded_at_its_end_as_one_whose_ticket_fails_a
 
 @pytest.mark.skipif(not runs.path("lottery-length", "night").exists(), reason="not recorded yet")
 def test_the_ticket_is_recorded_as_ahead_of_the_dense_network_in_short_trainings_and_behind_in_long_ones():
-    """Lesson 04: every lead shrinks with the length; the ticket's turns."""
+    """Lesson 04: the ticket's lead turns; rewound, the same mask keeps more of it."""
     gains = tickets.gains_by_length(runs.load("lottery-length", "night"))
     lead = {method: {length: fmean(found) for length, found in curve.items()} for method, curve in gains.items()}
     first, last = min(lead["ticket"]), max(lead["ticket"])
     assert lead["ticket"][first] > 0 > lead["ticket"][last]
-    assert all(curve[first] > curve[last] for curve in lead.values())
     assert lead["ticket"][last] < lead["rewound"][last]
 
 
