@@ -15,7 +15,7 @@ _APART = 0.07  # of the height of the axes: two lines of text do not touch
 
 
 def against_dense(curves: Mapping[str, Mapping[float, Sequence[float]]], ax: Axes) -> Axes:
-    """Draw accuracy against P_m, one line per method, and write at each last point how far it is from the dense network.
+    """Draw accuracy against P_m, one line per method, and write at each end how far it is from the dense network.
 
     curves: as in `plots.against_density`, each with the dense network at P_m = 1.
     Lesson 04, "A residual network".
