@@ -73,9 +73,9 @@ def times_interval(ratios: Sequence[float]) -> str:
 
 
 def share_interval(k: int, n: int) -> str:
-    """Return a share of seeds with Wilson's 95 % interval: "3 of 3 [44 to 100 %]"."""
+    """Return a share of seeds with Wilson's 95 % interval: "3 of 3 [Wilson: 44 to 100 %]"."""
     found = wilson(k, n)
-    return f"{k} of {n} [{100 * found.low:.0f} to {100 * found.high:.0f} %]"
+    return f"{k} of {n} [Wilson: {100 * found.low:.0f} to {100 * found.high:.0f} %]"
 
 
 def _with_interval(found: Interval, form: str, unit: str) -> str:

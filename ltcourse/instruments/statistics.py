@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, inf, isfinite, log, sqrt
-from statistics import mean, stdev
+from math import exp, fsum, inf, isfinite, log, sqrt
 
 from scipy.special import ndtri, stdtrit
 
@@ -31,10 +30,12 @@ def student(values: Sequence[float], level: float = 0.95) -> Interval:
     Lesson 08, "The claims table".
     """
     _check(values, level)
-    center, n = mean(values), len(values)
+    n = len(values)
+    center = fsum(values) / n
     if n == 1:
         return Interval(center, -inf, inf, 1)
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * stdev(values) / sqrt(n)
+    error = sqrt(fsum((value - center) ** 2 for value in values) / (n - 1) / n)
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * error
     return Interval(center, center - half, center + half, n)
 
 

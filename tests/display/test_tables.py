@@ -79,7 +79,7 @@ def test_an_interval_stands_beside_the_mean():
     # Student's t of 2 degrees of freedom is 4.303; the standard error of (1, 2, 3) is 1 / √3
     assert points_interval([0.01, 0.02, 0.03]) == "+2.00 points [-0.48, +4.48]"
     assert times_interval([0.5, 0.5]) == "0.50× [0.50, 0.50]"
-    assert share_interval(3, 3) == "3 of 3 [44 to 100 %]"
+    assert share_interval(3, 3) == "3 of 3 [Wilson: 44 to 100 %]"
 
 
 def test_one_seed_is_said_to_have_no_interval():
