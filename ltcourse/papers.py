@@ -1,6 +1,6 @@
 """Numbers that the papers report, each with its table: what the lessons set their own measurements beside."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -166,4 +166,108 @@ ZHOU = {  # Zhou et al. 2019: supermasks, accuracy with no weight trained
     "learned": PaperResult("MNIST, mask learned", "95.3 %", "Sec. 5"),
     "heuristic, CIFAR-10": PaperResult("CIFAR-10, mask chosen by a rule from one training", "41 %", "abstract"),
     "learned, CIFAR-10": PaperResult("CIFAR-10, mask learned", "65.4 %", "Sec. 5"),
+}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How an experiment is made, in words: a paper's, or ours as `display.settings` writes them.
+
+    None: the paper's text does not say it, or not so that it can be compared. Where it says nothing of its precision,
+    it is the frameworks' own, float32.
+    Lesson 04, "A residual network".
+    """
+
+    source: str
+    network: str | None = None
+    data: str | None = None
+    iterations: str | None = None
+    batch: str | None = None
+    optimizer: str | None = None
+    schedule: str | None = None
+    augmentation: str | None = None
+    precision: str = "float32"
+    pruned: str | None = None
+    seeds: str | None = None
+
+
+_FC_LENET = Setup(
+    source="Frankle & Carbin 2019, Fig. 2",
+    network="LeNet-300-100",
+    data="MNIST",
+    iterations="50,000",
+    batch="60",
+    optimizer="Adam, 0.0012",
+    schedule="constant",
+    pruned="layer by layer, 20 % per round, output layer 10 %",
+    seeds="5",
+)
+
+
+def _fc_conv(network: str, iterations: str, lr: str, convolutions: str) -> Setup:
+    return replace(
+        _FC_LENET,
+        network=network,
+        data="CIFAR-10",
+        iterations=iterations,
+        optimizer=f"Adam, {lr}",
+        pruned=f"layer by layer, 20 % per round, convolutions {convolutions} %, output layer 10 %",
+    )
+
+
+_FC_RESNET = Setup(
+    source="Frankle & Carbin 2019, Fig. 2 and Sec. 4",
+    network="ResNet-20",
+    data="CIFAR-10",
+    iterations="30,000",
+    batch="128",
+    optimizer="SGD, 0.1, momentum 0.9",
+    schedule="in steps, to 0.01 and 0.001",
+    augmentation="crop and flip",
+    pruned="convolutions together, 20 % per round",
+)
+_REWINDING = Setup(
+    source="Frankle et al. 2020, Sec. 3",
+    network="ResNet-20",
+    data="CIFAR-10",
+    iterations="63,000",
+)
+
+
+def _edge_popup(network: str) -> Setup:
+    return Setup(
+        source="Ramanujan et al. 2020, Sec. 3",
+        network=network,
+        data="CIFAR-10",
+        iterations="100 epochs",
+        batch="128",
+        optimizer="SGD, 0.1, momentum 0.9",
+        schedule="cosine",
+        augmentation="crop and flip",
+        pruned="layer by layer, the lowest scores",
+    )
+
+
+_MORCOS = Setup(
+    source="Morcos et al. 2019, Sec. 3",
+    network="VGG19, ResNet50",
+    data="six sets, to ImageNet",
+    pruned="all layers together, 20 % per round",
+)
+SETUPS = {  # the experiment of a paper that ours of that name is after
+    "lottery-lenet-300-100": _FC_LENET,
+    "lottery-conv-2": _fc_conv("Conv-2", "20,000", "0.0002", "10"),
+    "lottery-conv-4": _fc_conv("Conv-4", "25,000", "0.0003", "10"),
+    "lottery-conv-6": _fc_conv("Conv-6", "30,000", "0.0003", "15"),
+    "lottery-resnet": _FC_RESNET,
+    "lottery-resnet-warm": replace(
+        _FC_RESNET, optimizer="SGD, 0.03, momentum 0.9", schedule="in steps, warm-up of 20,000"
+    ),
+    "lottery-resnet-low": replace(_FC_RESNET, optimizer="SGD, 0.01, momentum 0.9", schedule="in steps"),
+    "lottery-resnet-rewinds": _REWINDING,
+    "lottery-length": _FC_RESNET,
+    "instability-resnet-8": _REWINDING,
+    "instability-tickets": _REWINDING,
+    "transfer-resnet": _MORCOS,
+    **{f"hidden-conv-{n}": _edge_popup(f"Conv-{n}") for n in (2, 4, 6, 8)},
 }

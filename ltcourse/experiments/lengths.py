@@ -16,7 +16,7 @@ class Lengths(Settings):
     recipe: of the longest; a shorter one has the whole schedule, and as many evaluations. lengths: iterations,
     ascending. rate: share of all weights that the one pruning removes, 0 to 1. rewind: share of the length to which one
     network is rewound, 0 to 1.
-    Lesson 04, "A residual network".
+    Lesson 04, "When to believe a ticket".
     """
 
     lengths: tuple[int, ...]
@@ -26,7 +26,7 @@ class Lengths(Settings):
     def search(self, length: int) -> Lottery:
         """Return the settings of the search at one length.
 
-        Lesson 04, "A residual network".
+        Lesson 04, "When to believe a ticket".
         """
         every = self.recipe.evaluate_every * length // self.recipe.iterations
         return Lottery(
@@ -45,7 +45,7 @@ def find_tickets_at_each(chosen: Lengths, seed: int, device: str, journal: Journ
     """At each length find a ticket, and train beside it its mask rewound and re-initialized.
 
     The methods are "dense", "ticket", "re-initialized" and "rewound"; their round is the number of the length.
-    Lesson 04, "A residual network".
+    Lesson 04, "When to believe a ticket".
     """
     for number, length in enumerate(chosen.lengths, 1):
         search = chosen.search(length)

@@ -1,14 +1,20 @@
 """The instability analysis: what two runs share, in what they differ, and what a row says of the line between."""
 
+import dataclasses
+
 import pytest
 import torch
 
-from ltcourse.experiments import instability
-from ltcourse.experiments.instability import Instability, fork_and_compare
+from ltcourse.experiments import catalog, instability
+from ltcourse.experiments.catalog import EXPERIMENTS
+from ltcourse.experiments.instability import Instability, TicketInstability, compare_tickets, fork_and_compare
 from ltcourse.experiments.journal import Journal
+from ltcourse.experiments.trials import row_of
 from ltcourse.instruments.connectivity import barrier, errors_along
 from ltcourse.networks import models
 from ltcourse.networks.models import snapshot
+from ltcourse.pruning import prune_iteratively
+from ltcourse.pruning.restarts import to_step
 from ltcourse.training import Recipe
 
 RECIPE = Recipe(iterations=12, batch=50, evaluate_every=4)
@@ -98,3 +104,92 @@ def test_the_later_they_fork_the_nearer_they_end(small_trials):
         first, second = ends
         distances.append(sum(float((first[name] - second[name]).norm()) for name in first))
     assert distances[1] < distances[0] / 2
+
+
+# Tickets
+
+
+SEARCH = TicketInstability(
+    network="lenet-300-100", data="tiny", recipe=RECIPE, forks=(0, 5), points=5, rounds=2, rate=0.5
+)
+
+
+def searched(fork, tiny, rounds):
+    """The rounds of a search that rewinds to `fork`, as the pruning loop finds them."""
+    network = models.create("lenet-300-100", shape=tiny.shape, seed=3)
+    loop = prune_iteratively(
+        network, tiny, RECIPE, rate=0.5, rounds=rounds, scope="global", restart=to_step(fork), seed=3
+    )
+    return list(loop)
+
+
+def test_each_ticket_is_that_of_a_search_and_is_compared_from_the_iteration_to_which_it_rewound(small_trials, tiny):
+    rows = list(compare_tickets(SEARCH, 3, "cpu", Journal()))
+    assert [(row["method"], row["round"], row["iteration"]) for row in rows] == [
+        ("rewound to 0", 0, 0), ("rewound to 0", 1, 0), ("ticket", 1, 0), ("dense", 1, 0),
+        ("rewound to 5", 1, 5), ("ticket", 2, 5), ("dense", 2, 5),
+    ]  # fmt: skip
+    pairs = [training for training in small_trials if training["seed"] != 3]
+    assert len(pairs) == 8 and all(training["recipe"] == RECIPE for training in pairs)
+    for number, fork in enumerate(SEARCH.forks, 1):
+        found = searched(fork, tiny, rounds=2)
+        told = [row_of(f"rewound to {fork}", done) | {"iteration": fork} for done in found[:-1]]
+        assert [row for row in rows if row["method"] == f"rewound to {fork}"] == told[number - 1 :]
+        ticket, other, dense, _ = pairs[4 * number - 4 : 4 * number]
+        assert ticket["begin"] == other["begin"] == dense["begin"] == fork
+        assert same(ticket["start"], other["start"]) and same(ticket["start"], dense["start"])
+        assert same(ticket["mask"], other["mask"]) and same(ticket["mask"], found[-1].mask)
+        assert all(kept.all() for kept in dense["mask"].values())
+    dense_alone = list(fork_and_compare(plan(forks=SEARCH.forks), 3, "cpu", Journal()))
+    unnamed = [{k: v for k, v in row.items() if k != "method"} for row in rows if row["method"] == "dense"]
+    assert unnamed == [{k: v for k, v in row.items() if k != "method"} for row in dense_alone]
+
+
+def test_a_ticket_found_in_one_pruning_has_one_mask_wherever_it_forks(small_trials):
+    once = dataclasses.replace(SEARCH, rounds=1)
+    rows = list(compare_tickets(once, 0, "cpu", Journal()))
+    assert [row["method"] for row in rows] == ["rewound to 0", "ticket", "dense", "ticket", "dense"]
+    first, second = (row for row in rows if row["method"] == "ticket")
+    assert first["layers"] == second["layers"] and first["along"] != second["along"]
+
+
+def test_between_two_tickets_no_pruned_weight_comes_back(small_trials, monkeypatch):
+    ends = []
+
+    def spy(network, a, b, *rest):
+        ends.append((a, b))
+        return [0, 0]
+
+    monkeypatch.setattr(instability, "errors_along", spy)
+    list(compare_tickets(dataclasses.replace(SEARCH, forks=(5,)), 0, "cpu", Journal()))
+    mask = next(training["mask"] for training in small_trials if training["seed"] != 0)
+    for end in ends[0]:
+        assert all(not end[name][~kept].any() for name, kept in mask.items())
+
+
+@pytest.mark.parametrize("after", range(7))
+def test_a_trial_that_was_stopped_goes_on_to_the_same_rows(small_trials, after, tmp_path):
+    whole = list(compare_tickets(SEARCH, 1, "cpu", Journal()))
+    file = tmp_path / "seed-1.safetensors"
+    journal = Journal(file=file)
+    rows = compare_tickets(SEARCH, 1, "cpu", journal)
+    for _ in range(after):
+        journal.note(next(rows))
+    rows.close()
+    small_trials.clear()
+    again = Journal.read(file)
+    rest = list(compare_tickets(SEARCH, 1, "cpu", again))
+    assert again.rows + rest == whole
+    searches = [t for t in small_trials if t["seed"] == 1 and t.get("end") is None]
+    assert len(searches) == sum(row["method"].startswith("rewound") for row in rest)
+
+
+@pytest.mark.parametrize("at", EXPERIMENTS["instability-tickets"].budgets)
+def test_tickets_are_compared_in_the_setting_of_the_recorded_failure(at):
+    chosen, night = (catalog.settings(name, at) for name in ("instability-tickets", "lottery-resnet"))
+    assert chosen.forks[0] == 0 and list(chosen.forks) == sorted(set(chosen.forks))
+    assert chosen.forks[-1] < chosen.recipe.iterations
+    if at == "night":
+        for setting in ("network", "data", "recipe", "seeds", "rate"):
+            assert getattr(chosen, setting) == getattr(night, setting)
+        assert night.rewind in chosen.forks and chosen.rounds <= night.rounds and night.scope == "global"

@@ -18,7 +18,7 @@ from ltcourse.experiments import executors
 from ltcourse.training import loop
 
 LESSONS = sorted((Path(__file__).resolve().parents[2] / "lessons").glob("*.py"))
-QUICK = 0.2  # seconds of the processor: a cell that takes no longer runs below every stopped one, others where they lack something
+QUICK = 0.2  # seconds of the processor: such a cell runs below every stopped one, others where they lack something
 SAYS = re.compile(r"^(?:Incomplete|Not there yet): (.*?) was stopped (.*?): run its cell, \[\d+\], to the end", re.M)
 
 

@@ -35,9 +35,7 @@ def count_parameters(function: Callable[[list[LayerSize]], int]) -> Verdict:
                     o * i * k * k + o for o, i, k, g in layers
                 ),
                 "a kernel has kernel · kernel weights": sum(o * i * k // g + o for o, i, k, g in layers),
-                "the kernel is ignored: it has one weight per pixel": sum(
-                    o * i // g + o for o, i, _, g in layers
-                ),
+                "the kernel is ignored: it has one weight per pixel": sum(o * i // g + o for o, i, _, g in layers),
                 "groups divide the inputs of an output, not the outputs": sum(
                     o * i * k * k // g**2 + o for o, i, k, g in layers
                 ),
