@@ -209,7 +209,8 @@ history = training.last
 
 # %% [markdown]
 # The line above was live while the network trained. You can stop a training cell at any time (the ■ button, or `I` `I`):
-# what was computed is kept, and the next cells work with it.
+# what was computed is kept, and the next cells work with it. A cell that needs more says in one line which cell to run to
+# the end.
 
 # %%
 figure = plots.learning_curves(history)
