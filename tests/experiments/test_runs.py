@@ -653,8 +653,7 @@ def test_an_unfinished_run_gives_what_has_come_and_says_what_has_not():
         runner.record.values("ticket", 0, "test_error")
 
 
-def test_a_run_that_is_over_is_whole_and_refuses_what_it_does_not_have(cheap, monkeypatch):
-    monkeypatch.setattr(executors, "run", functools.partial(RUN, executor=OneAfterAnother()))
+def test_a_run_that_is_over_is_whole_and_refuses_what_it_does_not_have(folder):
     runner = runs.Runner(NAME, "smoke")
     arrivals = iter(runner)
     next(arrivals)
