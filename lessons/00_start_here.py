@@ -223,7 +223,8 @@ history = training.last
 
 # %% [markdown]
 # The line above changed while the network trained. You can stop a training cell at any time (the ■ button, or `I` `I`).
-# Everything computed so far is kept, and the next cells work with it.
+# Everything computed so far is kept, and the next cells work with it. A cell that needs more says in one line which cell
+# to run to the end.
 
 # %%
 figure = plots.learning_curves(history)

@@ -1,4 +1,4 @@
-"""A stopped cell and those below it, in a shell of IPython: each lack is told once, in one line, nothing else is."""
+"""A stopped cell and those below it, in a shell of IPython: each lack is told once, in one line."""
 
 import ast
 

@@ -661,3 +661,40 @@ def test_a_record_that_may_be_missing_is_told_or_asked_for(folder, capsys):
     runs.path(NAME, "smoke").write_text("{")
     with pytest.raises(RunError, match="is damaged"):
         runs.if_recorded(NAME, "smoke")
+
+
+# A run that is not over
+
+
+def test_an_unfinished_run_gives_what_has_come_and_says_what_has_not():
+    runner = runs.Runner("lottery-lenet-300-100", "smoke", seeds=(0, 1))
+    row = {"seconds": 1.0, "density": 1.0}
+    runner._rows = {
+        0: {("ticket", n): row | {"method": "ticket", "round": n, "test_error": 0.5 - n / 10} for n in (0, 1)},
+        1: {("ticket", 0): row | {"method": "ticket", "round": 0, "test_error": 0.4}},
+    }
+    record = runner.record
+    assert isinstance(record, runs.Unfinished) and not record.whole
+    assert record.values("ticket", 0, "test_accuracy") == [0.5, 0.6]
+    assert record.values("ticket", 1, "test_error") == [0.4]
+    assert record.change("ticket", 1, "test_error") == [pytest.approx(-0.1)], "of the trial that has both"
+    assert record.by("round", "test_error", "ticket") == {0: [0.5, 0.4], 1: [0.4]}
+    assert record.curve("random", "test_error") == {1.0: [0.5, 0.4]}, "the dense network, which methods share"
+    assert record.by("round", "test_error", "random") == {}
+    with pytest.raises(RunError, match="has not come to round 1 of 'random'"):
+        record.values("random", 1, "test_error")
+    runner._rows = {}
+    assert runner.record.methods == [] and runner.record.curve("ticket", "test_error") == {}
+    with pytest.raises(RunError, match="the run of 'lottery-lenet-300-100' has not come to round 0 of 'ticket'"):
+        runner.record.values("ticket", 0, "test_error")
+
+
+def test_a_run_that_is_over_is_whole_and_refuses_what_it_does_not_have(folder):
+    runner = runs.Runner(NAME, "smoke")
+    arrivals = iter(runner)
+    next(arrivals)
+    assert not runner.record.whole
+    list(arrivals)
+    assert runner.record.whole and type(runner.record) is runs.Record
+    with pytest.raises(ValueError, match="unknown method 'none'"):
+        runner.record.curve("none", "test_error")

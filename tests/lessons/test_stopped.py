@@ -18,7 +18,8 @@ from ltcourse.experiments import executors
 from ltcourse.training import loop
 
 LESSONS = sorted((Path(__file__).resolve().parents[2] / "lessons").glob("*.py"))
-QUICK = 0.2  # seconds of the processor: such a cell runs below every stopped one, others where they lack something
+# a cell of no more of the processor's seconds runs below every stopped one, others where they lack something
+QUICK = 0.2
 SAYS = re.compile(r"^(?:Incomplete|Not there yet): (.*?) was stopped (.*?): run its cell, \[\d+\], to the end", re.M)
 
 
