@@ -15,7 +15,7 @@ from ltcourse.data import Split
 from ltcourse.networks import masks
 from ltcourse.networks.models import snapshot
 from ltcourse.networks.weights import LAYERS, NORMS
-from ltcourse.pruning import criteria, prune_iteratively, supermasks, tickets
+from ltcourse.pruning import batched, criteria, prune_iteratively, supermasks, tickets
 from ltcourse.pruning import loop as pruning_loop
 from ltcourse.pruning.restarts import keep, redraw, to_init, to_step
 from ltcourse.training import Recipe, evaluate, train
@@ -288,3 +288,25 @@ def test_a_network_of_another_precision_is_not_evaluated_either(name, pictures):
 @pytest.mark.parametrize("name", sorted(COMPUTED.keys() - {"lazy", "two parameters in one memory"}))
 def test_weights_that_are_computed_can_be_trained_as_they_are(name, pictures):
     assert len(train(zoo.build(name), pictures, RECIPE).validation_loss) == 1
+
+
+# --- where the layers are not in the order of their definition, or share a weight
+
+
+def test_a_ticket_moves_to_other_classes_wherever_the_head_is_defined():
+    network, there, wider = zoo.HeadFirst(), zoo.HeadFirst(), zoo.HeadFirst()
+    there.head, wider.head, wider.body = nn.Linear(20, 5), nn.Linear(30, 10), nn.Linear(zoo.PIXELS, 30)
+    ticket = tickets.Ticket(criteria.at_random(1)({}, masks.dense(network), 0.6, "layer"), snapshot(network))
+    own = snapshot(there)
+    mask = tickets.transplant(ticket, there)
+    assert mask["head.weight"].all() and torch.equal(there.head.weight, own["head.weight"])
+    assert torch.equal(there.body.weight, network.body.weight * ticket.mask["body.weight"])
+    with pytest.raises(
+        tickets.TicketError, match=r"'head.weight' has shape \(10, 20\).*only the number of classes may"
+    ):
+        tickets.transplant(ticket, wider)
+
+
+def test_networks_with_shared_weights_are_not_trained_as_one(pictures):
+    with pytest.raises(ValueError, match="shared weights cannot be trained as one: train each by itself"):
+        batched.train([zoo.Tied(), zoo.Tied()], pictures, RECIPE, seeds=[0, 1])

@@ -141,8 +141,9 @@ def fill_kaiming(function: Callable[[nn.Module, torch.Generator], nn.Module]) ->
                 with torch.no_grad():
                     for p in parameters.values():
                         p.fill_(7)
-                    for module in filter(_is_norm, network.modules()):
-                        module.reset_parameters()
+                    for module in network.modules():
+                        if isinstance(module, NORMS):
+                            module.reset_parameters()
                 yours = verdict.ask(function, network, torch.Generator().manual_seed(seed))
                 wrong = _wrong_filling(yours, network, parameters)
                 found = f"std ÷ sqrt(2 / fan-in): {_ratios(network)}" if yours is network else verdict.show(yours)
@@ -316,10 +317,6 @@ def _weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach() for name, p in network.named_parameters() if p.dim() >= 2}
 
 
-def _is_norm(module: nn.Module) -> bool:
-    return isinstance(module, NORMS)
-
-
 def _ratios(network: nn.Module) -> str:
     return ", ".join(f"{_rms(w) / math.sqrt(2 / fans(tuple(w.shape))[0]):.3f}" for w in _weights(network).values())
 
@@ -343,7 +340,9 @@ def _wrong_filling(yours: Any, network: nn.Module, parameters: Mapping[str, nn.P
     for name, w in _weights(network).items():
         if wrong := _wrong_draw(name, w):
             return wrong
-    norms = {f"{path}.{end}" for path, m in network.named_modules() if _is_norm(m) for end in ("weight", "bias")}
+    norms = {
+        f"{path}.{end}" for path, m in network.named_modules() if isinstance(m, NORMS) for end in ("weight", "bias")
+    }
     for name, p in now.items():
         if name in norms and (p != (scale := float(name.endswith("weight")))).any():
             told = f"{name} is of a norm layer, where it was {scale:g}"
