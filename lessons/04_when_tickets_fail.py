@@ -343,7 +343,7 @@ for method, gains in brief.items():
 #
 # <details><summary>What one usually sees</summary>
 #
-# The ticket is ahead of the dense network, and new weights are far behind: a winning ticket in a residual network, at
+# The ticket is ahead of the dense network, and of its mask with new weights: a winning ticket in a residual network, at
 # iteration 0. Nothing is wrong with the run. It is short.
 #
 # </details>
