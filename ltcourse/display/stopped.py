@@ -129,7 +129,8 @@ def given(tree: ast.AST) -> set[str]:
 
 def taken(cell: ast.Module) -> set[str]:
     """Return the names that a cell takes from cells before it."""
-    known, found = set(dir(builtins)), set()
+    known: set[str] = set(dir(builtins))
+    found: set[str] = set()
     for statement in cell.body:
         own = given(statement)
         if isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign)):  # `a = a + 1` takes `a`
@@ -144,7 +145,7 @@ def taken(cell: ast.Module) -> set[str]:
 
 def changed(tree: ast.AST) -> set[str]:
     """Return the names of the things that code changes in place: `a[0] = …`, `a.b = …`, `a.append(…)`."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(tree):
         within: ast.AST | None = None
         if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):
