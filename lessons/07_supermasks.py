@@ -202,7 +202,7 @@ for place, column in enumerate(columns):
 # A criterion that is not named is not told apart from the random mask by these seeds. Two controls frame the others. A
 # random mask leaves the network at chance until it is trained. Small final keeps just what large final removes first. So
 # a supermask is made by *which* weights are kept. It is not enough that the rule looks at the trained weights: movement
-# keeps what went far in either direction, and its mask alone is at chance.
+# keeps what went far in either direction, and its mask alone stays near chance.
 #
 # ## Values or signs?
 #
@@ -263,10 +263,10 @@ for mask in ("large final", "movement", "random"):
 # %% [markdown]
 # Under a ticket's mask the initial signs are worth accuracy, with all three kinds of magnitudes, and the more the fewer
 # weights are kept. Under the random mask the two starts are two draws from one distribution, so that the true difference
-# is 0: those rows show what chance alone does. So signs do not matter as such. They matter under a mask that was chosen
-# for them: nearly all weights that large final keeps end on the side of 0 where they began. Movement asks only how far a
-# weight went, on whichever side. One positive value for all is the worst start for a ticket: every neuron begins as a
-# plain sum of what its kept edges bring.
+# is 0: those rows show what chance alone does. So signs do not matter as such. They matter under a mask that was found by
+# training from them: nearly all weights that large final keeps end on the side of 0 where they began. Movement asks only
+# how far a weight went, on whichever side; yet when few weights are left, its masks need their signs, too. One positive
+# value for all is the worst start for a ticket: every neuron begins as a plain sum of what its kept edges bring.
 #
 # What are the magnitudes worth? The accuracy with the initial values minus the accuracy with other magnitudes, signs kept:
 
