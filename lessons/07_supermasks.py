@@ -197,8 +197,9 @@ for place, column in enumerate(columns):
 
 # %% [markdown]
 # A criterion that is not named is not told apart from the random mask by these seeds. Two controls frame the others. A
-# random mask leaves the network at chance until it is trained. Small final keeps just what large final removes first. What
-# a supermask needs is therefore in *which* weights are kept, and a rule that looks at the trained weights finds it.
+# random mask leaves the network at chance until it is trained. Small final keeps just what large final removes first. So
+# a supermask is made by *which* weights are kept. It is not enough that the rule looks at the trained weights: movement
+# keeps what went far in either direction, and its mask alone stays near chance.
 #
 # ## Values or signs?
 #
@@ -243,27 +244,26 @@ _ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower cente
 starts = ("values", "constant", "redrawn")
 rows = [
     [mask, start, *map(points_interval, minus((mask, start), (mask, f"{start}, random signs")))]
-    for mask in ("large final", "random")
+    for mask in ("large final", "movement", "random")
     for start in starts
 ]
 Table(["mask", "magnitudes", *(f"signs, {d}" for d in columns)], rows)
 
 # %%
-for mask in ("large final", "random"):
+for mask in ("large final", "movement", "random"):
     differences = [d for start in starts for d in minus((mask, start), (mask, f"{start}, random signs"))]
     above = sum(student(d).low > 0 for d in differences)
     print(f"{mask}: the interval of the signs is above 0 in {above} of {len(differences)} cells")
-
-unchanged = found("large final", "values", "same_sign")
-for column, shares in zip(columns, unchanged.values(), strict=True):
-    print(f"large final, values, {column} kept: {spread(shares, 1)} of them end with the sign they began with")
+    unchanged = list(found(mask, "values", "same_sign").values())[-1]
+    print(f"  of {columns[-1]} kept, {spread(unchanged, 1)} end with the sign they began with")
 
 # %% [markdown]
 # Under a ticket's mask the initial signs are worth accuracy, with all three kinds of magnitudes, and the more the fewer
 # weights are kept. Under the random mask the two starts are two draws from one distribution, so that the true difference
-# is 0: those rows show what chance alone does. So signs do not matter as such. They matter under a mask that was chosen
-# for them: under it nearly all weights end on the side of 0 where they began. One positive value for all is the worst
-# start under this mask: every neuron begins as a plain sum of what its kept edges bring.
+# is 0: those rows show what chance alone does. So signs do not matter as such. They matter under a mask that was found by
+# training from them: nearly all weights that large final keeps end on the side of 0 where they began. Movement asks only
+# how far a weight went, on whichever side; yet when few weights are left, its masks need their signs, too. One positive
+# value for all is the worst start for a ticket: every neuron begins as a plain sum of what its kept edges bring.
 #
 # What are the magnitudes worth? The accuracy with the initial values minus the accuracy with other magnitudes, signs kept:
 
