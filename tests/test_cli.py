@@ -114,8 +114,8 @@ def test_record_passes_its_options_on(capsys, monkeypatch):
     assert cli.main(["record", "han-lenet-5"]) == 0
     assert cli.main(["record", "han-lenet-5", "--budget", "desk", "--restart", "--trials", "3"]) == 0
     assert given == [
-        (("han-lenet-5", None), {"trials": None, "restart": False, "echo": True, "workers": None}),
-        (("han-lenet-5", "desk"), {"trials": 3, "restart": True, "echo": True, "workers": None}),
+        (("han-lenet-5", None), {"trials": None, "restart": False, "echo": True, "journals": None, "workers": None}),
+        (("han-lenet-5", "desk"), {"trials": 3, "restart": True, "echo": True, "journals": None, "workers": None}),
     ]
     assert capsys.readouterr().out == "somewhere.json\n" * 2
 

@@ -46,7 +46,7 @@ HOUSE = """
         trials journal lock machine transfer_matrix
     instruments: sparsity storage latency neurons signals connectivity subset_sum statistics
     pruning: batched supermasks tickets filters loop restarts criteria
-    training: accuracy loop checkpoints graphs process
+    training: accuracy loop recipe checkpoints graphs process
     networks: models initializers masks weights dropout
     data: augmentation sets streams sources mirrors formats
     names papers files workers quantities

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import clone
 import pytest
 
 from ltcourse.experiments import catalog, runs
@@ -130,10 +131,7 @@ def test_a_recording_killed_at_random_moments_comes_to_the_identical_record(moth
 
 def test_the_command_that_is_killed_leaves_no_worker_and_goes_on(unbroken, tmp_path):
     """The real command, from a copy of the package, whose records are beside it."""
-    shutil.copytree(ROOT / "ltcourse", tmp_path / "ltcourse", ignore=shutil.ignore_patterns("__pycache__"))
-    data = tmp_path / "data" / "fashion-mnist-mini"
-    data.parent.mkdir()
-    data.symlink_to(ROOT / "data" / data.name)
+    clone.make(tmp_path, "fashion-mnist-mini")
     folder, (rows, _) = tmp_path / "data" / "runs", unbroken
     command = [sys.executable, "-m", "ltcourse.cli", "record", NAME, "--budget", "smoke"]
 

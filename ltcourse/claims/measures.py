@@ -1,4 +1,4 @@
-"""What records say about the claims of the slides: a few numbers each, with one value a seed, that decide.
+"""What records say about the claims of the slides: a few numbers each, with one value per seed, that decide.
 
 A seed is one value, whatever was measured of it: its sizes come from one run and are not independent. Where a claim is
 about "1–15 %", the largest and the smallest size that the record has between them decide.
@@ -260,7 +260,7 @@ def _network(record: Record) -> str:
 
 
 def _best(record: Record) -> tuple[float, list[float]]:
-    """The k whose supermasks are best on the validation set, in the mean, and their test accuracies."""
+    """The k whose supermasks have the best mean validation accuracy, and their test accuracies."""
     first = record.settings["initializers"][0]
     validation, test = (record.by("k", f"{part}_accuracy", first) for part in ("validation", "test"))
     k = max(validation, key=lambda share: mean(validation[share]))

@@ -42,7 +42,7 @@ class Scale(StrEnum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One number that decides: a difference or a ratio, one value a seed, and where the claim says that it lies.
+    """One number that decides: a difference or a ratio, one value per seed, and where the claim says that it lies.
 
     values: of each seed; a run gives one, since its sizes are not independent. claim: whether the number is said to be
     "<", "≤", "≥" or ">" than no difference. ratio: whether the values are ratios, where no difference is 1, or
@@ -59,7 +59,7 @@ class Comparison:
 
     def __post_init__(self) -> None:
         if self.claim not in _MEANS or len(self.values) != len(self.seeds):
-            raise ValueError(f"{self.what}: a comparison has a claim of {', '.join(_MEANS)} and a value a seed")
+            raise ValueError(f"{self.what}: a comparison has a claim of {', '.join(_MEANS)} and a value per seed")
 
     @cached_property
     def interval(self) -> Interval:

@@ -75,7 +75,7 @@ def from_torchvision(name: str, wanted: list[str], scratch: Path) -> Pieces:
 
 
 def fetch(url: str, file: Path, md5: str) -> None:
-    """Download a file, and where that stalls or breaks off in its midst, go on behind what has come.
+    """Download a file, and where that stalls or breaks off half way, continue after what has come.
 
     A file that came with another checksum is fetched again. Raises Unavailable where nothing comes at all, or nothing
     more after `TRIES` attempts.

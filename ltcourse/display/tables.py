@@ -62,13 +62,13 @@ def times(ratios: Sequence[float]) -> str:
 
 
 def points_interval(differences: Sequence[float]) -> str:
-    """Return differences of shares, one a seed, as mean and Student's 95 % interval: "+0.31 points [+0.11, +0.51]"."""
+    """Return differences of shares, one per seed: mean and Student's 95 % interval, "+0.31 points [+0.11, +0.51]"."""
     found = student([100 * d for d in differences])
     return _with_interval(found, "+.2f", " points")
 
 
 def times_interval(ratios: Sequence[float]) -> str:
-    """Return ratios, one a seed, as geometric mean and Student's 95 % interval: "0.71× [0.27, 1.92]"."""
+    """Return ratios, one per seed, as geometric mean and Student's 95 % interval: "0.71× [0.27, 1.92]"."""
     return _with_interval(student_of_ratios(ratios), ".2f", "×")
 
 

@@ -212,7 +212,7 @@ def _rate_of(name: str, rate: Rate) -> float:
 
 
 def _of(name: str, given: Rate, what: str) -> float:
-    """Return what is given for a layer, of one number for all or of one a layer."""
+    """Return what is given for a layer, of one number for all or of one per layer."""
     if not isinstance(given, Mapping):
         return given
     if name not in given:

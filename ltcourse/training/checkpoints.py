@@ -22,6 +22,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ltcourse import files
+from ltcourse.data import DataError
 
 EVERY = 20.0  # seconds between two checkpoints: what a kill can cost
 UNTIL = "LTCOURSE_UNTIL"  # the environment tells worker processes when to stop: seconds since 1970, as time.time()
@@ -68,7 +69,7 @@ def forget(folder: Path | None) -> None:
 
 
 @dataclass
-class Training:
+class Standing:
     """What a training changes as it goes: all that has to be put back for it to go on.
 
     best: copies of the weights at the early stop. total: the loss, summed since the last evaluation. history: plain
@@ -98,7 +99,7 @@ class Checkpoint:
         self._file = folder / f"{digest.hexdigest()[:32]}.safetensors"
         self._written = time.monotonic()
 
-    def tick(self, training: Training) -> None:
+    def tick(self, training: Standing) -> None:
         """Write the checkpoint if it is time to; raises OutOfTime, the checkpoint written, when the time is over."""
         over = out_of_time()
         if over or time.monotonic() - self._written > EVERY:
@@ -106,8 +107,8 @@ class Checkpoint:
         if over:
             raise OutOfTime(f"the time is over at iteration {training.iteration:,} of a training")
 
-    def write(self, training: Training) -> None:
-        """Write the checkpoint, whole or not at all. Raises OSError where it cannot be written."""
+    def write(self, training: Standing) -> None:
+        """Write the checkpoint, whole or not at all. Raises DataError where it cannot be written."""
         tensors = {f"network/{name}": t for name, t in training.network.state_dict().items()}
         tensors |= {f"best/{i}": t for i, t in enumerate(training.best)}
         for i, state in training.optimizer.state_dict()["state"].items():
@@ -116,10 +117,13 @@ class Checkpoint:
         # copies, since safetensors refuses tensors that share memory, as tied weights do
         content = {name: t.detach().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
         told = {"history": json.dumps(training.history), "iteration": str(training.iteration)}
-        files.write(self._file, save(content, told))
+        try:
+            files.write(self._file, save(content, told))
+        except OSError as error:
+            raise DataError(files.unwritable(self._file, error)) from None
         self._written = time.monotonic()
 
-    def restore(self, training: Training) -> None:
+    def restore(self, training: Standing) -> None:
         """Put back what was kept, if anything was; a file that cannot be read is as good as none."""
         if not self._file.exists():
             return

@@ -396,6 +396,8 @@ def test_the_device_is_a_gpu_where_there_is_one_and_the_environment_decides(monk
     assert catalog.default_device() == "cuda"
     monkeypatch.setenv("LTCOURSE_DEVICE", "cpu")
     assert catalog.default_device() == "cpu"
-    monkeypatch.setenv("LTCOURSE_DEVICE", "gpu")
-    with pytest.raises(ValueError, match=r"unknown device 'gpu'.*choose one of cpu, cuda"):
+    monkeypatch.setenv("LTCOURSE_DEVICE", "gpu")  # what many people write
+    assert catalog.default_device() == "cuda"
+    monkeypatch.setenv("LTCOURSE_DEVICE", "tpu")
+    with pytest.raises(ValueError, match=r"unknown device 'tpu'.*choose one of cpu, cuda"):
         catalog.default_device()

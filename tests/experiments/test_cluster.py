@@ -7,13 +7,13 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import clone
 import dask
 import pytest
 from distributed import LocalCluster
@@ -223,9 +223,7 @@ def test_a_run_that_was_stopped_on_one_machine_goes_on_in_the_middle_of_a_trial(
 
 def test_the_command_runs_on_a_cluster_and_ctrl_c_ends_it_politely(local, workers, tmp_path):
     """The real command, from a copy of the package, whose code is the same."""
-    shutil.copytree(ROOT / "ltcourse", tmp_path / "ltcourse", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "fashion-mnist-mini").symlink_to(ROOT / "data" / "fashion-mnist-mini")
+    clone.make(tmp_path, "fashion-mnist-mini")
     # a shell that starts the tests in the background has them ignore Ctrl-C; trials are long, so that it is in time
     heard = f"""
 import dataclasses, signal, sys

@@ -197,7 +197,7 @@ def test_weights_of_other_classes_are_taken_but_for_the_output():
         like = torchvision.models.alexnet()
     published = [torch.full(p.shape, 0.5) for p in like.parameters()]
     before = network.fc3.weight.clone()
-    assert han_imagenet._take(network, published).startswith("torchvision's, but for fc3")
+    assert han_imagenet._take(network, published).startswith("torchvision's, except for fc3")
     assert network.conv1.weight.eq(0.5).all() and torch.equal(network.fc3.weight, before)
 
 

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from executors import OneAfterAnother
@@ -382,7 +383,7 @@ def test_a_run_that_went_on_where_it_was_began_when_its_first_part_did(folder, m
 
 def test_what_a_run_leaves_that_is_killed_when_its_record_is_written_goes_the_next_time(folder, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(runs.shutil, "rmtree", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(runs, "shutil", SimpleNamespace(rmtree=lambda folder: (_ for _ in ()).throw(KeyboardInterrupt)))
         with pytest.raises(KeyboardInterrupt):
             runs.record(NAME, "smoke")
     file, before = runs.path(NAME, "smoke"), runs.path(NAME, "smoke").read_bytes()

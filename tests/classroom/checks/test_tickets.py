@@ -310,7 +310,7 @@ def by_pruning_a_network(density, sizes, rate):
     generator = torch.Generator().manual_seed(1)
     weights = {str(i): torch.randn(n, 1, generator=generator) for i, n in enumerate(sizes)}
     mask = {name: torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()}
-    rates = criteria.layer_rates(mask, rate)
+    rates = criteria.layer_rates(mask, rate, last=str(len(sizes) - 1))
     rounds = 0
     while masks.density(mask) > density:
         mask = criteria.magnitude(weights, mask, rates)
