@@ -586,24 +586,24 @@ Table(["P_m", "mean early stop, ticket : dense", "sooner (S8)", "no later (S6)",
 # %%
 rates = {}
 for name in ("structured-lenet-5", "structured-lenet-5-low"):
-    if record := runs.if_recorded(name, "desk"):
-        rates[f"learning rate {record.settings['recipe']['lr']:g}"] = record
+    if filters := runs.if_recorded(name, "desk"):
+        rates[f"learning rate {filters.settings['recipe']['lr']:g}"] = filters
 
 # %%
 five = ("fine-tuned", "random filters", "ticket", "from scratch", "from scratch, longer")
 if rates:
     figure, axes = plt.subplots(1, len(rates), figsize=(5.5 * len(rates), 4), sharey=True, squeeze=False)
-    for ax, (rate, record) in zip(axes.flat, rates.items(), strict=True):
-        curves = {m: {d: e for d, e in record.curve(m, "test_error").items() if d < 1} for m in five}
-        dense = {"dense": record.values("dense", 0, "test_error")}
+    for ax, (rate, filters) in zip(axes.flat, rates.items(), strict=True):
+        curves = {m: {d: e for d, e in filters.curve(m, "test_error").items() if d < 1} for m in five}
+        dense = {"dense": filters.values("dense", 0, "test_error")}
         plots.against_density(curves, ax, ylabel="test error", reference=dense).set_title(rate)
 
 # %%
 rows = []
-for rate, record in rates.items():
-    for number, kept in enumerate(record.settings["shares"], 1):
-        errors = [spread(record.values(method, number, "test_error")) for method in five]
-        rows.append([rate, percent(kept), percent(record.values("ticket", number, "density")[0]), *errors])
+for rate, filters in rates.items():
+    for number, kept in enumerate(filters.settings["shares"], 1):
+        errors = [spread(filters.values(method, number, "test_error")) for method in five]
+        rows.append([rate, percent(kept), percent(filters.values("ticket", number, "density")[0]), *errors])
 Table(["", "filters", "weights", *five], rows)
 
 # %% [markdown]

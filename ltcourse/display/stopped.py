@@ -6,10 +6,12 @@ and so is what other cells make of it, until they have run again.
 
 import ast
 import builtins
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
 
+_SCOPES = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _CHANGES = {"append", "extend", "update", "add", "insert", "setdefault"}
 
 
@@ -115,16 +117,26 @@ def _names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
 
 
 def given(tree: ast.AST) -> set[str]:
-    """Return the names that code gives: variables, functions, arguments, imports."""
-    found = _names(tree, ast.Store)
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found.add(node.name)
-        elif isinstance(node, ast.arg):
-            found.add(node.arg)
-        elif isinstance(node, ast.alias):
-            found.add((node.asname or node.name).partition(".")[0])
-    return found
+    """Return the names that code gives to what comes after it: variables, functions, imports; none of a function's own."""
+    return set().union(*(_binds(node) for node in _outside(tree)))
+
+
+def _binds(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Name):
+        return {node.id} if isinstance(node.ctx, ast.Store) else set()
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return {node.name}
+    if isinstance(node, ast.arg):
+        return {node.arg}
+    return {(node.asname or node.name).partition(".")[0]} if isinstance(node, ast.alias) else set()
+
+
+def _outside(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of code but those inside of functions, classes and comprehensions, whose names are their own."""
+    yield tree
+    if not isinstance(tree, _SCOPES):
+        for child in ast.iter_child_nodes(tree):
+            yield from _outside(child)
 
 
 def taken(cell: ast.Module) -> set[str]:
@@ -132,7 +144,7 @@ def taken(cell: ast.Module) -> set[str]:
     known: set[str] = set(dir(builtins))
     found: set[str] = set()
     for statement in cell.body:
-        own = given(statement)
+        own = set().union(*(_binds(node) for node in ast.walk(statement)))
         if isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign)):  # `a = a + 1` takes `a`
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             own = own.difference(*(_names(target, ast.Store) for target in targets))

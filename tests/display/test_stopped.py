@@ -1,6 +1,7 @@
 """A stopped cell and those below it, in a shell of IPython: each lack is told once, in one line."""
 
 import ast
+import sys
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -44,6 +45,7 @@ class Cells:
 
 @pytest.fixture
 def cells(monkeypatch):
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # a shell sets its own there
     yield Cells(monkeypatch)
     InteractiveShell.clear_instance()
 
@@ -122,8 +124,9 @@ def test_outside_a_notebook_nobody_follows(monkeypatch):
         ("a = a + 1", {"a"}, {"a"}, set()),
         ("a = 1\nb = a", set(), {"a", "b"}, set()),
         ("a += b", {"a", "b"}, {"a"}, set()),
-        ("def f(x):\n    y = x + z\n    return y", {"z"}, {"f", "x", "y"}, set()),
-        ("b = [n for n in c]", {"c"}, {"b", "n"}, set()),
+        ("def f(x):\n    y = x + z\n    return y", {"z"}, {"f"}, set()),
+        ("b = [n for n in c]", {"c"}, {"b"}, set()),
+        ("def f(a):\n    return a\nf(a)", {"a"}, {"f"}, set()),
         ("import x.y as z, v.w", set(), {"z", "v"}, set()),
         ("a[0].b = c", {"a", "c"}, set(), {"a"}),
         ("a.b.append(c)\nlen(d)", {"a", "c", "d"}, set(), {"a"}),

@@ -41,9 +41,7 @@ def test_a_seed_fixes_a_network():
 
 
 def test_what_cannot_be_built_is_refused():
-    with pytest.raises(
-        ValueError, match=r"unknown activation 'relu' .*: choose one of ReLU, tanh, none"
-    ):
+    with pytest.raises(ValueError, match=r"unknown activation 'relu' .*: choose one of ReLU, tanh, none"):
         signals.plain(3, 10, activation="relu")
     with pytest.raises(ValueError, match="at least the output layer"):
         signals.plain(0, 10)

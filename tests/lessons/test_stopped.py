@@ -1,6 +1,7 @@
 """Every cell that trains, stopped at once and half way: all cells below run, and those that lack something say what."""
 
 import re
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -126,6 +127,7 @@ class Notebook:
 @pytest.fixture
 def notebook(request, stopper, monkeypatch):
     monkeypatch.setattr(stopped, "_followed", None)
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # a shell sets its own there
     opened = Notebook(request.param, stopper)
     monkeypatch.setattr(stopped, "_followed", opened.stops)
     yield opened
