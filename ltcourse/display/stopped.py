@@ -117,7 +117,7 @@ def _names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
 
 
 def given(tree: ast.AST) -> set[str]:
-    """Return the names that code gives to what comes after it: variables, functions, imports; none of a function's own."""
+    """Return the names that code gives to what comes after it: variables, functions, imports."""
     return set().union(*(_binds(node) for node in _outside(tree)))
 
 
