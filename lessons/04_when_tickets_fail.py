@@ -212,7 +212,8 @@ if deep:
 
 # %% [markdown]
 # The ticket fails. Reset to iteration 0 it falls below the dense network, and further below with every round. Its initial
-# values have lost most of their worth: the same masks do almost as well with new weights. Random masks do hardly worse.
+# values are worth little: with new weights the same masks do only a point or so worse. The choice of the weights is worth
+# little, too: random masks are not far behind.
 #
 # In numbers, each with the interval in which the mean lies with 95 % confidence (Student's *t* over the seeds):
 
@@ -246,7 +247,7 @@ if deep:
 #
 # **Ask** By how much can a twentieth of the training change what is left of the network?
 #
-# **Expect** A little. The figure says: by ten points and more.
+# **Expect** A little. In the figure it is most of what resetting loses.
 #
 # </details>
 
@@ -281,8 +282,8 @@ if deep:
     )
 
 # %% [markdown]
-# Rewinding does not fail. The rewound network is as good as the dense one down to an eighth of its weights or less, at
-# sizes where the reset one has lost many points. Both searches prune by the same rule and train for as long. They differ
+# Rewinding does not fail. The rewound network is as good as the dense one down to an eighth of its weights, where the
+# reset one has lost many points. Below that it falls, too, but from far above. Both searches prune by the same rule and train for as long. They differ
 # in the iteration to which the survivors return (and so, from the second round on, in the masks: each search prunes the
 # networks that it has trained).
 

@@ -70,7 +70,7 @@ def test_the_number_is_shown_with_its_interval_and_with_what_is_claimed():
 
 @pytest.mark.parametrize("wrong", [{"claim": "="}, {"seeds": (0,)}])
 def test_a_comparison_that_claims_nothing_is_refused(wrong):
-    with pytest.raises(ValueError, match="a claim of <, ≤, ≥, > and a value a seed"):
+    with pytest.raises(ValueError, match="a claim of <, ≤, ≥, > and a value per seed"):
         Comparison(**{"what": "w", "values": (1.0, 2.0), "seeds": (0, 1), "claim": ">"} | wrong)
 
 
