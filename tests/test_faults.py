@@ -31,6 +31,7 @@ from ltcourse.display import progress
 from ltcourse.experiments import catalog, executors, lock, runs
 from ltcourse.experiments.journal import Journal
 from ltcourse.experiments.runs import RunError
+from ltcourse.training import checkpoints
 
 ROOT = Path(__file__).resolve().parent.parent
 MINI = "fashion-mnist-mini"
@@ -398,6 +399,26 @@ def cheap(monkeypatch, tmp_path):
     unbroken = runs.load(NAME, "smoke").results
     monkeypatch.setattr(runs, "FOLDER", tmp_path / "runs")
     return unbroken
+
+
+@pytest.mark.parametrize("over_at", range(1, 9))
+def test_a_time_limit_loses_nothing_and_the_journals_go_on_in_another_folder(
+    cheap, monkeypatch, capsys, tmp_path, over_at
+):
+    asked = iter(range(1, 100))
+    monkeypatch.setattr(checkpoints, "out_of_time", lambda: next(asked) >= over_at)
+    command = ["record", NAME, "--budget", "smoke", "--minutes", "5", "--journals"]
+    assert cli.main([*command, str(tmp_path / "here")]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"{NAME}: the time is over. All is kept; the same command goes on from there"
+    kept = [len(Journal.read(file).rows) for file in sorted((tmp_path / "here").rglob("seed-*.safetensors"))]
+    assert sum(kept) == (over_at - 1) - (over_at > 4), "each trial asks before every row, and once after its last"
+    assert not runs.path(NAME, "smoke").exists()
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    monkeypatch.setattr(checkpoints, "out_of_time", lambda: False)
+    assert cli.main([*command, str(tmp_path / "there")]) == 0
+    assert runs.load(NAME, "smoke").results == cheap
+    assert list((tmp_path / "there").iterdir()) == []
 
 
 def test_a_disk_that_is_full_at_any_write_costs_nothing_but_the_wait(cheap, monkeypatch):
