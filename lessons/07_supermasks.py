@@ -259,11 +259,12 @@ for mask in ("large final", "movement", "random"):
 
 # %% [markdown]
 # Under a ticket's mask the initial signs are worth accuracy, with all three kinds of magnitudes, and the more the fewer
-# weights are kept. Under the random mask the two starts are two draws from one distribution, so that the true difference
-# is 0: those rows show what chance alone does. So signs do not matter as such. They matter under a mask that was found by
-# training from them: nearly all weights that large final keeps end on the side of 0 where they began. Movement asks only
-# how far a weight went, on whichever side; yet when few weights are left, its masks need their signs, too. One positive
-# value for all is the worst start for a ticket: every neuron begins as a plain sum of what its kept edges bring.
+# weights are kept: at the largest density the intervals still hold 0, at the two smaller ones none does. Under the random
+# mask the two starts are two draws from one distribution, so that the true difference is 0: those rows show what chance
+# alone does. So signs do not matter as such. They matter under a mask that was found by training from them: nearly all
+# weights that large final keeps end on the side of 0 where they began. Movement asks only how far a weight went, on
+# whichever side; yet when few weights are left, its masks need their signs, too. One positive value for all is the worst
+# start for a ticket: every neuron begins as a plain sum of what its kept edges bring.
 #
 # What are the magnitudes worth? The accuracy with the initial values minus the accuracy with other magnitudes, signs kept:
 
@@ -276,7 +277,8 @@ rows = [
 Table(["mask", "magnitudes", *(f"magnitudes, {d}" for d in columns)], rows)
 
 # %% [markdown]
-# Beside the signs, the magnitudes are worth little: compare the two tables under large final. Does the worth of the signs
+# Beside the signs, the magnitudes are worth little: compare the two tables under large final. One magnitude for all is
+# as good as the ticket's own; magnitudes drawn anew cost a little. Does the worth of the signs
 # last when the training goes on? The two starts of one magnitude, at the smallest density, on the validation set:
 
 
