@@ -49,7 +49,7 @@ HOUSE = """
     training: accuracy loop recipe checkpoints graphs process
     networks: models initializers masks weights dropout
     data: augmentation sets streams sources mirrors formats
-    names papers files workers quantities
+    names papers files spawning quantities
 """
 # The one room within a room.
 CHECKS = """

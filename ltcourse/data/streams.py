@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from ltcourse import files
 from ltcourse.data.sources import DataError
 from ltcourse.quantities import whole
-from ltcourse.workers import without_main
+from ltcourse.spawning import without_main
 
 if TYPE_CHECKING:  # torchvision is imported where it is used: it takes as long as torch, and few lessons need it
     from torchvision.datasets import ImageFolder

@@ -17,8 +17,8 @@ from ltcourse.experiments import catalog, trials
 from ltcourse.experiments.journal import Row
 from ltcourse.experiments.trials import Settings
 from ltcourse.quantities import whole
+from ltcourse.spawning import without_main
 from ltcourse.training import process
-from ltcourse.workers import without_main
 
 
 def run(

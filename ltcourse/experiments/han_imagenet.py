@@ -23,8 +23,7 @@ from ltcourse.networks.masks import Mask
 from ltcourse.networks.models import snapshot
 from ltcourse.pruning import Round, criteria
 from ltcourse.training import History, Recipe, process
-from ltcourse.training.loop import exact, settled
-from ltcourse.training.process import enough_for
+from ltcourse.training.process import enough_for, exact, settled
 
 # by the names that torchvision gives them
 WEIGHTS = {"alexnet-one-tower": "AlexNet_Weights.IMAGENET1K_V1", "vgg-16": "VGG16_Weights.IMAGENET1K_V1"}

@@ -28,8 +28,8 @@ from ltcourse.pruning.restarts import At, Restart, State, to_init
 from ltcourse.quantities import whole
 from ltcourse.training import History, Recipe
 from ltcourse.training.graphs import Replayed, can_replay
-from ltcourse.training.loop import Step, batches, exact, refuse_divergence, refuse_unfit, settled, span
-from ltcourse.training.process import enough_for
+from ltcourse.training.loop import Step, batches, refuse_divergence, refuse_unfit, span
+from ltcourse.training.process import enough_for, exact, settled
 
 Tensors = dict[str, Tensor]
 

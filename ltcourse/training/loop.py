@@ -1,7 +1,7 @@
 """The training loop, fast on a CPU and on a GPU."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -16,7 +16,7 @@ from ltcourse.networks.masks import Mask
 from ltcourse.quantities import seeded, whole
 from ltcourse.training import checkpoints, process
 from ltcourse.training.graphs import Replayed, can_replay
-from ltcourse.training.process import enough_for
+from ltcourse.training.process import enough_for, exact, settled
 from ltcourse.training.recipe import History, Recipe
 
 
@@ -294,41 +294,9 @@ def _record(
                 history.early_stop_test_accuracy = evaluate(network, data.test)[1]
 
 
-@contextmanager
-def settled(parameters: Iterable[Tensor]) -> Iterator[None]:
-    """Set what makes training fast on a CPU, and exact and repeatable on a GPU, for as long as the block lasts.
-
-    parameters: of the network; they tell the device, and whether it is a small network.
-
-    One thread for a small network: its products gain nothing from a second one, which then only waits. On two cores of
-    which one was busy, an iteration of LeNet-300-100 took 1.5 to 2 ms on one thread, 3 to 6 on two.
-    Numbers too small for a normal float count as 0: Adam's averages for weights whose gradient is mostly 0 (pixels that
-    are nearly always black) decay to such, and a processor multiplies them many times more slowly. After a thousand
-    iterations on MNIST that cost 3.3 ms an iteration instead of 1.9, with the same losses to the last digit.
-    Ctrl-C on the threshold of PyTorch's own blocks without gradients would leave the notebook without them: they are
-    put back here.
-    """
-    trained = [p for p in parameters if p.requires_grad]
-    device = trained[0].device
-    small = device.type == "cpu" and sum(p.numel() for p in trained) < 1_000_000
-    count = 1 if small else torch.get_num_threads()
-    with process.gradients_as_before(), process.threads(count), process.smallest_as_0(), exact(device):
-        yield
-
-
 def layout(device: torch.device) -> torch.memory_format:
     """Return how the numbers of images and convolutions lie in memory: on a CPU, channels last is twice as fast."""
     return torch.channels_last if device.type == "cpu" else torch.contiguous_format
-
-
-@contextmanager
-def exact(device: torch.device) -> Iterator[None]:
-    """Let convolutions on a GPU be computed in the same way each time, in float32 where that is the precision."""
-    if device.type != "cuda":
-        yield
-        return
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        yield
 
 
 def refuse_untrainable(network: nn.Module, images: Tensor) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ltcourse.networks import models
-from ltcourse.training.loop import settled
+from ltcourse.training.process import settled
 
 
 def state():
