@@ -23,6 +23,7 @@ from ltcourse import data, papers, pruning
 from ltcourse.classroom import checks
 from ltcourse.display import plots, widgets
 from ltcourse.display.progress import watch
+from ltcourse.display.settings import beside_paper
 from ltcourse.display.tables import Table, percent, points, spread, times
 from ltcourse.experiments import catalog, runs
 from ltcourse.networks import masks, models
@@ -379,6 +380,9 @@ print(f"{reading[~always_black].mean():.1f} elsewhere")
 paper = runs.load_or_run("lottery-lenet-300-100", "paper")
 print(paper)
 print(f"{paper.settings['recipe']['iterations']:,} iterations per round, {len(paper.trials)} seeds")
+
+# %%
+beside_paper("lottery-lenet-300-100", "paper")
 
 # %%
 accuracy, at_the_end = "early_stop_test_accuracy", "test_accuracy"

@@ -27,6 +27,7 @@ from ltcourse import data, papers
 from ltcourse.classroom import checks
 from ltcourse.display import plots, widgets
 from ltcourse.display.progress import watch
+from ltcourse.display.settings import beside_paper
 from ltcourse.display.tables import Table, percent, points, spread
 from ltcourse.experiments import catalog, runs
 from ltcourse.experiments.transfer import fitted
@@ -488,7 +489,11 @@ for ax in axes.flat:
 # %% [markdown]
 # There are three tasks: the first half of CIFAR-10's training images, the second half, which shares no image with the
 # first, and clothes. Pruning is global and removes a fifth of the weights per round. The weights are rewound to an
-# early iteration, as in the paper (*late resetting*). So here the *values* have seen some of the source's data, too.
+# early iteration, as in the paper (*late resetting*). So here the *values* have seen some of the source's data, too. Our
+# settings beside the paper's (a dash says that the paper does not tell):
+
+# %%
+beside_paper("transfer-resnet", "desk")
 
 # %%
 convolutions = recorded("transfer-resnet")

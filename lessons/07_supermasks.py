@@ -26,6 +26,7 @@ from ltcourse import data, papers
 from ltcourse.classroom import checks
 from ltcourse.display import ablations, pictures, plots, widgets
 from ltcourse.display.progress import watch
+from ltcourse.display.settings import beside_paper
 from ltcourse.display.tables import Table, percent, points, points_interval, spread
 from ltcourse.experiments import catalog, deconstruction, runs
 from ltcourse.instruments import latency, subset_sum
@@ -745,7 +746,10 @@ print(f"trained {percent(found.values('trained', 0, 'test_accuracy')[0])}, chanc
 
 # %% [markdown]
 # **We recorded** Conv-2 and Conv-4 on all of CIFAR-10, at five values of k, for as many iterations as two cores can do
-# in minutes:
+# in minutes. Those of Conv-2 beside the paper's (a dash says that the paper does not tell); Conv-4's are the same:
+
+# %%
+beside_paper("hidden-conv-2", "desk")
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(14, 5), sharey=True)

@@ -27,7 +27,7 @@ def beside_paper(name: str, at: str) -> Table:
 
     name, at: the experiment and its budget; where it is recorded, the record's settings and as many seeds as it has.
     Raises ValueError for an experiment that is after no paper's, and what `catalog.settings` and `runs.load` raise.
-    Lesson 04, "A residual network".
+    Lesson 03, "Recorded, at the paper's settings".
     """
     mine, paper = _both(name, at)
     rows = []
