@@ -107,6 +107,7 @@ def _evaluations(
         masks.apply(network, mask)
         # as floats in the layout of the weights: several times as fast to multiply by as booleans
         kept = [torch.empty_like(p).copy_(mask[name]) for name, p in weights.items()]
+    refuse_outputs(network, data)
     total = torch.zeros((), device=device)  # the loss is added up on the device: reading it would wait for the device
     step = Step(network, list(network.parameters()), list(weights.values()), kept, recipe, total)
     do = Replayed(step, step.optimizer) if can_replay(network) else step
@@ -334,6 +335,19 @@ def refuse_precision(network: nn.Module, images: Tensor) -> None:
                 f"{name!r} is {kind} and the images are {str(images.dtype).removeprefix('torch.')}: make both the same,"
                 " as network.float() does for the data sets of the course"
             )
+
+
+def refuse_outputs(network: nn.Module, data: Dataset) -> None:
+    """Raise ValueError, with what to do, for a network that has fewer outputs than the data has classes."""
+    shapes: list[torch.Size] = []
+    few = Split(data.train.x[:2], data.train.y[:2])
+    look_at(network, few, lambda logits, y: shapes.append(logits.shape))
+    shape, needed = tuple(shapes[0]), len(data.classes)
+    if len(shape) != 2 or shape[0] != len(few) or shape[1] < needed:
+        raise ValueError(
+            f"for {len(few)} images this network returns numbers of the shape {shape}, and {data.name} has {needed} "
+            f"classes: let it return {needed} numbers for each image"
+        )
 
 
 def refuse_divergence(loss: float, iteration: int, recipe: Recipe, data: Dataset) -> None:

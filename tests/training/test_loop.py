@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -663,6 +664,7 @@ def test_training_sees_the_changed_images_in_the_same_order_and_evaluation_the_u
     assert len(seen[True]) == 10 - begin
     assert all(torch.equal(a, b) for a, b in zip(seen[True], expected[begin:], strict=True))
     parts = {len(part): part.x for part in (clothes.validation, clothes.test)}
+    parts[2] = clothes.train.x[:2]  # to count the network's outputs
     assert {len(x) for x in seen[False]} == set(parts)
     assert all(torch.equal(x, parts[len(x)]) for x in seen[False])
 
@@ -754,7 +756,7 @@ def test_an_evaluation_computes_each_layers_masked_weights_once(clothes, popups)
     assert accuracy == int((logits.argmax(1) == part.y).sum()) / len(part)
     popups.clear()
     train(network, clothes, SGD.but(iterations=4, evaluate_every=2))
-    assert len(popups) == 3 * (4 + 2 + 1)  # each step, both validations, the test
+    assert len(popups) == 3 * (1 + 4 + 2 + 1)  # the outputs counted, each step, both validations, the test
 
 
 def test_an_evaluation_remembers_nothing_for_the_next(clothes, popups):
@@ -826,6 +828,23 @@ def test_an_image_that_is_no_number_is_told_and_not_the_learning_rate(tiny, part
 def test_a_network_without_parameters_is_refused(tiny):
     with pytest.raises(ValueError, match=r"no parameters, so there is nothing to train: give it a layer"):
         train(nn.Flatten(), tiny, Recipe(iterations=1))
+
+
+@pytest.mark.parametrize(
+    ("last", "shape"),
+    [
+        (lambda: nn.Linear(49, 5), (2, 5)),
+        (lambda: nn.Sequential(nn.Linear(49, 10), nn.Unflatten(1, (10, 1, 1))), (2, 10, 1, 1)),
+        (lambda: nn.Sequential(nn.Linear(49, 10), nn.Flatten(0)), (20,)),
+    ],
+    ids=["too few outputs", "an image of outputs", "one row for all"],
+)
+def test_a_network_that_does_not_answer_with_a_number_per_class_is_refused_before_training(tiny, last, shape):
+    network = nn.Sequential(nn.Flatten(), last())
+    before = snapshot(network)
+    with pytest.raises(ValueError, match=rf"shape {re.escape(str(shape))}, and .* let it return 10 numbers for each"):
+        train(network, tiny, Recipe(iterations=1))
+    assert all(torch.equal(before[name], t) for name, t in network.state_dict().items())
 
 
 def test_weights_that_are_no_numbers_to_begin_with_are_told_by_name(tiny):
