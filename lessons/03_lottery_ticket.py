@@ -24,7 +24,7 @@ from ltcourse.classroom import checks
 from ltcourse.display import plots, widgets
 from ltcourse.display.progress import watch
 from ltcourse.display.settings import beside_paper
-from ltcourse.display.tables import Table, percent, points, spread, times
+from ltcourse.display.tables import Table, percent, points, points_interval, spread, times
 from ltcourse.experiments import catalog, runs
 from ltcourse.networks import masks, models
 from ltcourse.networks.models import snapshot
@@ -565,8 +565,8 @@ Table(["P_m", "mean early stop, ticket : dense", "sooner (S8)", "no later (S6)",
 # shape counts, the inherited weights do not. They also report (Sec. 6) that tickets lose their advantage over newly
 # drawn weights when the learning rate is as high as training usually has it.
 #
-# `ltcourse record structured-lenet-5` makes their comparison for LeNet-5, at two learning rates. From each layer the filters with the smallest sums
-# of absolute weights go (Li et al. 2017). What is left is trained from five beginnings:
+# **We recorded** their comparison for LeNet-5, at two learning rates, the second a tenth of the first. From each layer the
+# filters with the smallest sums of absolute weights go (Li et al. 2017). What is left is trained from five beginnings:
 #
 # - *fine-tuned*: from its trained weights, for a quarter of the iterations, at a tenth of the rate;
 # - *random filters*: the same, with filters chosen at random;
@@ -612,8 +612,22 @@ Table(["", "filters", "weights", *five], rows)
 
 # %% [markdown]
 # Compare at equal cost. The fine-tuned network has the dense training behind it, so its rival is the network that was
-# trained from scratch for longer. Then compare the ticket with the network from scratch: they differ in the initial
-# weights alone. And the random filters say what the *choice* of the filters is worth.
+# trained from scratch for longer. The ticket and the network from scratch differ in the initial weights alone. And the
+# random filters say what the *choice* of the filters is worth.
+
+# %%
+pairs = (("from scratch, longer", "fine-tuned"), ("ticket", "from scratch"), ("fine-tuned", "random filters"))
+rows = []
+for rate, filters in rates.items():
+    shares = filters.settings["shares"]
+    for one, other in pairs:
+        errors = [(filters.values(m, n + 1, "test_error") for m in (other, one)) for n in range(len(shares))]
+        leads = [[a - b for a, b in zip(*both, strict=True)] for both in errors]
+        rows.append([rate, f"{one} minus {other}", *map(points_interval, leads)])
+Table(["", "test accuracy", *(f"{percent(share)} of the filters" for share in shares)], rows)
+
+# %% [markdown]
+# READING
 #
 # ## Two workers of one thread
 #

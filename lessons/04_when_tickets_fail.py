@@ -547,6 +547,8 @@ _ = ax.legend()
 # %% [markdown]
 # **The paper reports** (Frankle & Carbin 2019, Sec. 4): no tickets in VGG-19 and in its residual network at 0.1; with a
 # warm-up, tickets down to 1.5 % of VGG-19, and at 0.03 with a warm-up 90.5 % accuracy at 27.1 % of the residual network.
+# **Another paper** (Liu et al. 2019, Sec. 6; see lesson [03](03_lottery_ticket.ipynb)) reports from CIFAR-10 that the initial
+# values beat newly drawn ones at a rate of 0.01, and do not at 0.1, where the networks are the better ones.
 #
 # *Predict: with the lower rates, is the ticket ahead of its mask with new weights again? And is the network as good as at
 # 0.1?*
@@ -804,5 +806,7 @@ checks.global_mask(global_mask)
 #   2019, arXiv:1903.01611. Rewinding.
 # - Jonathan Frankle, Gintare Karolina Dziugaite, Daniel Roy, Michael Carbin: *Linear Mode Connectivity and the Lottery
 #   Ticket Hypothesis*, 2020, arXiv:1912.05671. Instability and its barrier.
+# - Zhuang Liu, Mingjie Sun, Tinghui Zhou, Gao Huang, Trevor Darrell: *Rethinking the Value of Network Pruning*, 2019,
+#   arXiv:1810.05270. Tickets and the learning rate.
 # - Kaiming He, Xiangyu Zhang, Shaoqing Ren, Jian Sun: *Deep Residual Learning for Image Recognition*, 2016,
 #   arXiv:1512.03385. Residual networks.
