@@ -628,7 +628,7 @@ Table(["", "test accuracy", *(f"{percent(share)} of the filters" for share in sh
 
 # %% [markdown]
 # From scratch wins. At both rates the newly drawn network is ahead of the fine-tuned one, at every size at which the
-# interval tells. That is Liu et al.'s answer to S4, and more than they report, who find the two about as good. Mind how
+# interval tells. That is Liu et al.'s answer to S4, and more than they report, who find the two about as good. Note how
 # the fine-tuning is done: for a quarter of the iterations, at a tenth of the rate. When few filters are left, little of
 # the dense network is left to be tuned, and such gentle steps do not make up for it.
 #
