@@ -25,6 +25,7 @@ import torch
 from ltcourse import data, papers
 from ltcourse.classroom import checks
 from ltcourse.display import plots
+from ltcourse.display.layers import weights_and_flop
 from ltcourse.display.progress import watch
 from ltcourse.display.tables import Table, percent, points, spread
 from ltcourse.experiments import catalog, runs
@@ -144,7 +145,7 @@ Table(["network", "slides", "from the layer tables", "with their rounding", "com
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(14, 6.4))
 for ax, name in zip(axes, ("alexnet", "vgg-16"), strict=True):
-    plots.weights_and_flop(dense[name], ax, papers.HAN_TABLE_1[name].network)
+    weights_and_flop(dense[name], ax, papers.HAN_TABLE_1[name].network)
 
 # %%
 for name, layers in dense.items():

@@ -24,6 +24,7 @@ from torch import nn
 from ltcourse import data
 from ltcourse.classroom import checks
 from ltcourse.display import plots, widgets
+from ltcourse.display.layers import layer_sums
 from ltcourse.display.progress import watch
 from ltcourse.display.tables import Table, percent, points, spread
 from ltcourse.experiments import catalog, runs
@@ -99,8 +100,8 @@ for std in (0.05, 0.1, 0.14, 0.2):
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.8))
-plots.layer_sums(6, 4, axes[0])
-_ = plots.layer_sums(6, 4, axes[1], back=True)
+layer_sums(6, 4, axes[0])
+_ = layer_sums(6, 4, axes[1], back=True)
 
 # %% [markdown]
 # The weights are drawn independently of the inputs and of each other, with mean 0 and variance $\sigma^2$. What is the

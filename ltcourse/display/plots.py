@@ -15,7 +15,6 @@ from torch import Tensor
 
 from ltcourse.data import Dataset, Split
 from ltcourse.display.progress import figures_below_cells
-from ltcourse.instruments.sparsity import Layer
 from ltcourse.training import History
 
 # Okabe & Ito's colors, told apart by color-blind eyes and on a bad projector. One a method, in the whole course.
@@ -378,37 +377,6 @@ def along_a_line(errors: Mapping[str, Sequence[Sequence[float]]], ax: Axes, titl
     return ax
 
 
-def layer_sums(into: int, out: int, ax: Axes, *, back: bool = False) -> Axes:
-    """Draw two layers and the products that one neuron adds up: on the way forward, or on the way back.
-
-    into, out: neurons of layers i − 1 and i.
-    Lesson 06, "One neuron adds up".
-    """
-    left, right = (np.linspace(-1, 1, n) * (n - 1) / max(max(into, out) - 1, 1) for n in (into, out))
-    one = (into if back else out) // 2
-    color = ORANGE if back else BLUE
-    for a, y in enumerate(left):
-        for b, z in enumerate(right):
-            used = one == (a if back else b)
-            ax.plot([0, 1], [y, z], color=color if used else "#DDDDDD", linewidth=2.5 if used else 1, zorder=1 + used)
-    for x, places, chosen in ((0, left, back), (1, right, not back)):
-        fill = [color if chosen and k == one else "white" for k in range(len(places))]
-        ax.scatter([x] * len(places), places, s=330, c=fill, edgecolors="#333333", linewidths=1.6, zorder=3)
-    ax.text(0, -1.25, f"layer $i-1$\n$n_{{i-1}}$ = {into}", ha="center", va="top")
-    ax.text(1, -1.25, f"layer $i$\n$n_i$ = {out}", ha="center", va="top")
-    ax.annotate(
-        "",
-        (0.2, 1.25) if back else (0.8, 1.25),
-        (0.8, 1.25) if back else (0.2, 1.25),
-        arrowprops={"arrowstyle": "-|>", "color": color, "lw": 2.5},
-    )
-    ax.set(xlim=(-0.35, 1.35), ylim=(-1.75, 1.35))
-    count = f"$n_i$ = {out}" if back else f"$n_{{i-1}}$ = {into}"
-    ax.set_title(f"{'back' if back else 'forward'}: a sum of {count} products")
-    ax.set_axis_off()
-    return ax
-
-
 def through_layers(
     curves: Mapping[str, Sequence[Sequence[float]]], ax: Axes, *, ylabel: str, title: str = "", legend: bool = True
 ) -> Axes:
@@ -481,24 +449,4 @@ def transfer_matrix(
     ax.set_yticks(range(len(sources)), sources)
     ax.set(xlabel="trained on", ylabel="found on", title=title)
     ax.grid(False)
-    return ax
-
-
-def weights_and_flop(layers: Sequence[Layer], ax: Axes, title: str = "") -> Axes:
-    """Draw the share that each layer has of all weights and of all FLOP of the dense network, side by side.
-
-    Lesson 02, "Why the dense layers".
-    """
-    names = [layer.name.removesuffix(".weight") for layer in layers]
-    y = np.arange(len(layers))
-    for offset, values, label, color in (
-        (-0.2, [layer.weights for layer in layers], "of the weights", BLUE),
-        (0.2, [layer.flop for layer in layers], "of the FLOP", ORANGE),
-    ):
-        ax.barh(y + offset, [v / sum(values) for v in values], height=0.4, label=label, color=color)
-    ax.set_yticks(y, names)
-    ax.invert_yaxis()
-    ax.xaxis.set_major_formatter(PercentFormatter(1))
-    ax.set(xlabel="share of the dense network", title=title)
-    ax.legend(loc="best")
     return ax

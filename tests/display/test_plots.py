@@ -15,6 +15,7 @@ from outlines import counted
 
 from ltcourse.data import Dataset, Split
 from ltcourse.display import plots
+from ltcourse.display.layers import layer_sums, weights_and_flop
 from ltcourse.instruments.sparsity import Layer
 from ltcourse.networks import masks, models
 from ltcourse.training import History
@@ -371,7 +372,7 @@ def test_sensitivity_draws_a_line_a_layer(ax, network):
 @pytest.mark.parametrize("back", [False, True])
 @pytest.mark.parametrize(("into", "out"), [(6, 4), (1, 1), (2, 7)])
 def test_layer_sums_marks_what_one_neuron_adds_up(ax, into, out, back):
-    assert plots.layer_sums(into, out, ax, back=back) is ax
+    assert layer_sums(into, out, ax, back=back) is ax
     color = plots.ORANGE if back else plots.BLUE
     lines = ax.get_lines()
     used = [x for x in lines if x.get_color() == color]
@@ -424,7 +425,7 @@ def test_no_figure_function_needs_a_screen_or_shows_itself(monkeypatch, clothes)
 
 def test_weights_and_flop_are_drawn_as_shares_of_the_whole(ax):
     layers = [Layer("conv1.weight", (2, 1, 1, 1), 2, 2, 80, 80, None), Layer("fc1.weight", (2, 3), 6, 6, 20, 20, None)]
-    assert plots.weights_and_flop(layers, ax, "a title") is ax
+    assert weights_and_flop(layers, ax, "a title") is ax
     widths = [[bar.get_width() for bar in bars] for bars in ax.containers]
     assert widths == [[0.25, 0.75], [0.8, 0.2]]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["conv1", "fc1"]
