@@ -338,15 +338,15 @@ def refuse_precision(network: nn.Module, images: Tensor) -> None:
 
 
 def refuse_outputs(network: nn.Module, data: Dataset) -> None:
-    """Raise ValueError, with what to do, for a network that has fewer outputs than the data has classes."""
+    """Raise ValueError, with what to do, for a network that has no output for a label of the data."""
     shapes: list[torch.Size] = []
     few = Split(data.train.x[:2], data.train.y[:2])
     look_at(network, few, lambda logits, y: shapes.append(logits.shape))
-    shape, needed = tuple(shapes[0]), len(data.classes)
+    shape, needed = tuple(shapes[0]), 1 + max(int(part.y.max()) for part in (data.train, data.validation, data.test))
     if len(shape) != 2 or shape[0] != len(few) or shape[1] < needed:
         raise ValueError(
-            f"for {len(few)} images this network returns numbers of the shape {shape}, and {data.name} has {needed} "
-            f"classes: let it return {needed} numbers for each image"
+            f"for {len(few)} images this network returns numbers of the shape {shape}, and the labels of {data.name} go "
+            f"up to {needed - 1}: let it return {needed} numbers for each image"
         )
 
 
