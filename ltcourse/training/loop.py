@@ -345,8 +345,8 @@ def refuse_outputs(network: nn.Module, data: Dataset) -> None:
     shape, needed = tuple(shapes[0]), 1 + max(int(part.y.max()) for part in (data.train, data.validation, data.test))
     if len(shape) != 2 or shape[0] != len(few) or shape[1] < needed:
         raise ValueError(
-            f"for {len(few)} images this network returns numbers of the shape {shape}, and the labels of {data.name} go "
-            f"up to {needed - 1}: let it return {needed} numbers for each image"
+            f"for {len(few)} images this network returns numbers of the shape {shape}, and the labels of {data.name} "
+            f"go up to {needed - 1}: let it return {needed} numbers for each image"
         )
 
 
