@@ -370,7 +370,8 @@ def along_a_line(errors: Mapping[str, Sequence[Sequence[float]]], ax: Axes, titl
     for i, (label, trials) in enumerate(errors.items()):
         x = np.linspace(0, 1, len(trials[0])).tolist()
         _line_and_band(ax, x, list(zip(*trials, strict=True)), label, i)
-    ax.set(xlabel="way from one network to the other", ylabel="test error", title=title, ylim=(0, None))
+    ax.set(xlabel="way from one network to the other", ylabel="test error", title=title)
+    ax.set_ylim(0, max(ax.get_ylim()[1], 1.05 * ax.dataLim.y1))  # axes that share theirs show the highest of all
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
     ax.legend()

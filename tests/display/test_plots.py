@@ -354,6 +354,15 @@ def test_along_a_line_goes_from_one_end_to_the_other(ax):
     assert legend(ax) == ["k = 0", "k = 50"] and ax.get_title() == "ResNet" and ax.get_ylim()[0] == 0
 
 
+@pytest.mark.parametrize("highest", [(0.03, 0.6), (0.6, 0.03)])
+def test_lines_on_axes_that_share_theirs_are_all_seen(highest):
+    figure, axes = plt.subplots(1, 2, sharey=True)
+    for ax, top in zip(axes, highest, strict=True):
+        plots.along_a_line({"k = 0": [[0.0, top, 0.01]]}, ax)
+    assert all(ax.get_ylim()[0] == 0 and 0.6 < ax.get_ylim()[1] < 0.7 for ax in axes)
+    plt.close(figure)
+
+
 @pytest.mark.parametrize("network", ["lenet-300-100", "lenet-5", "conv-6", "conv-8"])
 def test_sensitivity_draws_a_line_a_layer(ax, network):
     layers = list(masks.dense(models.create(network, device="meta")))
