@@ -16,6 +16,18 @@ from ltcourse.display.pictures.sketches import straight_through, subset_sums, va
 from ltcourse.display.pictures.weights import before_and_after
 
 __all__ = [
-    "Frames", "before_and_after", "closing", "edge_popup", "edges", "hidden", "hypothesis", "opening", "paths",
-    "pruning_loop", "straight_through", "subset_sums", "ticket_loop", "valleys",
-]  # fmt: skip
+    "Frames",
+    "before_and_after",
+    "closing",
+    "edge_popup",
+    "edges",
+    "hidden",
+    "hypothesis",
+    "opening",
+    "paths",
+    "pruning_loop",
+    "straight_through",
+    "subset_sums",
+    "ticket_loop",
+    "valleys",
+]

@@ -8,8 +8,18 @@ from torch import Tensor
 from ltcourse.data import Dataset
 from ltcourse.display.pictures import small
 from ltcourse.display.pictures.frames import (
-    HEAD, NOTE, TEXT, Frames, arrow, blank, chip, gauge, head, ink, note,
-)  # fmt: skip
+    HEAD,
+    NOTE,
+    TEXT,
+    Frames,
+    arrow,
+    blank,
+    chip,
+    gauge,
+    head,
+    ink,
+    note,
+)
 from ltcourse.display.pictures.loops import CHANCE, largest
 from ltcourse.display.pictures.networks import edges, key
 from ltcourse.display.plots import BLUE, COLORS, GRAY, PURPLE
@@ -53,7 +63,13 @@ def hypothesis(digits: Dataset) -> Frames:
             note(figure, f"here: {stop}", 0.47, y - 0.06)
             _net(figure, after, (0.53, y - 0.2, 0.29, 0.38), scale)
             note(figure, reached, 0.91, y + 0.07, size=HEAD, color=ink())
-            note(figure, f"here: {100 * after.accuracy:.1f} %\n{after.left} of {after.size} weights", 0.91, y - 0.06, size=NOTE + 1)
+            note(
+                figure,
+                f"here: {100 * after.accuracy:.1f} %\n{after.left} of {after.size} weights",
+                0.91,
+                y - 0.06,
+                size=NOTE + 1,
+            )
         if number > 1:
             arrow(figure, (0.055, 0.62), (0.055, 0.35), COLORS["ticket"], 4)
             note(figure, "m", 0.08, 0.485, size=HEAD, color=ink())
@@ -63,9 +79,12 @@ def hypothesis(digits: Dataset) -> Frames:
 
 
 def _net(
-    figure: Figure, step: small.Step, box: tuple[float, float, float, float], scale: float,
+    figure: Figure,
+    step: small.Step,
+    box: tuple[float, float, float, float],
+    scale: float,
     kept: Sequence[Tensor] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     ax = blank(figure, *box)
     edges(step.weights, ax, kept=kept or step.kept, largest=scale, quarters=True, outputs=_OUTPUTS)
 
@@ -121,11 +140,25 @@ def closing(digits: Dataset) -> Frames:
     wide = 2.2 * max(float(w.abs().max()) for w in found.weights)
     columns = (
         (0.02, "Pruning", han[7], scale, COLORS["fine-tuned"], "trained, then cut", "Many weights can go."),
-        (0.35, "Lottery ticket", ticket[7], scale, COLORS["ticket"], "initial, then trained",
-         "What is left could have\nbeen trained alone."),
-        (0.68, "Supermask", supermask, wide, PURPLE, "random, never trained",
-         "Choosing what is left\ncan be all the training."),
-    )  # fmt: skip
+        (
+            0.35,
+            "Lottery ticket",
+            ticket[7],
+            scale,
+            COLORS["ticket"],
+            "initial, then trained",
+            "What is left could have\nbeen trained alone.",
+        ),
+        (
+            0.68,
+            "Supermask",
+            supermask,
+            wide,
+            PURPLE,
+            "random, never trained",
+            "Choosing what is left\ncan be all the training.",
+        ),
+    )
 
     def paint(number: int, figure: Figure) -> None:
         for left, name, step, widest, color, weights, lesson in columns[: number + 1]:

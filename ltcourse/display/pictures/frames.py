@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from ltcourse.display.plots import GRAY, ORANGE
+from ltcourse.display.plots import ORANGE
 
 WIDE, TALL = 12.0, 5.4  # inches of every frame
 NUMBER, HEAD, TEXT, NOTE = 26, 20, 16, 13  # points of the letters: the back row reads the smallest
@@ -39,9 +39,9 @@ class Frames:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def draw(self, step: int) -> Figure:
-        """Draw a step, counted from 0."""
-        figure = plt.figure(figsize=(WIDE, TALL), layout="none")
+    def draw(self, step: int, dpi: float | None = None) -> Figure:
+        """Draw a step, counted from 0. dpi: by default that of the style."""
+        figure = plt.figure(figsize=(WIDE, TALL), dpi=dpi, layout="none")
         self.paint(step, figure)
         return figure
 
@@ -70,7 +70,9 @@ def blank(figure: Figure, left: float, bottom: float, width: float, height: floa
     return ax
 
 
-def chips(figure: Figure, words: Sequence[str], here: int | None, left: float, right: float, y: float, color: str) -> None:
+def chips(
+    figure: Figure, words: Sequence[str], here: int | None, left: float, right: float, y: float, color: str
+) -> None:
     """Write words in a row, each in a frame with an arrow to the next one; that of the step at hand is filled.
 
     left, right, y: where, in shares of the figure.
@@ -86,31 +88,52 @@ def chips(figure: Figure, words: Sequence[str], here: int | None, left: float, r
 
 
 def chip(figure: Figure, word: str, x: float, y: float, width: float, color: str | None, size: float = NOTE) -> None:
-    """Write a word in a frame whose middle left is at (x, y), in shares of the figure: filled with a color, or empty."""
+    """Write a word in a frame that begins at x, its middle at y, in shares of the figure: filled, or empty."""
     tall = size * 2.1 / 72 / TALL
     box = FancyBboxPatch(
-        (x, y - tall / 2), width, tall, boxstyle="round,pad=0,rounding_size=0.008", transform=figure.transFigure,
-        facecolor=color or paper(), edgecolor=color or mixed(0.4), linewidth=1.2, mutation_aspect=WIDE / TALL,
-    )  # fmt: skip
+        (x, y - tall / 2),
+        width,
+        tall,
+        boxstyle="round,pad=0,rounding_size=0.008",
+        transform=figure.transFigure,
+        facecolor=color or paper(),
+        edgecolor=color or mixed(0.4),
+        linewidth=1.2,
+        mutation_aspect=WIDE / TALL,
+    )
     figure.add_artist(box)
     figure.text(
-        x + width / 2, y - 0.002, word, ha="center", va="center", fontsize=size,
+        x + width / 2,
+        y - 0.002,
+        word,
+        ha="center",
+        va="center",
+        fontsize=size,
         color="white" if color and color != ORANGE else ink() if not color else "black",
         fontweight="bold" if color else "normal",
-    )  # fmt: skip
+    )
 
 
 def arrow(figure: Figure, start: tuple[float, float], end: tuple[float, float], color: str, width: float = 1.8) -> None:
     """Draw an arrow, in shares of the figure."""
     figure.add_artist(
         FancyArrowPatch(
-            start, end, transform=figure.transFigure, arrowstyle="-|>", mutation_scale=7 + 5 * width, color=color,
-            linewidth=width, shrinkA=0, shrinkB=0,
+            start,
+            end,
+            transform=figure.transFigure,
+            arrowstyle="-|>",
+            mutation_scale=7 + 5 * width,
+            color=color,
+            linewidth=width,
+            shrinkA=0,
+            shrinkB=0,
         )
-    )  # fmt: skip
+    )
 
 
-def gauge(figure: Figure, share: float, x: float, y: float, width: float, color: str, chance: float | None = None) -> None:
+def gauge(
+    figure: Figure, share: float, x: float, y: float, width: float, color: str, chance: float | None = None
+) -> None:
     """Draw an accuracy as a bar from 0 to 100 %, with its number at the right; a tick marks chance.
 
     share: 0 to 1. x, y, width: where it begins, its middle, how long it is, in shares of the figure, number included.
@@ -118,9 +141,14 @@ def gauge(figure: Figure, share: float, x: float, y: float, width: float, color:
     long, tall = width - 0.105, 0.036
     for part, fill in ((1.0, mixed(0.12)), (share, color)):
         bar = FancyBboxPatch(
-            (x, y - tall / 2), long * part, tall, boxstyle="square,pad=0", transform=figure.transFigure,
-            facecolor=fill, edgecolor="none",
-        )  # fmt: skip
+            (x, y - tall / 2),
+            long * part,
+            tall,
+            boxstyle="square,pad=0",
+            transform=figure.transFigure,
+            facecolor=fill,
+            edgecolor="none",
+        )
         figure.add_artist(bar)
     if chance is not None:
         at = x + long * chance
@@ -129,9 +157,15 @@ def gauge(figure: Figure, share: float, x: float, y: float, width: float, color:
         )
         figure.text(at, y - 0.045, "chance", ha="center", va="top", fontsize=NOTE, color=mixed(0.75))
     figure.text(
-        x + width, y - 0.003, f"{100 * share:.1f} %", ha="right", va="center", fontsize=HEAD, fontweight="bold",
+        x + width,
+        y - 0.003,
+        f"{100 * share:.1f} %",
+        ha="right",
+        va="center",
+        fontsize=HEAD,
+        fontweight="bold",
         color=ink(),
-    )  # fmt: skip
+    )
 
 
 def head(figure: Figure, words: str, x: float = 0.5, y: float = 0.95, ha: str = "center", size: float = HEAD) -> None:
@@ -139,12 +173,8 @@ def head(figure: Figure, words: str, x: float = 0.5, y: float = 0.95, ha: str = 
     figure.text(x, y, words, ha=ha, va="center", fontsize=size, fontweight="bold", color=ink())
 
 
-def note(figure: Figure, words: str, x: float, y: float, ha: str = "center", size: float = NOTE, color: str = "") -> None:
+def note(
+    figure: Figure, words: str, x: float, y: float, ha: str = "center", size: float = NOTE, color: str = ""
+) -> None:
     """Write a line in small letters, in shares of the figure."""
     figure.text(x, y, words, ha=ha, va="center", fontsize=size, color=color or mixed(0.8), linespacing=1.35)
-
-
-__all__ = [
-    "GRAY", "HEAD", "NOTE", "NUMBER", "TALL", "TEXT", "WIDE", "Frames", "arrow", "blank", "chip", "chips", "gauge",
-    "head", "ink", "mixed", "note", "paper",
-]  # fmt: skip

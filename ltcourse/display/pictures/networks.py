@@ -16,7 +16,7 @@ from ltcourse.display.pictures.frames import NOTE, ink, mixed, note, paper
 from ltcourse.display.plots import BLUE, GRAY, GREEN, ORANGE
 
 POSITIVE, NEGATIVE, CAME = BLUE, ORANGE, GREEN  # what a color of an edge says, in every picture
-_WIDEST, _LEAST, _GHOST = 6.5, 0.8, 0.9  # points
+_WIDEST, _LEAST, _GHOST = 6.5, 0.9, 0.8  # points
 
 Line = tuple[tuple[float, float], tuple[float, float]]
 
@@ -54,9 +54,9 @@ def edges(
 
     weights: one per layer, (out, in); the larger |w|, the wider the edge. kept: which of them are used, by default all;
     the others are pale and dotted. before: which were used earlier: an edge that came since is green, one that went is
-    dashed. shadow: weights of an earlier moment, drawn pale behind the edges in use. largest: the |w| of the widest edge,
-    by default the largest of `weights`; the same in pictures that are compared. outputs: names beside the last neurons.
-    quarters: whether the four inputs are the quarters of an image, which are then drawn beside them.
+    dashed. shadow: weights of an earlier moment, drawn pale behind the edges in use. largest: the |w| of the widest
+    edge, by default the largest of `weights`; the same in pictures that are compared. outputs: names beside the last
+    neurons. quarters: whether the four inputs are the quarters of an image, which are then drawn beside them.
     Source: Ramanujan et al. 2020, Fig. 1 and 2.
     Lesson 07, "What is hidden?".
     """
@@ -89,9 +89,14 @@ def edges(
             style = (0, lines.dashes) if lines.dashes else "solid"
             ax.add_collection(
                 LineCollection(
-                    lines.where, colors=lines.colors, linewidths=lines.widths, linestyles=[style], alpha=lines.alpha,
-                    zorder=lines.order, capstyle="butt",
-                )  # fmt: skip
+                    lines.where,
+                    colors=lines.colors,
+                    linewidths=lines.widths,
+                    linestyles=[style],
+                    alpha=lines.alpha,
+                    zorder=lines.order,
+                    capstyle="butt",
+                )
             )
     for layer, y in enumerate(heights):
         ax.scatter([layer] * len(y), y, s=150, color=paper(), edgecolors=ink(), linewidths=1.6, zorder=3)
@@ -136,9 +141,13 @@ def _quarters(ax: Axes, heights: Sequence[float] | np.ndarray) -> None:
             for column in range(2):
                 ax.add_patch(
                     Rectangle(
-                        (x + column * wide / 2, y + (0 if row else tall / 2) - tall / 2), wide / 2, tall / 2,
-                        facecolor=ink() if 2 * row + column == i else "none", edgecolor=ink(), linewidth=1.1,
-                    )  # fmt: skip
+                        (x + column * wide / 2, y + (0 if row else tall / 2) - tall / 2),
+                        wide / 2,
+                        tall / 2,
+                        facecolor=ink() if 2 * row + column == i else "none",
+                        edgecolor=ink(),
+                        linewidth=1.1,
+                    )
                 )
 
 

@@ -57,13 +57,17 @@ def edge_popup(digits: Dataset) -> Frames:
 
     labels = [f"{i}: {word}" for i, (word, _) in enumerate(_OPENING)]
     labels += [f"{i}: step {m.iteration}" for i, m in enumerate(moments[2:], start=len(labels))]
-    return Frames(tuple(labels), paint, (0, 1, 2, 3, 4, len(labels) - 1))
+    return Frames(tuple(labels), paint, (1, 3, 4, len(labels) - 1))
 
 
 def _said(now: Moment, then: Moment) -> str:
     came = sum(int((a & ~b).sum()) for a, b in zip(now.kept, then.kept, strict=True))
     edges_ = "edge" if came == 1 else "edges"
-    return f"{came} {edges_} popped up since step {then.iteration}" if came else f"The same edges as at step {then.iteration}"
+    return (
+        f"{came} {edges_} popped up since step {then.iteration}"
+        if came
+        else f"The same edges as at step {then.iteration}"
+    )
 
 
 def _network(figure: Figure, weights: Sequence[Tensor], now: Moment, then: Moment, word: str) -> None:
@@ -72,9 +76,14 @@ def _network(figure: Figure, weights: Sequence[Tensor], now: Moment, then: Momen
     kept = None if word in ("scores", "threshold") else now.kept
     before = then.kept if word in ("popped up", "search") else None
     edges(
-        weights, ax, kept=kept, before=before, largest=2.2 * max(float(w.abs().max()) for w in weights), quarters=True,
+        weights,
+        ax,
+        kept=kept,
+        before=before,
+        largest=2.2 * max(float(w.abs().max()) for w in weights),
+        quarters=True,
         outputs=[str(d) for d in small.DIGITS],
-    )  # fmt: skip
+    )
 
 
 def _scores(figure: Figure, now: Moment, then: Moment, word: str) -> None:

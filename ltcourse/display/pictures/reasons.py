@@ -1,4 +1,4 @@
-"""Why anyone should care: what it costs to fetch a weight, to store all of them, and what pruning leaves (the opening)."""
+"""Why anyone should care: what it costs to fetch a weight and to store them all, and what pruning leaves."""
 
 from matplotlib.figure import Figure
 
@@ -19,7 +19,7 @@ def opening() -> Frames:
     said = (
         "To fetch a weight costs far more than to compute with it",
         "And there are many weights to fetch",
-        "Pruning leaves a tenth of them, as accurate as before",
+        "Pruning leaves about a tenth of them",
     )
 
     def paint(number: int, figure: Figure) -> None:
@@ -40,13 +40,29 @@ def _energy(figure: Figure) -> None:
     ax = figure.add_axes((0.24, 0.14, 0.68, 0.7))
     colors = [RED if name.endswith("DRAM") else BLUE if "read" in name else GRAY for name in costs]
     ax.barh(range(len(costs)), list(costs.values()), color=colors, height=0.62)
-    for i, (name, cost) in enumerate(costs.items()):
+    for i, cost in enumerate(costs.values()):
         inside = cost > max(costs.values()) / 2
-        ax.text(cost - 8 if inside else cost + 8, i, f"{cost:g} pJ", va="center", ha="right" if inside else "left",
-                fontsize=HEAD, fontweight="bold", color="white" if inside else ink())  # fmt: skip
+        ax.text(
+            cost - 8 if inside else cost + 8,
+            i,
+            f"{cost:g} pJ",
+            va="center",
+            ha="right" if inside else "left",
+            fontsize=HEAD,
+            fontweight="bold",
+            color="white" if inside else ink(),
+        )
     times = costs["read from DRAM"] / costs["multiplication"]
-    ax.text(640, 1.5, f"{times:.0f} multiplications\nfor the energy of one fetch", ha="right", va="center",
-            fontsize=TEXT, color=ink(), linespacing=1.4)  # fmt: skip
+    ax.text(
+        640,
+        1.5,
+        f"{times:.0f} multiplications\nfor the energy of one fetch",
+        ha="right",
+        va="center",
+        fontsize=TEXT,
+        color=ink(),
+        linespacing=1.4,
+    )
     ax.set_yticks(range(len(costs)), list(costs), fontsize=TEXT)
     ax.set(xticks=[], xlim=(0, 660))
     ax.invert_yaxis()
@@ -67,7 +83,8 @@ def _sizes(figure: Figure, pruned: bool) -> None:
         text = f"{row.parameters[0]} weights · {before:.0f} MB · {dram:.0f} mJ to fetch them once"
         if pruned:
             ax.barh(i, after, color=GREEN, height=0.5)
-            text = f"{row.parameters[0]} → {row.parameters[1]} weights · {before:.0f} → {after:.0f} MB · {row.compression}× fewer"
+            sizes, megabytes = " → ".join(row.parameters), f"{before:.0f} → {after:.0f} MB"
+            text = f"{sizes} weights · {megabytes} · {row.compression}× fewer"
         ax.text(0, i - 0.4, text, va="center", fontsize=TEXT, color=ink())
         if pruned:
             errors = " → ".join(f"{100 * e:.2f} %" for e in row.top1)

@@ -1,5 +1,7 @@
 """Drawn from formulas: two valleys and the line between them (04), the step and its stand-in, the subset sums (07)."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -12,10 +14,11 @@ from ltcourse.display.plots import BLUE, GRAY, GREEN, ORANGE, RED
 from ltcourse.instruments import subset_sum
 from ltcourse.quantities import seeded
 
-_BEGIN = (-0.03, 1.9)  # of both runs
-_KICKS = ((-0.16, 0.0), (0.22, 0.0))  # what another order of the examples does to each
-_TOGETHER = {"early": 0, "late": 75}  # steps before they part
-_LOW = 0.4  # the loss at which a run ends
+_BEGIN = (-0.12, 1.9)  # of both runs
+_KICKS = ((-0.35, 0.05), (0.3, -0.1))  # what another order of the examples does to each
+_TOGETHER = {"early": 0, "late": 160}  # steps before they part
+_LABEL: dict[str, Any] = {"fontsize": TEXT, "fontweight": "bold"}
+_LOW = 0.43  # the loss at which a run ends
 
 
 def loss(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -77,7 +80,7 @@ def valleys() -> Frames:
 
 
 def _landscape(ax: Axes, common: np.ndarray, ways: list[np.ndarray], line: bool) -> None:
-    x, y = np.meshgrid(np.linspace(-2.6, 2.6, 140), np.linspace(-1.5, 2.1, 110))
+    x, y = np.meshgrid(np.linspace(-2.6, 2.6, 70), np.linspace(-1.5, 2.1, 60))
     shades = LinearSegmentedColormap.from_list("depth", [mixed(0.75, BLUE), mixed(0.25, BLUE), paper()])
     levels = np.linspace(0.3, 2, 15)
     ax.contourf(x, y, loss(x, y), levels=levels, cmap=shades, extend="max")
@@ -107,7 +110,9 @@ def _profile(ax: Axes, ways: list[np.ndarray]) -> None:
     barrier = heights[top] - base
     if barrier > 0.05:
         ax.hlines(base, 0, 1, color=mixed(0.5), linestyle=":", linewidth=1.5)
-        ax.annotate("", (t[top], heights[top]), (t[top], base), arrowprops={"arrowstyle": "<|-|>", "color": RED, "lw": 3})
+        ax.annotate(
+            "", (t[top], heights[top]), (t[top], base), arrowprops={"arrowstyle": "<|-|>", "color": RED, "lw": 3}
+        )
         ax.text(t[top], heights[top] + 0.1, "error barrier", color=RED, fontsize=TEXT, fontweight="bold", ha="center")
     else:
         ax.text(0.5, base + 0.16, "no barrier", color=GREEN, fontsize=TEXT, fontweight="bold", ha="center")
@@ -132,31 +137,34 @@ def straight_through() -> Frames:
 
     def paint(number: int, figure: Figure) -> None:
         head(figure, said[number])
-        s = np.linspace(0, 2, 201)
-        left, right = figure.add_axes((0.07, 0.2, 0.4, 0.6)), figure.add_axes((0.57, 0.2, 0.4, 0.6))
-        left.plot(s[s < 1], 0 * s[s < 1], color=BLUE, linewidth=4)
-        left.plot(s[s >= 1], 0 * s[s >= 1] + 1, color=BLUE, linewidth=4)
+        left = _step_axes(figure, 0.07, "forward: the mask")
+        left.plot([0, 1], [0, 0], color=BLUE, linewidth=4)
+        left.plot([1, 2], [1, 1], color=BLUE, linewidth=4)
         left.plot([1, 1], [0, 1], color=BLUE, linewidth=1.5, linestyle=":")
-        left.text(1.55, 1.08, "mask", color=BLUE, fontsize=TEXT, fontweight="bold", ha="center")
-        left.set_title("forward: the mask", fontsize=TEXT, color=ink(), pad=12)
-        if number:
-            right.plot(s, 0 * s, color=BLUE, linewidth=4)
-            right.text(0.55, 0.09, "slope of the step", color=BLUE, fontsize=TEXT, fontweight="bold", ha="center")
-            right.set_title("backward: its slope", fontsize=TEXT, color=ink(), pad=12)
+        left.text(1.55, 1.08, "mask", color=BLUE, ha="center", **_LABEL)
+        if not number:
+            return
+        right = _step_axes(figure, 0.57, "backward: its slope")
+        right.plot([0, 2], [0, 0], color=BLUE, linewidth=4)
+        right.text(0.55, 0.09, "slope of the step", color=BLUE, ha="center", **_LABEL)
         if number == 2:
-            left.plot(s, s, color=ORANGE, linewidth=4, linestyle="--", zorder=1)
-            left.text(0.08, 1.2, "stand-in: |score|", color=ORANGE, fontsize=TEXT, fontweight="bold")
-            right.plot(s, 0 * s + 1, color=ORANGE, linewidth=4, linestyle="--")
-            right.text(1, 1.09, "slope of the stand-in: 1", color=ORANGE, fontsize=TEXT, fontweight="bold", ha="center")
-        for ax in (left, right):
-            ax.set(xlim=(0, 2), ylim=(-0.12, 1.6), xticks=[1], yticks=[0, 1])
-            ax.set_xticklabels(["threshold"], fontsize=NOTE)
-            ax.set_yticklabels(["0", "1"], fontsize=NOTE)
-            ax.set_xlabel("|score|", fontsize=NOTE)
-            ax.grid(False)
-        right.set_visible(number > 0)
+            left.plot([0, 2], [0, 2], color=ORANGE, linewidth=4, linestyle="--", zorder=1)
+            left.text(0.08, 1.2, "stand-in: |score|", color=ORANGE, **_LABEL)
+            right.plot([0, 2], [1, 1], color=ORANGE, linewidth=4, linestyle="--")
+            right.text(1, 1.09, "slope of the stand-in: 1", color=ORANGE, ha="center", **_LABEL)
 
     return Frames(("0: the step", "1: its slope", "2: the stand-in"), paint, (2,))
+
+
+def _step_axes(figure: Figure, left: float, title: str) -> Axes:
+    ax = figure.add_axes((left, 0.2, 0.4, 0.6))
+    ax.set_title(title, fontsize=TEXT, color=ink(), pad=12)
+    ax.set(xlim=(0, 2), ylim=(-0.12, 1.6), xticks=[1], yticks=[0, 1])
+    ax.set_xticklabels(["threshold"], fontsize=NOTE)
+    ax.set_yticklabels(["0", "1"], fontsize=NOTE)
+    ax.set_xlabel("|score|", fontsize=NOTE)
+    ax.grid(False)
+    return ax
 
 
 def subset_sums(target: float = 0.62, most: int = 10, seed: int = 6) -> Frames:
@@ -174,11 +182,15 @@ def subset_sums(target: float = 0.62, most: int = 10, seed: int = 6) -> Frames:
     def paint(number: int, figure: Figure) -> None:
         paths, kept = every[: counts[number]], chosen[number]
         total = float(paths[kept].sum())
-        head(figure, f"{len(paths)} random path{'s' if len(paths) > 1 else ''}, {2 ** len(paths):,} sums to choose from")
+        head(
+            figure, f"{len(paths)} random path{'s' if len(paths) > 1 else ''}, {2 ** len(paths):,} sums to choose from"
+        )
         _gadget(blank(figure, 0.03, 0.1, 0.5, 0.76), paths, kept)
         ax = figure.add_axes((0.64, 0.2, 0.32, 0.64))
         _sum(ax, paths[kept], target)
-        ax.set_title(f"sum {_signed(total, 3)}, error {abs(total - target):.3f}", fontsize=TEXT, fontweight="bold", color=ink())
+        ax.set_title(
+            f"sum {_signed(total, 3)}, error {abs(total - target):.3f}", fontsize=TEXT, fontweight="bold", color=ink()
+        )
 
     return Frames(tuple(f"{n} path{'s' if n > 1 else ''}" for n in counts), paint, (0, 2, 4, most - 1))
 
@@ -191,8 +203,18 @@ def _gadget(ax: Axes, paths: Tensor, kept: Tensor) -> None:
         wide, style = (1.5 + 5 * abs(value), "-") if used else (1.2, ":")
         ax.plot([0, 1, 2], [0, y, 0], color=color, linewidth=wide, linestyle=style, zorder=1, solid_joinstyle="round")
         neuron = {"boxstyle": "round,pad=0.25", "facecolor": paper(), "edgecolor": color, "linewidth": 1.6}
-        ax.text(1, y, _signed(value, 2), ha="center", va="center", fontsize=NOTE, color=ink() if used else mixed(0.55),
-                zorder=4, fontweight="bold" if used else "normal", bbox=neuron)  # fmt: skip
+        ax.text(
+            1,
+            y,
+            _signed(value, 2),
+            ha="center",
+            va="center",
+            fontsize=NOTE,
+            color=ink() if used else mixed(0.55),
+            zorder=4,
+            fontweight="bold" if used else "normal",
+            bbox=neuron,
+        )
     ax.scatter([0, 2], [0, 0], s=190, color=paper(), edgecolors=ink(), linewidths=1.6, zorder=3)
     ax.text(-0.08, 0, "input", ha="right", va="center", fontsize=NOTE, color=ink())
     ax.text(2.08, 0, "output", ha="left", va="center", fontsize=NOTE, color=ink())
@@ -204,17 +226,22 @@ def _sum(ax: Axes, parts: Tensor, target: float) -> None:
     at, left = 0.0, sorted(parts.tolist())
     for i in range(len(left)):
         value = left.pop(-1 if at < target / 2 or left[0] > 0 else 0)  # up and down in turn: the sums stay in sight
+        color = BLUE if value > 0 else ORANGE
         ax.annotate(
-            "", (i + 0.5, at + value), (i + 0.5, at),
-            arrowprops={"arrowstyle": "-|>", "color": BLUE if value > 0 else ORANGE, "lw": 5, "shrinkA": 0, "shrinkB": 0},
-        )  # fmt: skip
+            "",
+            (i + 0.5, at + value),
+            (i + 0.5, at),
+            arrowprops={"arrowstyle": "-|>", "color": color, "lw": 5, "shrinkA": 0, "shrinkB": 0},
+        )
         at += value
         ax.plot([i + 0.5, i + 1.5], [at, at], color=mixed(0.4), linewidth=1, zorder=1)
     ax.axhline(target, color=RED, linewidth=2.5, linestyle="--")
-    ax.text(7.9, target + 0.05, f"the weight: {_signed(target, 2)}", color=RED, fontsize=NOTE, fontweight="bold", ha="right")
+    ax.text(
+        7.9, target + 0.04, f"the weight: {_signed(target, 2)}", color=RED, fontsize=NOTE, fontweight="bold", ha="right"
+    )
     ax.axhline(0, color=GRAY, linewidth=1)
-    ax.set(xlim=(0, 8), ylim=(-1.3, 1.9), xticks=[], yticks=[-1, 0, 1])
-    ax.set_yticklabels(["−1", "0", "1"], fontsize=NOTE)
+    ax.set(xlim=(0, 8), ylim=(-0.3, 1.3), xticks=[], yticks=[0, 1])
+    ax.set_yticklabels(["0", "1"], fontsize=NOTE)
     ax.grid(False)
 
 

@@ -19,12 +19,16 @@ def before_and_after(initial: Tensor, trained: Tensor, kept: Tensor, ax: Axes, t
     ax.axhspan(-cut, cut, color=mixed(0.13), linewidth=0, zorder=0)
     ax.plot([-limit, limit], [-limit, limit], color=ink(), linewidth=1.2, linestyle=":", zorder=3)
     for chosen, color in ((~m, mixed(0.45)), (m, BLUE)):
-        ax.plot(first[chosen], last[chosen], ".", color=color, markersize=2.5, markeredgewidth=0, zorder=2, rasterized=True)
+        ax.plot(
+            first[chosen], last[chosen], ".", color=color, markersize=2.5, markeredgewidth=0, zorder=2, rasterized=True
+        )
     place = {"ha": "right", "fontsize": NOTE, "color": ink(), "zorder": 4}
     ax.text(0.99 * limit, 0, f"pruned: {int((~m).sum()):,}", va="center", **place)
     ax.text(0.99 * limit, -0.93 * limit, f"kept: {int(m.sum()):,}", va="center", **{**place, "color": BLUE})
     ax.text(0.8 * limit, 0.9 * limit, "unchanged", va="center", **place)
-    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xlabel="initial weight, θ₀", ylabel="trained weight, θ", title=title)
+    ax.set(
+        xlim=(-limit, limit), ylim=(-limit, limit), xlabel="initial weight, θ₀", ylabel="trained weight, θ", title=title
+    )
     ax.set_aspect("equal")
     ax.grid(False)
     return ax
