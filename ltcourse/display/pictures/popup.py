@@ -62,12 +62,7 @@ def edge_popup(digits: Dataset) -> Frames:
 
 def _said(now: Moment, then: Moment) -> str:
     came = sum(int((a & ~b).sum()) for a, b in zip(now.kept, then.kept, strict=True))
-    edges_ = "edge" if came == 1 else "edges"
-    return (
-        f"{came} {edges_} popped up since step {then.iteration}"
-        if came
-        else f"The same edges as at step {then.iteration}"
-    )
+    return f"{came} edge{'s' if came > 1 else ''} popped up since step {then.iteration}"
 
 
 def _network(figure: Figure, weights: Sequence[Tensor], now: Moment, then: Moment, word: str) -> None:
