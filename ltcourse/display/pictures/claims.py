@@ -80,7 +80,7 @@ def hypothesis(digits: Dataset) -> Frames:
 
 def _net(
     figure: Figure,
-    step: small.Step,
+    step: small.Snapshot,
     box: tuple[float, float, float, float],
     scale: float,
     kept: Sequence[Tensor] | None = None,
@@ -135,7 +135,7 @@ def closing(digits: Dataset) -> Frames:
     """
     han, ticket = small.loops(digits)
     found = small.search(digits)
-    supermask = small.Step("supermask", found.weights, found.moments[-1].kept, found.moments[-1].accuracy)
+    supermask = small.Snapshot("supermask", found.weights, found.moments[-1].kept, found.moments[-1].accuracy)
     scale = largest([*han, *ticket])
     wide = 2.2 * max(float(w.abs().max()) for w in found.weights)
     columns = (

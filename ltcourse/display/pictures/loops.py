@@ -22,13 +22,13 @@ from ltcourse.display.pictures.frames import (
     paper,
 )
 from ltcourse.display.pictures.networks import edges, key
-from ltcourse.display.pictures.small import Step
+from ltcourse.display.pictures.small import Snapshot
 from ltcourse.display.plots import BLUE, COLORS
 
 CHANCE = 1 / len(small.DIGITS)
 
 
-def largest(steps: Sequence[Step]) -> float:
+def largest(steps: Sequence[Snapshot]) -> float:
     """Return the largest |w| of all steps: one scale for all their drawings.
 
     Lesson 01, "The loop as a picture".
@@ -79,11 +79,11 @@ def pruning_loop(digits: Dataset) -> Frames:
     return Frames(labels, paint, (1, 2, 3, len(steps) - 1))
 
 
-def _named(step: Step, number: int) -> str:
+def _named(step: Snapshot, number: int) -> str:
     return {"draw θ₀": "random weights"}.get(step.name, step.name) + (f", round {number // 2}" if number > 1 else "")
 
 
-def _accuracies(figure: Figure, steps: Sequence[Step], number: int) -> None:
+def _accuracies(figure: Figure, steps: Sequence[Snapshot], number: int) -> None:
     """At the right the numbers of the step at hand, over the accuracies of all steps so far."""
     step = steps[number]
     for x, number_, word, color in (

@@ -62,7 +62,7 @@ def edges(
     """
     sizes = [weights[0].shape[1], *(w.shape[0] for w in weights)]
     tallest = max(sizes)
-    heights = [(np.arange(n)[::-1] + 0.5) * (tallest / n) for n in sizes]
+    heights = [[(i + 0.5) * tallest / n for i in reversed(range(n))] for n in sizes]
     scale = _WIDEST / (largest or max(float(w.abs().max()) for w in weights) or 1.0)
     ghosts, shadows, used = _Lines(1, (2, 3)), _Lines(1.5, alpha=0.35), _Lines(2)
     went, came = _Lines(2.4, (4, 2)), _Lines(2.5)
@@ -130,7 +130,7 @@ def key(figure: Figure, x: float, y: float, width: bool = True) -> None:
         note(figure, word, left + (0.031 if color else 0), y, "left")
 
 
-def _quarters(ax: Axes, heights: Sequence[float] | np.ndarray) -> None:
+def _quarters(ax: Axes, heights: Sequence[float]) -> None:
     """Beside each of four inputs the quarter of the image that it reads."""
     box, (left, right), (low, high) = ax.get_window_extent(), ax.get_xlim(), ax.get_ylim()
     tall = (high - low) / 12

@@ -31,7 +31,7 @@ _POPUP = Recipe(iterations=240, batch=64, optimizer="sgd", lr=0.1, schedule="cos
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Snapshot:
     """The small network at one moment: what it computes with, and how many of the held-out digits it reads.
 
     name: what has just been done to it. weights: one per layer, (out, in), also where they are cut. kept: which are
@@ -87,7 +87,9 @@ def network(
     with torch.device("meta"):  # so that no weight is drawn before it is initialized
         for into, out in pairwise(sizes):
             layers += [nn.Linear(into, out, bias=False), nn.ReLU()]
-    return initialize(nn.Sequential(*layers[:-1]).to_empty(device="cpu"), initializer, seed=seed)
+    small = nn.Sequential(*layers[:-1]).to_empty(device="cpu")
+    initialize(small, initializer, seed=seed)
+    return small
 
 
 @cache
@@ -103,7 +105,7 @@ def _rounds(digits: Dataset) -> tuple[State, list[Round], list[Round]]:
 
 
 @cache
-def loops(digits: Dataset) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+def loops(digits: Dataset) -> tuple[tuple[Snapshot, ...], tuple[Snapshot, ...]]:
     """Return the steps of Han's loop and of the lottery ticket's, one beside the other, from one θ₀.
 
     Both: θ₀, trained, then per round: cut, restarted, trained. Han restarts where the network is.
@@ -125,7 +127,7 @@ def early_stops(digits: Dataset) -> tuple[int, int]:
     return ticket[0].history.early_stop, ticket[1].history.early_stop
 
 
-def _steps(digits: Dataset, initial: State, rounds: Sequence[Round], restart: str, train: str) -> tuple[Step, ...]:
+def _steps(digits: Dataset, initial: State, rounds: Sequence[Round], restart: str, train: str) -> tuple[Snapshot, ...]:
     found = [_step(digits, "draw θ₀", initial, rounds[0]), _step(digits, "train", rounds[0].state, rounds[0])]
     for before, after in pairwise(rounds):
         begin = before.state if restart == "keep" else initial
@@ -137,13 +139,13 @@ def _steps(digits: Dataset, initial: State, rounds: Sequence[Round], restart: st
     return tuple(found)
 
 
-def _step(digits: Dataset, name: str, state: State, round: Round) -> Step:
+def _step(digits: Dataset, name: str, state: State, round: Round) -> Snapshot:
     """The network with these weights under the mask of a round."""
     small = network()
     small.load_state_dict(state)
     masks.apply(small, round.mask)
     accuracy = evaluate(small, problem(digits).validation)[1]
-    return Step(name, [state[layer].clone() for layer in round.mask], [*round.mask.values()], accuracy)
+    return Snapshot(name, [state[layer].clone() for layer in round.mask], [*round.mask.values()], accuracy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,8 +167,8 @@ class Moment:
 class Search:
     """A search by edge-popup: the random weights, one per layer, (out, in), which stay, and what was found when.
 
-    moments: the first before any step, the second after the first step that exchanged an edge, then those at which edges
-    had been exchanged, and the end.
+    moments: the first before any step, the second after the first step that exchanged an edge, then those at which
+    edges had been exchanged, and the end.
     Lesson 07, "Watch the edges".
     """
 

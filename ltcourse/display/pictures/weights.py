@@ -1,5 +1,7 @@
 """Every weight of a layer as a point: its value before training against its value after it."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from torch import Tensor
 
@@ -22,7 +24,7 @@ def before_and_after(initial: Tensor, trained: Tensor, kept: Tensor, ax: Axes, t
         ax.plot(
             first[chosen], last[chosen], ".", color=color, markersize=2.5, markeredgewidth=0, zorder=2, rasterized=True
         )
-    place = {"ha": "right", "fontsize": NOTE, "color": ink(), "zorder": 4}
+    place: dict[str, Any] = {"ha": "right", "fontsize": NOTE, "color": ink(), "zorder": 4}
     ax.text(0.99 * limit, 0, f"pruned: {int((~m).sum()):,}", va="center", **place)
     ax.text(0.99 * limit, -0.93 * limit, f"kept: {int(m.sum()):,}", va="center", **{**place, "color": BLUE})
     ax.text(0.8 * limit, 0.9 * limit, "unchanged", va="center", **place)
