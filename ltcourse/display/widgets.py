@@ -142,6 +142,8 @@ class _Explorer:
         """Display the widget, with its picture for whoever opens the saved notebook without a kernel."""
         box = ipywidgets.VBox([ipywidgets.HTML(_STYLE), *self.sliders.values(), *self.player, self.image, self.problem])
         box.add_class("ltcourse-explorer")
+        if self.player:
+            box.add_class("ltcourse-playing")
         bundle = box._repr_mimebundle_()
         display({**bundle, "image/png": _encoded(self.image.value)}, raw=True)
 

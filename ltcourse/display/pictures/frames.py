@@ -59,7 +59,8 @@ def paper() -> str:
 def mixed(share: float, color: str | None = None) -> str:
     """Return a color as much paler than the ink, or than another color, as `share` is below 1."""
     over, under = to_rgb(color or ink()), to_rgb(paper())
-    return to_hex([share * a + (1 - share) * b for a, b in zip(over, under, strict=True)])
+    red, green, blue = (share * a + (1 - share) * b for a, b in zip(over, under, strict=True))
+    return to_hex((red, green, blue))
 
 
 def blank(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:

@@ -98,8 +98,8 @@ def edges(
                     capstyle="butt",
                 )
             )
-    for layer, y in enumerate(heights):
-        ax.scatter([layer] * len(y), y, s=150, color=paper(), edgecolors=ink(), linewidths=1.6, zorder=3)
+    for layer, places in enumerate(heights):
+        ax.scatter([layer] * len(places), places, s=150, color=paper(), edgecolors=ink(), linewidths=1.6, zorder=3)
     left, right = -0.15, len(weights) + 0.15
     if quarters:
         left = -0.55
