@@ -9,7 +9,7 @@
 #
 # **Time** {minutes} to run on two processor cores
 #
-# **Outline** two pictures · train · look at the weights · remove · what breaks · fine-tune · repeat · which layer can
+# **Outline** why prune? · two pictures · the loop as a picture · train · look at the weights · remove · what breaks · fine-tune · repeat · which layer can
 # spare most · which pixels it still looks at · L1 against L2 · the slides' two rows · exercises
 
 # %%
@@ -32,6 +32,26 @@ from ltcourse.training import Recipe, evaluate, evaluations, train
 
 plots.use_style()
 mnist = data.load("mnist")
+
+# %% [markdown]
+# ## Why prune?
+#
+# Before a network can compute with a weight, the weight has to be fetched from memory. **The paper** (Han et al. 2015)
+# begins with what this costs, for how many weights, and what pruning changes.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 2 minutes</summary>
+#
+# **Say** The bars are energies of one operation each. The next step shows how many weights there are to fetch.
+#
+# **Ask** What would you rather save in a phone, multiplications or fetches?
+#
+# **Expect** Fetches. Fewer weights help twice: there is less to fetch, and what is left may fit on the chip.
+#
+# </details>
+
+# %% tags=["picture-opening"]
+widgets.explore(pictures.opening())
 
 # %% [markdown]
 # ## Two pictures of one network
@@ -65,6 +85,31 @@ for ax, share, title in zip(axes, (1.0, 0.25), ("dense", "a quarter of the weigh
 # 02 says what happens to them.) A pale output is a class that no input reaches any more.
 
 # %% [markdown]
+# ## The loop as a picture
+#
+# **The slides say** (S2): train a network, remove what is superfluous, fine-tune what is left, and repeat. The picture
+# shows it on a small network that is really trained. It tells three digits apart, and of each image it sees four
+# numbers: how much ink is in each quarter. Blue weights are positive, orange ones negative. The network has no biases.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** This small network returns in all lessons, in the same colors. Step with the arrow keys, and read the accuracy
+# aloud at each step.
+#
+# **Ask** What does cutting cost, and what does fine-tuning give back?
+#
+# **Expect** Each cut costs accuracy, the later ones more. Fine-tuning gives most of it back.
+#
+# </details>
+
+# %% tags=["picture-s2"]
+widgets.explore(pictures.pruning_loop(mnist))
+
+# %% [markdown]
+# Dashed edges are being cut; dotted ones are gone, and they stay gone. The accuracy is that on the validation images of
+# the three digits. The same loop follows on a real network, one step at a time.
+#
 # ## A network with random weights
 #
 # LeNet-300-100 has three fully connected layers. Only **weights** are pruned; the 410 **biases**, one per neuron, are

@@ -10,8 +10,9 @@
 #
 # **Time** {minutes} to run on two processor cores
 #
-# **Outline** the slides' question · the hypothesis · the algorithm by hand · two controls · the experiment · step
-# through the rounds · at the paper's settings · faster? · which way to the ticket · is it so? · two workers · exercises
+# **Outline** the slides' question · the hypothesis · the algorithm as a picture · the algorithm by hand · two controls ·
+# the experiment · step through the rounds · at the paper's settings · faster? · which way to the ticket · is it so? · two
+# workers · exercises
 
 # %%
 import operator
@@ -21,7 +22,7 @@ import torch
 
 from ltcourse import data, papers, pruning
 from ltcourse.classroom import checks
-from ltcourse.display import plots, widgets
+from ltcourse.display import pictures, plots, widgets
 from ltcourse.display.progress import watch
 from ltcourse.display.settings import beside_paper
 from ltcourse.display.tables import Table, percent, points, points_interval, spread, times
@@ -145,6 +146,39 @@ _ = plots.against_density(curves, ax, ylabel="test accuracy", reference=dense)
 # </details>
 
 # %% [markdown]
+# The picture shows the hypothesis on the small network of lesson 01. Its numbers are measured; "here" stands beside
+# them.
+
+# %% tags=["picture-s6"]
+widgets.explore(pictures.hypothesis(mnist))
+
+# %% [markdown]
+# ## The algorithm as a picture
+#
+# **The slides** (S7) find the subnetwork in four steps: draw random weights, train and cut, return what is left to its
+# initial values, repeat. At the left the small network goes through them, at the right through the loop of lesson 01.
+#
+# *Predict: in which step do the two differ, and what happens to the accuracy there?*
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Until the first cut the two networks are the same. Step slowly where they part.
+#
+# **Ask** The left network has forgotten its training. What has it kept?
+#
+# **Expect** The mask, and the initial values of what is left. Trained again, it recovers.
+#
+# </details>
+
+# %% tags=["picture-s7"]
+widgets.explore(pictures.ticket_loop(mnist))
+
+# %% [markdown]
+# In one step alone the loops differ: the ticket returns to θ₀ (its trained values are pale behind), and Han's network
+# keeps its weights. Everything else is the same. In so small a network each weight matters, and the last cuts cost both
+# of them accuracy.
+#
 # ## The algorithm by hand
 #
 # **The slides** (S7) give the algorithm in four steps. **Step 1: create a network with random weights**, and keep a
@@ -219,6 +253,18 @@ print("largest difference of the trained weights:", max(
 ))  # fmt: skip
 
 # %% [markdown]
+# How do the weights move in a training, and which of them are cut? Each point is a weight of the second layer: its
+# initial value, and its value after the first training. Gray points lie in the band around 0 that is cut.
+
+# %% tags=["picture-weights"]
+figure, ax = plt.subplots(figsize=(7, 6.4))
+before, after = θ0["fc2.weight"], rounds[0].state["fc2.weight"]
+_ = pictures.before_and_after(before, after, rounds[1].mask["fc2.weight"], ax, "fc2, before and after training")
+
+# %% [markdown]
+# Most points lie along the diagonal: training moves a weight less far than chance has put it. So what is cut is mostly
+# what began small.
+#
 # Fifteen rounds leave the share 0.8¹⁵ of the hidden layers. Why is the output layer pruned at half the rate? Count its
 # weights:
 

@@ -20,7 +20,7 @@ from IPython.display import display
 
 from ltcourse import data, papers, pruning
 from ltcourse.classroom import checks
-from ltcourse.display import plots, settings, tickets
+from ltcourse.display import pictures, plots, settings, tickets, widgets
 from ltcourse.display.progress import watch
 from ltcourse.display.tables import Table, percent, points, points_interval, spread, times
 from ltcourse.experiments import catalog, runs
@@ -402,9 +402,6 @@ for run in (runs.load_or_run("lottery-resnet", "desk"), deep):
 # the error on the way is no higher than at the ends, the two lie in one valley, and the order of the examples did not
 # matter: the network is **stable** from *k* on. If the error climbs, there is an **error barrier** between them; its
 # height is the highest error on the way minus the mean of the errors at the two ends.
-#
-# By hand, for LeNet and *k* = 0. (The library's function takes training images, too: batch norm's means must be
-# computed anew at each point of the way.)
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 7 minutes</summary>
@@ -416,6 +413,16 @@ for run in (runs.load_or_run("lottery-resnet", "desk"), deep):
 # **Expect** For LeNet one. For the residual network two, unless they part a little later.
 #
 # </details>
+
+# %% [markdown]
+# The picture is a sketch: its landscape is a formula of two weights, with two valleys.
+
+# %% tags=["picture-valleys"]
+widgets.explore(pictures.valleys())
+
+# %% [markdown]
+# Now with real networks, by hand, for LeNet and *k* = 0. (The library's function takes training images, too: batch
+# norm's means must be computed anew at each point of the way.)
 
 # %%
 mnist = data.load("mnist")

@@ -44,10 +44,11 @@
 import torch
 from torch.nn.functional import cross_entropy
 
-from ltcourse import claims
+from ltcourse import claims, data
 from ltcourse.claims.verdicts import Comparison, Direction
 from ltcourse.classroom import checks, own_words, questions, quiz, review
 from ltcourse.classroom.checks import hypothesis
+from ltcourse.display import pictures, plots, widgets
 from ltcourse.display.tables import Table, percent, times_interval
 from ltcourse.networks import masks
 
@@ -602,6 +603,12 @@ for direction, count in table.overview.counts.items():
 # If your functions pass the three checks, you can do what the slides ask of you. If you can also say which observation
 # would change the verdict on a claim in the table, you can do what the authors of the papers did.
 #
+# The lecture in one picture, on the small network that went through it:
+
+# %% tags=["picture-closing"]
+plots.use_style()
+widgets.explore(pictures.closing(data.load("mnist")))
+
 
 # %% [markdown] slideshow={"slide_type": "skip"} tags=["key"]
 # ## All the questions, with answers folded

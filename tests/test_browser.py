@@ -191,7 +191,8 @@ def try_explorer(page, explorer):
     for i in range(handles.count()):
         said, shown = readouts.nth(i).inner_text(), image.evaluate(PICTURE)
         handles.nth(i).focus()
-        page.keyboard.press("ArrowLeft")  # the middle is shown first: there is a value to its left
+        # the middle is shown first, and there is a value to its left; of a picture in steps the first step
+        page.keyboard.press("ArrowRight" if "playing" in (explorer.get_attribute("class") or "") else "ArrowLeft")
         until(lambda i=i, said=said: readouts.nth(i).inner_text() != said, "the slider does not move")
         until(lambda shown=shown: image.evaluate(PICTURE) != shown, "the picture does not change")
     handle = handles.first

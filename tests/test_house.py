@@ -39,7 +39,7 @@ HOUSE = """
     stage: rehearsal slides student_copy lecture formulas
     claims: evidence catalog demonstrations measures implemented sheet verdicts
     classroom: checks quiz review own_words questions
-    display: widgets pictures ablations tickets layers plots settings tables progress stopped markdown
+    display: widgets pictures ablations tickets layers plots settings tables progress stopped vectors markdown
     experiments: runs cluster executors catalog
         supermask_imagenet supermask_search deconstruction initialization transfer instability structured rewinds
         lengths lottery han_cifar han han_imagenet
@@ -51,12 +51,15 @@ HOUSE = """
     data: augmentation sets streams sources mirrors formats
     names papers files spawning quantities
 """
-# The one room within a room.
-CHECKS = """
-    hypothesis ticket_search supermask_search digits
-    pruning tables tickets instability transfer initialization supermasks
-    verdict
-"""
+# The rooms within a room.
+INNER = {
+    "checks": """
+        hypothesis ticket_search supermask_search digits
+        pruning tables tickets instability transfer initialization supermasks
+        verdict
+    """,
+    "pictures": "popup claims loops small networks weights reasons sketches frames",
+}
 
 
 def rooms():
@@ -78,8 +81,7 @@ def order():
         yield room
         for module in modules:
             yield f"{room}.{module}"
-            if module == "checks":
-                yield from (f"{room}.checks.{check}" for check in CHECKS.split())
+            yield from (f"{room}.{module}.{inner}" for inner in INNER.get(module, "").split())
 
 
 ORDER = list(order())

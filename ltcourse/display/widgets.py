@@ -2,14 +2,17 @@
 
 import asyncio
 import base64
+import gzip
 import math
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
-from io import BytesIO
+from io import BytesIO, StringIO
 from itertools import product
 from typing import Any
 
 import ipywidgets
+import matplotlib as mpl
 import numpy as np
 from IPython.display import display
 from matplotlib import pyplot as plt
@@ -19,7 +22,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ltcourse.data import Split
-from ltcourse.display import pictures, plots
+from ltcourse.display import plots, vectors
+from ltcourse.display.pictures.frames import Frames, paper
 from ltcourse.display.tables import percent
 from ltcourse.experiments.transfer_matrix import TransferMatrix
 from ltcourse.instruments import signals
@@ -36,6 +40,7 @@ Values = Sequence[Any] | Mapping[str, Any]
 STEPS = "application/vnd.ltcourse.steps+json"
 _AT_MOST = 5  # stored values of one slider
 _ROOM = 250_000  # bytes for a widget's stored steps: a notebook stays under 1 MB
+_BOARD_DPI = 60  # of the picture of several steps of a picture
 _DELAY = 0.03  # seconds in which a slider may move on before anything is drawn
 _STYLE = """<style>
 .ltcourse-explorer .widget-label, .ltcourse-explorer .widget-readout {
@@ -46,14 +51,19 @@ _STYLE = """<style>
 </style>"""
 
 
-def explore(draw: Draw, **choices: Values) -> None:
+def explore(draw: Draw | Frames, **choices: Values) -> None:
     """Show a slider for each argument of `draw`, and the figure that it returns; keyboard arrows move a slider, too.
 
     choices: argument → the values that its slider goes through; the middle one is shown first. What was drawn once is
     kept, and of the values that a slider rushes through only the last is drawn. A notebook that is being built keeps
     the first figure, as a picture that needs no kernel, and a few others for its slides.
+    draw: or a picture in steps, whose one slider begins at its first step, with a button that plays it. A notebook
+    keeps all its steps, as drawings, and a picture of those that tell the story.
     Lesson 01, "Move the threshold".
     """
+    if isinstance(draw, Frames):
+        _step_through(draw)
+        return
     first = {name: _values(v)[len(v) // 2] for name, v in choices.items()}
     if os.environ.get("LTCOURSE_BUILD"):
         steps = [{"caption": _caption(step, choices), "image/webp": _webp(draw, step)} for step in _steps(choices)]
@@ -64,10 +74,49 @@ def explore(draw: Draw, **choices: Values) -> None:
         _Explorer(draw, choices, first).show()
 
 
+def _step_through(frames: Frames) -> None:
+    """Show a picture in steps: one slider, which begins at the first."""
+    choices = {"step": {label: i for i, label in enumerate(frames.labels)}}
+    if os.environ.get("LTCOURSE_BUILD"):
+        steps = [{"caption": label, **_vector(frames.draw(i))} for i, label in enumerate(frames.labels)]
+        first = {key: steps[0][key] for key in steps[0] if key != "caption"}
+        story = _encoded(_board(frames))
+        display({"image/png": story, "text/plain": "<a picture in steps>", **first, STEPS: steps}, raw=True)
+    else:
+        _Explorer(frames.draw, choices, {"step": 0}, playing=True).show()
+
+
+def _vector(figure: Figure) -> dict[str, str]:
+    """A figure as a drawing, for slides: letters as text, and four digits a place, or it would fill the notebook."""
+    file = StringIO()
+    try:
+        with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ltcourse"}):
+            figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    finally:
+        plt.close(figure)
+    drawing = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.4g}", file.getvalue())
+    return {vectors.VECTOR: _encoded(gzip.compress(drawing.encode(), compresslevel=9, mtime=0))}
+
+
+def _board(frames: Frames) -> bytes:
+    """The steps that tell the story, side by side in one picture, for readers without a kernel."""
+    pictures = [Image.open(BytesIO(_png(frames.draw, {"step": i, "dpi": _BOARD_DPI}))) for i in frames.told]
+    columns = 1 if len(pictures) == 1 else 2
+    wide, tall = pictures[0].size
+    board = Image.new("RGB", (columns * wide, -(-len(pictures) // columns) * tall), paper())
+    for i, picture in enumerate(pictures):
+        board.paste(picture, (i % columns * wide, i // columns * tall))
+    file = BytesIO()
+    board.quantize(32, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
 class _Explorer:
     """Sliders above the picture of what they say."""
 
-    def __init__(self, draw: Draw, choices: Mapping[str, Values], first: Mapping[str, Any]) -> None:
+    def __init__(
+        self, draw: Draw, choices: Mapping[str, Values], first: Mapping[str, Any], *, playing: bool = False
+    ) -> None:
         self._draw = draw
         self._drawn: dict[tuple[Any, ...], bytes] = {}
         self._due: asyncio.TimerHandle | None = None
@@ -82,6 +131,7 @@ class _Explorer:
             )
             for name, values in choices.items()
         }
+        self.player = [_player(slider) for slider in self.sliders.values() if playing]
         self.image = ipywidgets.Image(format="png")
         self.problem = ipywidgets.Label()
         for slider in self.sliders.values():
@@ -90,8 +140,10 @@ class _Explorer:
 
     def show(self) -> None:
         """Display the widget, with its picture for whoever opens the saved notebook without a kernel."""
-        box = ipywidgets.VBox([ipywidgets.HTML(_STYLE), *self.sliders.values(), self.image, self.problem])
+        box = ipywidgets.VBox([ipywidgets.HTML(_STYLE), *self.sliders.values(), *self.player, self.image, self.problem])
         box.add_class("ltcourse-explorer")
+        if self.player:
+            box.add_class("ltcourse-playing")
         bundle = box._repr_mimebundle_()
         display({**bundle, "image/png": _encoded(self.image.value)}, raw=True)
 
@@ -115,6 +167,13 @@ class _Explorer:
             self._due = asyncio.get_running_loop().call_later(_DELAY, self.update)
         except RuntimeError:  # no kernel that could call later
             self.update()
+
+
+def _player(slider: ipywidgets.SelectionSlider) -> ipywidgets.Play:
+    """A button that moves a slider on by itself, and stops at its end."""
+    player = ipywidgets.Play(value=slider.index, max=len(slider.options) - 1, interval=1200, show_repeat=False)
+    ipywidgets.link((player, "value"), (slider, "index"))
+    return player
 
 
 def _values(values: Values) -> list[Any]:
@@ -292,28 +351,6 @@ class PopupExplorer:
             axis.set_major_formatter(plots.PercentFormatter(1))
         plots.score_histogram(self._scores, middle, kept=int(self.masks[here].sum()))
         plots.inputs_kept(self.masks[here], self._shape, right, "what the first layer looks at")
-        return figure
-
-
-class EdgeStepper:
-    """A small network while edge-popup learns: which edges are in use, which came and which went since the step before.
-
-    weights: one per layer, (out, in). steps: label → the masks of the layers at that step, in order.
-    Lesson 07, "Watch the edges".
-    """
-
-    def __init__(self, weights: Sequence[Tensor], steps: Mapping[str, Sequence[Tensor]]) -> None:
-        self._weights, self._steps = weights, steps
-        self.labels = tuple(steps)
-
-    def draw(self, step: str) -> Figure:
-        """Draw the network at a step."""
-        number = self.labels.index(step)
-        now, before = self._steps[step], self._steps[self.labels[max(0, number - 1)]]
-        figure, ax = plt.subplots(figsize=(11, 5.6))
-        came = sum(int((a & ~b).sum()) for a, b in zip(now, before, strict=True))
-        title = f"{step}   ({came} came, {came} went)" if came else step
-        pictures.edges(self._weights, ax, kept=now, before=before, title=title)
         return figure
 
 

@@ -9,10 +9,10 @@ from matplotlib import pyplot as plt
 from outlines import counted
 from yardstick import at_once
 
-from ltcourse.display import plots, widgets
+from ltcourse.display import plots, vectors, widgets
+from ltcourse.display.pictures import Frames
 from ltcourse.display.tables import percent
 from ltcourse.display.widgets import (
-    EdgeStepper,
     PopupExplorer,
     SignalExplorer,
     ThresholdExplorer,
@@ -412,13 +412,36 @@ def test_another_k_is_drawn_at_once(popup):
     at_once(popup.draw, KS)
 
 
-def test_each_step_shows_which_edges_came_and_went():
-    weights = [torch.tensor([[1.0, -1.0], [2.0, 3.0]])]
-    masks_of = {
-        "first": [torch.tensor([[True, False], [True, False]])],
-        "then": [torch.tensor([[True, True], [False, False]])],
-    }
-    stepper = EdgeStepper(weights, masks_of)
-    assert stepper.labels == ("first", "then")
-    assert stepper.draw("first").axes[0].get_title() == "first"
-    assert stepper.draw("then").axes[0].get_title() == "then   (1 came, 1 went)"
+# Pictures in steps
+
+
+def told(number, figure):
+    figure.text(0.5, 0.5, f"number {number}")
+    figure.add_subplot()
+
+
+THREE = Frames(("one", "two", "three"), told, (0, 2))
+
+
+def test_a_built_notebook_keeps_every_step_of_a_picture_as_a_drawing(monkeypatch, shown):
+    monkeypatch.setenv("LTCOURSE_BUILD", "1")
+    explore(THREE)
+    explore(THREE)
+    bundle, again = shown
+    assert [step["caption"] for step in bundle[widgets.STEPS]] == ["one", "two", "three"]
+    drawings = [vectors.unpacked(step[vectors.VECTOR]) for step in bundle[widgets.STEPS]]
+    assert all(f"number {i}" in drawing for i, drawing in enumerate(drawings))
+    assert vectors.unpacked(bundle[vectors.VECTOR]) == drawings[0], "a slide begins with the first"
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert bundle == again and plt.get_fignums() == []
+
+
+def test_a_picture_begins_at_its_first_step_and_plays_to_its_last():
+    explorer = widgets._Explorer(THREE.draw, {"step": {"one": 0, "two": 1, "three": 2}}, {"step": 0}, playing=True)
+    (player,) = explorer.player
+    first = explorer.image.value
+    assert explorer.sliders["step"].index == 0
+    player.value = 2
+    assert explorer.sliders["step"].label == "three" and explorer.image.value != first
+    explorer.sliders["step"].label = "two"
+    assert player.value == 1 and player.max == 2

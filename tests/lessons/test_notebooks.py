@@ -36,6 +36,8 @@ TAGS = {
     "hide-input",
     "notes",
     "skip-when-late",
+    *(f"picture-{name}" for name in ("opening", "s2", "s6", "s7", "s10", "s11", "closing")),
+    *(f"picture-{name}" for name in ("weights", "valleys", "straight-through", "subset-sums")),
 }
 PARTS = ("**Question**", "**Slides**", "**Before you start**", "**Time**", "**Outline**")
 SECTIONS = ("## What we saw", "## Exercises", "## References")
