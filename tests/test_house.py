@@ -36,9 +36,9 @@ MODULES = sorted(SOURCES.keys() - {""})
 HOUSE = """
     cli
     doctor
-    stage: rehearsal slides student_copy lecture formulas
+    stage: bundle student_copy grading sandbox slices rehearsal slides lecture formulas
     claims: evidence catalog demonstrations measures implemented sheet verdicts
-    classroom: checks quiz review own_words questions
+    classroom: checks quiz review own_words questions packed
     display: widgets pictures ablations tickets plots settings tables progress stopped markdown
     experiments: runs cluster executors catalog
         supermask_imagenet supermask_search deconstruction initialization transfer instability structured rewinds
