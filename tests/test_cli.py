@@ -15,7 +15,7 @@ from ltcourse.data import DataError, sources
 from ltcourse.experiments import catalog, machine, runs
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ("lab", "slides", "rehearse", "student-copy", "data", "doctor", "record", "runs")
+COMMANDS = ("lab", "slides", "rehearse", "student-copy", "grade", "data", "doctor", "record", "runs")
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,7 @@ MODULES = sorted(SOURCES.keys() - {""})
 HOUSE = """
     cli
     doctor
-    stage: bundle student_copy grading sandbox slices rehearsal slides lecture formulas
+    stage: bundle student_copy grading sandbox examiner slices rehearsal slides lecture formulas
     claims: evidence catalog demonstrations measures implemented sheet verdicts
     classroom: checks quiz review own_words questions packed
     display: widgets pictures ablations tickets plots settings tables progress stopped markdown
@@ -360,7 +360,7 @@ def test_conda_installs_the_same():
 
 def test_make_installs_the_same():
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "--constraint constraints.txt --editable '.[test]'" in text
+    assert "--constraint constraints.txt --editable '.$(EXTRA)'" in text and "EXTRA := [test]" in text
     assert f"({oldest_python().replace('.', ', ')})" in (ROOT / "tools" / "preflight.py").read_text(encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """Multiple-choice questions: what one is, and the bank of them over all lessons, read from `bank/`.
 
-One file per lesson, in TOML (packed in a student copy): [[question]] with heading, kind, level, prompt, a [question.right] and [[question.wrong]].
+One file per lesson, in TOML, packed in a student copy: [[question]] with heading, kind, level, prompt, a
+[question.right] and two or more [[question.wrong]].
 """
 
 import random
