@@ -274,7 +274,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("grade", help="run the exercises of submitted notebooks and write a CSV")
     command.add_argument("folder", metavar="FOLDER", help="of submissions: notebooks, or a folder for each student")
     command.add_argument("--to", default="grades.csv", metavar="FILE", help="where to write (default: grades.csv)")
-    command.add_argument("--seconds", type=_count, default=60, help="for each exercise (default: 60)")
+    command.add_argument(
+        "--seconds", type=_count, default=60, help="of processor time, for each exercise (default: 60)"
+    )
     command.add_argument("--memory", type=_count, default=8, metavar="GB", help="for each submission (default: 8)")
     command.set_defaults(run=grade)
     return parser

@@ -18,8 +18,9 @@ _DEFINED = re.compile(r"^def (\w+)\(", re.MULTILINE)
 # What an exercise does not need, and what is needed to meddle with its check: for a person to look at.
 _SUSPICIOUS = re.compile(
     r"\b(?:_getframe|f_back|tb_frame|f_locals|f_globals|__globals__|__code__|__builtins__|__subclasses__|gc|ctypes"
-    r"|inspect|importlib|__import__|eval|exec|setattr|subprocess|_posixsubprocess|socket|threading|atexit|verdict|Verdict"
-    r"|classroom|addaudithook)\b|\bsys\.\w+|\bos\.\w+|\bbuiltins\b|/proc\b|\bchecks\.\w+\s*=(?!=)"
+    r"|inspect|importlib|__import__|setattr|subprocess|_posixsubprocess|socket|threading|atexit|addaudithook|builtins"
+    r"|verdict|Verdict|classroom(?! import checks\b))\b"
+    r"|\b(?:sys|os)\.\w+|/proc\b|\bchecks\.\w+(?=\s*=[^=])|(?<![.\w])(?:eval|exec)(?=\()"
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that begins so
 
@@ -67,7 +68,8 @@ def submissions(folder: Path) -> list[Path]:
 def grade(submission: Path, *, seconds: float = 60, memory: int = 8) -> list[Row]:
     """Try the exercises of a submission; return one row for each exercise of each lesson that it is about.
 
-    seconds: for each exercise. memory: GB. What is not a notebook of a lesson has one row that says so.
+    seconds: of processor time, for each exercise. memory: in GB. What is no notebook of a lesson has one row, which
+    says so.
     """
     inside = sorted(submission.rglob("*.ipynb")) if submission.is_dir() else [submission]
     names = [

@@ -1,6 +1,6 @@
 """Runs a submission within limits: a process of its own in a temporary copy, with a time, and no network.
 
-The limits stop accidents and pranks. They are not a wall: see `LIMITS`, and "Grading" in the README.
+The limits stop accidents and pranks. They are not a wall: see "Grading" in the README.
 """
 
 import contextlib
@@ -23,7 +23,9 @@ from ltcourse import files
 
 LARGEST_COPY = 100_000_000  # bytes of a submission's folder
 LARGEST_SAID = 1_000_000  # bytes that one process may send
-STARTING = 300  # seconds in which PyTorch is imported, however busy the machine
+STARTING = 600  # seconds in which PyTorch is imported, however busy the machine
+PATIENCE = 10  # seconds on the clock for each of processor time: what sleeps uses none
+OUT_OF_TIME = 75  # exit status of a process that used its seconds
 # New namespaces: no network, no other processes to see, and when the first process ends, all of them do.
 UNSHARE = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -67,7 +69,8 @@ def examine(
 ) -> Iterator[dict[str, Any]]:
     """Run the examiner on a notebook in a folder; yield what it says: which exercise is begun, and each verdict.
 
-    seconds: for each exercise. memory: bytes. What does not carry the secret of this process is not listened to.
+    seconds: of processor time, for each exercise. memory: in bytes. Whoever writes to the process's pipe without its
+    secret ends it.
     Raises Stopped where the process ends before it is through, or is ended for its time or for what it sends.
     """
     token = secrets.token_hex(16)
@@ -76,6 +79,8 @@ def examine(
         "folder": str(folder),
         "notebook": str(folder / notebook),
         "exercises": list(exercises),
+        "seconds": seconds,
+        "out_of_time": OUT_OF_TIME,
         "memory": memory,
     }
     command = [*walls(), sys.executable, "-P", "-B", "-m", "ltcourse.stage.examiner"]
@@ -110,7 +115,7 @@ def _listen(
         try:
             line = lines.get(timeout=limit)
         except queue.Empty:
-            raise Stopped(f"it was ended after {limit:.0f} seconds") from None
+            raise Stopped(f"it was ended: nothing came of it in {limit:.0f} seconds") from None
         if not line:
             break
         if (left := left - len(line)) < 0:
@@ -118,9 +123,11 @@ def _listen(
         said = _message(line, token)
         if said is None:
             raise Stopped("it was ended: it wrote where only verdicts are told")
-        limit = seconds
+        limit = PATIENCE * seconds
         yield said
     code = process.wait()
+    if code == OUT_OF_TIME:
+        raise Stopped(f"it was ended after {seconds:g} seconds of processor time")
     if code:
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         raise Stopped(f"its process ended with {how}: it may have run out of memory, or have ended itself")
