@@ -151,13 +151,13 @@ def _guard() -> Callable[[], Iterator[str]]:
     """Remember what the verdicts rest on; the function returned yields what was replaced or added since."""
     course = [module for name, module in sorted(sys.modules.items()) if name.split(".")[0] == "ltcourse"]
     owners = [(module.__name__, vars(module)) for module in (*course, torch, torch.nn.functional, math, builtins)]
-    owners += [("torch.Tensor", vars(torch.Tensor))]
     classes = [
         (f"{module.__name__}.{key}", vars(value))
         for module in course
         for key, value in vars(module).items()
         if isinstance(value, type) and value.__module__.split(".")[0] == "ltcourse"
     ]
+    classes += [("torch.Tensor", vars(torch.Tensor))]
     before = [
         (name, parts, {k: (v, _body(v)) for k, v in parts.items() if callable(v)}) for name, parts in owners + classes
     ]
