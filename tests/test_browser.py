@@ -169,9 +169,13 @@ def test_a_lesson_runs_in_jupyterlab_and_its_widgets_respond(page, lab, lesson):
 
 
 LOOK = """() => {
-    const [table, image] = [".jp-RenderedHTMLCommon table", ".jp-RenderedImage img"].map((s) => document.querySelector(s));
-    const { fontSize, filter } = { fontSize: getComputedStyle(table).fontSize, filter: getComputedStyle(image).filter };
-    return { letters: parseFloat(fontSize), width: image.getBoundingClientRect().width, filter };
+    const table = document.querySelector(".jp-RenderedHTMLCommon table");
+    const image = document.querySelector(".jp-RenderedImage img");
+    return {
+        letters: parseFloat(getComputedStyle(table).fontSize),
+        width: image.getBoundingClientRect().width,
+        filter: getComputedStyle(image).filter,
+    };
 }"""
 
 

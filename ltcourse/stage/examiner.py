@@ -80,7 +80,7 @@ def main() -> None:
 
 def _try(shell: InteractiveShell, sources: list[str], name: str, done: set[int]) -> tuple[str, str]:
     """Run what an exercise needs and has not been run, and check it: (result, reply)."""
-    code = [shell.transform_cell(source) for source in sources]
+    code = [_python(shell, source) for source in sources]
     wanted = slices.needed(code, name)
     if not wanted:
         return "not done", "the notebook has no function of this name"
@@ -101,6 +101,14 @@ def _try(shell: InteractiveShell, sources: list[str], name: str, done: set[int])
     if type(verdict) is not Verdict:
         return "failed", f"the check returned {type(verdict).__name__}"
     return "not done" if verdict.passed is None else "passed" if verdict else "failed", str(verdict)
+
+
+def _python(shell: InteractiveShell, source: str) -> str:
+    """A cell as Python, without %magics and !commands; as it stands if IPython cannot read it."""
+    try:
+        return shell.transform_cell(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return source
 
 
 def _sources(notebook: Path) -> list[str]:
