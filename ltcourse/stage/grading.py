@@ -75,7 +75,9 @@ def grade(submission: Path, *, seconds: float = 60, memory: int = 8) -> list[Row
     names = [
         file.relative_to(submission if submission.is_dir() else submission.parent).as_posix()
         for file in inside
-        if not file.is_symlink() and not any(part.startswith(".") for part in file.relative_to(submission.parent).parts)
+        if file.is_file()
+        and not file.is_symlink()
+        and not any(part.startswith(".") for part in file.relative_to(submission.parent).parts)
     ]
     if not names:
         return [Row(submission.name, "", "", "", "not done", "there is no notebook")]

@@ -125,7 +125,10 @@ def _listen(
             raise Stopped("it was ended: it wrote where only verdicts are told")
         limit = PATIENCE * seconds
         yield said
-    code = process.wait()
+    try:
+        code = process.wait(limit)  # it may have closed the pipe, and go on
+    except subprocess.TimeoutExpired:
+        raise Stopped(f"it was ended: nothing came of it in {limit:.0f} seconds") from None
     if code == OUT_OF_TIME:
         raise Stopped(f"it was ended after {seconds:g} seconds of processor time")
     if code:
