@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -24,7 +23,7 @@ from traitlets.config import Config
 from ltcourse import files
 from ltcourse.classroom import checks
 from ltcourse.classroom.checks.verdict import Verdict
-from ltcourse.stage import lecture, slices
+from ltcourse.stage import slices
 
 LONGEST_REPLY = 1500
 LARGEST_FILE = 100_000_000  # bytes that a submission may write into one file
@@ -61,8 +60,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     sys.path.append(job["folder"])  # a submission may bring modules, and none that hides another
-    sources = _sources(Path(job["notebook"]))
-    shell = _shell()
+    sources, shell = job["sources"], _shell()
     changed = _guard()
     more_time = _watch(job["out_of_time"])
     _limit_memory(job["memory"])
@@ -109,12 +107,6 @@ def _python(shell: InteractiveShell, source: str) -> str:
         return shell.transform_cell(source)
     except (SyntaxError, ValueError, RecursionError):
         return source
-
-
-def _sources(notebook: Path) -> list[str]:
-    """The code of a notebook's cells, without those that call a check: only the course's own calls count."""
-    code = [cell.source for cell in lecture.read(notebook).cells if cell.cell_type == "code"]
-    return [source for source in code if not source.lstrip().startswith("checks.")]
 
 
 def _shell() -> InteractiveShell:

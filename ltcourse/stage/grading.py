@@ -105,7 +105,9 @@ def _grade(submission: Path, notebook: str, seconds: float, memory: int) -> list
             raise ValueError("the notebook is too large: empty its outputs")
         code = [cell.source for cell in lecture.read(file).cells if cell.cell_type == "code"]
         lesson, asked = _lesson(code)
-        results = _results(submission, notebook, asked, seconds, memory)
+        # only the course's own calls of its checks count
+        sources = [source for source in code if not source.lstrip().startswith("checks.")]
+        results = _results(submission, sources, asked, seconds, memory)
     except (ValueError, OSError, RecursionError) as problem:
         return [Row(who, notebook, "", "", "not done", str(problem).replace(str(submission), who))]
     look_at = ", ".join(dict.fromkeys(_SUSPICIOUS.findall("\n".join(_own(code, lesson)))))
@@ -129,7 +131,7 @@ def _own(code: Sequence[str], lesson: Path) -> list[str]:
 
 
 def _results(
-    submission: Path, notebook: str, asked: Sequence[str], seconds: float, memory: int
+    submission: Path, sources: Sequence[str], asked: Sequence[str], seconds: float, memory: int
 ) -> dict[str, tuple[str, str]]:
     """Name → (result, reply); after an exercise that ended the process, the next ones get a new one and a new copy."""
     found: dict[str, tuple[str, str]] = {}
@@ -137,7 +139,7 @@ def _results(
         begun, why = left[0], "its process ended without a verdict"
         with sandbox.copied(submission) as folder:
             try:
-                for said in sandbox.examine(folder, notebook, left, seconds, memory):
+                for said in sandbox.examine(folder, sources, left, seconds, memory):
                     begun = said.get("began", begun)
                     if "result" in said:
                         found[begun] = said["result"], said["reply"]

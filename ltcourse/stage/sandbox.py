@@ -65,19 +65,19 @@ def copied(submission: Path) -> Iterator[Path]:
 
 
 def examine(
-    folder: Path, notebook: str, exercises: Sequence[str], seconds: float, memory: int
+    folder: Path, sources: Sequence[str], exercises: Sequence[str], seconds: float, memory: int
 ) -> Iterator[dict[str, Any]]:
-    """Run the examiner on a notebook in a folder; yield what it says: which exercise is begun, and each verdict.
+    """Run the examiner in a folder; yield what it says: which exercise is begun, and each verdict.
 
-    seconds: of processor time, for each exercise. memory: in bytes. Whoever writes to the process's pipe without its
-    secret ends it.
+    sources: the code of the notebook's cells. seconds: of processor time, for each exercise. memory: in bytes. Whoever
+    writes to the process's pipe without its secret ends it.
     Raises Stopped where the process ends before it is through, or is ended for its time or for what it sends.
     """
     token = secrets.token_hex(16)
     job = {
         "token": token,
         "folder": str(folder),
-        "notebook": str(folder / notebook),
+        "sources": list(sources),
         "exercises": list(exercises),
         "seconds": seconds,
         "out_of_time": OUT_OF_TIME,
