@@ -42,22 +42,21 @@ def between(a, b, share):
     return {{}}"""
 WRITES = """
 import json, os
-def error_barrier(errors):
+def global_mask(weights, density):
     said = json.dumps({"token": "", "result": "passed", "reply": "right"}).encode() + b"\\n"
     for place in range(3, 40):
         try:
             os.write(place, said)
         except OSError:
             pass
-    return 0.0"""
+    return weights"""
 REPLACES = """
 from ltcourse.classroom.checks import verdict
-right = verdict.Verdict("exercise 3, one ranking: right", True)
-def global_mask(weights, density):
-    verdict.judge = lambda *arguments: right
+right = verdict.Verdict("exercise 2, the error barrier: right", True)
+verdict.judge = lambda *arguments: right
+def error_barrier(errors):
     verdict.Verdict.__bool__ = lambda self: True
-    verdict.wrong_masks = lambda *arguments: ""
-    raise ValueError"""
+    return 0.0"""
 
 
 def notebook(file, *cells):
@@ -72,7 +71,7 @@ def with_checks(functions):
 @pytest.fixture(scope="module")
 def handed_in(tmp_path_factory):
     folder = tmp_path_factory.mktemp("handed in")
-    ended = {"between": "import os\ndef between(a, b, share):\n    os._exit(0)"}
+    ended = {"global_mask": "import os\ndef global_mask(weights, density):\n    os._exit(0)"}
     looping = {"error_barrier": "def error_barrier(errors):\n    while True:\n        pass"}
     huge = {"between": f"{SOLUTIONS['between']}\nfor _ in range(2_000):\n    print('x' * 100_000)"}
     deleting = {"between": f"import os, shutil\nshutil.rmtree(os.getcwd())\n{SOLUTIONS['between']}"}
@@ -86,7 +85,7 @@ def handed_in(tmp_path_factory):
     notebook(folder / "5 looping.ipynb", *with_checks(SOLUTIONS | looping))
     notebook(folder / "6 huge.ipynb", *with_checks(SOLUTIONS | huge))
     notebook(folder / "7 deleting" / "04.ipynb", *with_checks(SOLUTIONS | deleting))
-    notebook(folder / "8 fake.ipynb", FAKE, WRITES, REPLACES)
+    notebook(folder / "8 fake.ipynb", FAKE, REPLACES, WRITES)
     return folder
 
 
@@ -110,7 +109,7 @@ def table(handed_in, tmp_path_factory):
         ("1 right.ipynb", "passed passed passed"),
         ("2 wrong.ipynb", "passed failed passed"),
         ("3 untouched.ipynb", "not-done not-done not-done"),
-        ("4 crashing", "failed passed passed"),
+        ("4 crashing", "passed passed failed"),
         ("5 looping.ipynb", "passed failed passed"),
         ("6 huge.ipynb", "passed passed passed"),
         ("7 deleting", "passed passed passed"),
@@ -128,11 +127,11 @@ def test_each_exercise_of_each_submission_gets_what_it_deserves(table, who, resu
         ("1 right.ipynb", "between", "✔ exercise 1"),
         ("2 wrong.ipynb", "error_barrier", "what is wrong: "),
         ("3 untouched.ipynb", "between", "not done yet"),
-        ("4 crashing", "between", "its process ended without a verdict"),
+        ("4 crashing", "global_mask", "its process ended without a verdict"),
         ("5 looping.ipynb", "error_barrier", "it was ended after 2 seconds of processor time"),
         ("8 fake.ipynb", "between", "✘ exercise 1"),
-        ("8 fake.ipynb", "error_barrier", "it was ended: it wrote where only verdicts are told"),
-        ("8 fake.ipynb", "global_mask", "not counted: the notebook replaced ltcourse."),
+        ("8 fake.ipynb", "global_mask", "it was ended: it wrote where only verdicts are told"),
+        ("8 fake.ipynb", "error_barrier", "not counted: the notebook replaced ltcourse."),
     ],
 )
 def test_the_reply_says_why(table, who, name, reply):
