@@ -35,7 +35,7 @@ FORBIDDEN = (
     "resource.setrlimit", "resource.prlimit", "signal.pthread_kill",
 )  # fmt: skip
 # What changes files: the paths among an event's arguments, each with the place of the folder that it is relative to.
-CHANGES = {
+CHANGES: dict[str, tuple[tuple[int, int | None], ...]] = {
     "os.remove": ((0, 1),), "os.rmdir": ((0, 1),), "os.mkdir": ((0, 2),), "os.chmod": ((0, 2),),
     "os.chown": ((0, 3),), "os.utime": ((0, 3),), "os.truncate": ((0, None),), "os.chflags": ((0, None),),
     "os.rename": ((0, 2), (1, 3)), "os.link": ((0, 2), (1, 3)), "os.symlink": ((1, 2),),

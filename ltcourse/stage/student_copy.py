@@ -57,7 +57,8 @@ def stripped(notebook: dict[str, Any], outputs: bool = True) -> dict[str, Any]:
 
 def without_answers(text: str) -> str:
     """Return Markdown without its folded text, hints excepted; what lies within a fold goes or stays with it."""
-    kept, depth, begins, done = [], 0, 0, 0
+    kept: list[str] = []
+    depth = begins = done = 0
     for tag in FOLD.finditer(text):
         if not tag[1]:
             begins = begins if depth else tag.start()
