@@ -197,14 +197,16 @@ def copy_for_students(options: argparse.Namespace) -> int:
 
 def grade(options: argparse.Namespace) -> int:
     """Run the exercises of submitted notebooks and write what each is worth."""
-    from ltcourse.stage import grading
+    from ltcourse.stage import grading, sandbox
 
     rows = []
-    for submission in grading.submissions(files.place(options.folder)):
-        graded = grading.grade(submission, seconds=options.seconds, memory=options.memory)
-        rows += graded
-        passed = sum(row.result == "passed" for row in graded)
-        print(f"{submission.name}: {passed} of {len(graded)} passed", flush=True)
+    handed_in = grading.submissions(files.place(options.folder))
+    with sandbox.Sandbox(options.memory * 10**9) as place:
+        for submission in handed_in:
+            graded = grading.grade(submission, place, options.seconds)
+            rows += graded
+            passed = sum(row.result == "passed" for row in graded)
+            print(f"{submission.name}: {passed} of {len(graded)} passed", flush=True)
     target = files.place(options.to)
     grading.write(rows, target)
     print(f"{target}: {len(rows)} rows. What was done against other people's code: {grading.LIMITS}")

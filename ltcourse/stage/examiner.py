@@ -1,4 +1,4 @@
-"""Tries the exercises of one submitted notebook, one after the other, in the process that `sandbox` started for it.
+"""Tries the exercises of submitted notebooks, each notebook in a process of its own, for `sandbox`.
 
 The notebook is other people's code. What it prints goes nowhere; verdicts are those of the course's own checks, which
 this process imported before it ran a cell, and they leave through the pipe that was its standard output.
@@ -9,7 +9,9 @@ import contextlib
 import json
 import math
 import os
+import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +29,7 @@ from ltcourse.stage import slices
 
 LONGEST_REPLY = 1500
 LARGEST_FILE = 100_000_000  # bytes that a submission may write into one file
+FORKS = hasattr(os, "fork") and sys.platform != "darwin"  # whose libraries do not bear it
 NOT_READ = ("lessons", "notebooks", "tests", ".git")  # solutions lie there
 # What a function of an exercise has no use for: the network, other programs, and the insides of this process.
 FORBIDDEN = (
@@ -49,23 +52,51 @@ class Refused(PermissionError):
 
 
 def main() -> None:
-    """Read a job from the standard input, and write one line for each exercise that is begun or has a verdict."""
-    job = json.loads(sys.stdin.buffer.readline())
+    """Read jobs from the standard input, one a line, and write one line for whatever there is to tell of each.
+
+    PyTorch takes seconds to import, so this process never runs a submission: each job has a fork of it. Where there are
+    no forks, it takes one job, and the next one needs a new process.
+    """
     channel = os.fdopen(os.dup(1), "wb", buffering=0)
-    for stream in range(3):  # nothing that the submission prints is kept, and it reads nothing
+    for stream in (1, 2):  # nothing that a submission prints is kept
         os.dup2(os.open(os.devnull, os.O_RDWR), stream)
-
-    def tell(**said: Any) -> None:
-        channel.write(json.dumps({"token": job["token"], **said}).encode() + b"\n")
-
     torch.set_num_threads(1)
+    changed = _guard()
+    channel.write(b"{}\n")
+    for line in sys.stdin.buffer:
+        job = json.loads(line)
+
+        def tell(**said: Any) -> None:
+            channel.write(json.dumps({"token": job["token"], **said}).encode() + b"\n")  # noqa: B023
+
+        if not FORKS:
+            _examine(job, tell, changed)
+            return
+        if not (child := os.fork()):
+            status = 1
+            try:
+                os.setsid()
+                _examine(job, tell, changed)
+                status = 0
+            finally:
+                os._exit(status)
+        _, ended = os.waitpid(child, 0)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)  # what it left behind
+        tell(ended=os.waitstatus_to_exitcode(ended))
+
+
+def _examine(job: dict[str, Any], tell: Callable[..., None], changed: Callable[[], Iterator[str]]) -> None:
+    """Try the exercises of a job, and tell when each is begun and what came of it."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.chdir(job["folder"])
+    os.environ |= job["environment"]
+    tempfile.tempdir = None  # so that TMPDIR is looked at
     sys.path.append(job["folder"])  # a submission may bring modules, and none that hides another
     sources, shell = job["sources"], _shell()
-    changed = _guard()
     more_time = _watch(job["out_of_time"])
     _limit_memory(job["memory"])
     sys.addaudithook(_refusing(os.path.realpath(job["folder"])))
-    tell(ready=True)
     done: set[int] = set()
     for name in job["exercises"]:
         more_time(job["seconds"])

@@ -8,7 +8,8 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from ltcourse import files
-from ltcourse.stage import lecture, sandbox
+from ltcourse.stage import lecture
+from ltcourse.stage.sandbox import LARGEST_COPY, Sandbox, Stopped, copied
 
 LIMITS = (
     "a process of its own for each submission, a temporary copy, a time limit for each exercise, no network, no other "
@@ -65,11 +66,10 @@ def submissions(folder: Path) -> list[Path]:
     return found
 
 
-def grade(submission: Path, *, seconds: float = 60, memory: int = 8) -> list[Row]:
+def grade(submission: Path, sandbox: Sandbox, seconds: float = 60) -> list[Row]:
     """Try the exercises of a submission; return one row for each exercise of each lesson that it is about.
 
-    seconds: of processor time, for each exercise. memory: in GB. What is no notebook of a lesson has one row, which
-    says so.
+    seconds: of processor time, for each exercise. What is no notebook of a lesson has one row, which says so.
     """
     inside = sorted(submission.rglob("*.ipynb")) if submission.is_dir() else [submission]
     names = [
@@ -81,7 +81,7 @@ def grade(submission: Path, *, seconds: float = 60, memory: int = 8) -> list[Row
     ]
     if not names:
         return [Row(submission.name, "", "", "", "not done", "there is no notebook")]
-    return [row for name in names for row in _grade(submission, name, seconds, memory * 10**9)]
+    return [row for name in names for row in _grade(submission, name, sandbox, seconds)]
 
 
 def write(rows: Iterable[Row], file: Path) -> None:
@@ -97,17 +97,17 @@ def write(rows: Iterable[Row], file: Path) -> None:
     files.write(file, text.getvalue().encode("utf-8"))
 
 
-def _grade(submission: Path, notebook: str, seconds: float, memory: int) -> list[Row]:
+def _grade(submission: Path, notebook: str, sandbox: Sandbox, seconds: float) -> list[Row]:
     who = submission.name
     file = submission / notebook if submission.is_dir() else submission
     try:
-        if file.stat().st_size > sandbox.LARGEST_COPY:
+        if file.stat().st_size > LARGEST_COPY:
             raise ValueError("the notebook is too large: empty its outputs")
         code = [cell.source for cell in lecture.read(file).cells if cell.cell_type == "code"]
         lesson, asked = _lesson(code)
         # only the course's own calls of its checks count
         sources = [source for source in code if not source.lstrip().startswith("checks.")]
-        results = _results(submission, sources, asked, seconds, memory)
+        results = _results(submission, sources, asked, sandbox, seconds)
     except (ValueError, OSError, RecursionError) as problem:
         return [Row(who, notebook, "", "", "not done", str(problem).replace(str(submission), who))]
     look_at = ", ".join(dict.fromkeys(_SUSPICIOUS.findall("\n".join(_own(code, lesson)))))
@@ -131,19 +131,19 @@ def _own(code: Sequence[str], lesson: Path) -> list[str]:
 
 
 def _results(
-    submission: Path, sources: Sequence[str], asked: Sequence[str], seconds: float, memory: int
+    submission: Path, sources: Sequence[str], asked: Sequence[str], sandbox: Sandbox, seconds: float
 ) -> dict[str, tuple[str, str]]:
     """Name → (result, reply); after an exercise that ended the process, the next ones get a new one and a new copy."""
     found: dict[str, tuple[str, str]] = {}
     while left := [name for name in asked if name not in found]:
         begun, why = left[0], "its process ended without a verdict"
-        with sandbox.copied(submission) as folder:
+        with copied(submission) as folder:
             try:
-                for said in sandbox.examine(folder, sources, left, seconds, memory):
+                for said in sandbox.examine(folder, sources, left, seconds):
                     begun = said.get("began", begun)
                     if "result" in said:
                         found[begun] = said["result"], said["reply"]
-            except sandbox.Stopped as stopped:
+            except Stopped as stopped:
                 why = str(stopped)
         found.setdefault(begun, ("failed", why))
     return found

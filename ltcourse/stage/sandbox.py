@@ -22,12 +22,13 @@ from typing import IO, Any
 from ltcourse import files
 
 LARGEST_COPY = 100_000_000  # bytes of a submission's folder
-LARGEST_SAID = 1_000_000  # bytes that one process may send
+LARGEST_SAID = 1_000_000  # bytes that are told of one submission
 STARTING = 600  # seconds in which PyTorch is imported, however busy the machine
 PATIENCE = 10  # seconds on the clock for each of processor time: what sleeps uses none
 OUT_OF_TIME = 75  # exit status of a process that used its seconds
 # New namespaces: no network, no other processes to see, and when the first process ends, all of them do.
 UNSHARE = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
+SCRATCH = ("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "IPYTHONDIR", "XDG_CACHE_HOME")
 KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
@@ -64,71 +65,100 @@ def copied(submission: Path) -> Iterator[Path]:
         yield folder
 
 
-def examine(
-    folder: Path, sources: Sequence[str], exercises: Sequence[str], seconds: float, memory: int
-) -> Iterator[dict[str, Any]]:
-    """Run the examiner in a folder; yield what it says: which exercise is begun, and each verdict.
+class Sandbox:
+    """Where submissions are examined, one after the other, each in a process of its own.
 
-    sources: the code of the notebook's cells. seconds: of processor time, for each exercise. memory: in bytes. Whoever
-    writes to the process's pipe without its secret ends it.
-    Raises Stopped where the process ends before it is through, or is ended for its time or for what it sends.
+    memory: bytes for each. Its processes are started when there is something to examine, and end with the block.
     """
-    token = secrets.token_hex(16)
-    job = {
-        "token": token,
-        "folder": str(folder),
-        "sources": list(sources),
-        "exercises": list(exercises),
-        "seconds": seconds,
-        "out_of_time": OUT_OF_TIME,
-        "memory": memory,
-    }
-    command = [*walls(), sys.executable, "-P", "-B", "-m", "ltcourse.stage.examiner"]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=_environment(folder),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        assert process.stdin and process.stdout
-        lines: queue.Queue[bytes] = queue.Queue()
-        reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
-        reader.start()
-        try:
-            with contextlib.suppress(BrokenPipeError):  # it is told below why it ended
-                process.stdin.write(json.dumps(job).encode() + b"\n")
-                process.stdin.flush()
-            yield from _listen(process, lines, token, seconds)
-        finally:
-            _end(process)
-            reader.join(10)
 
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lines: queue.Queue[bytes] = queue.Queue()
+        self._scratch = tempfile.TemporaryDirectory(prefix="ltcourse-", ignore_cleanup_errors=True)
 
-def _listen(
-    process: subprocess.Popen[bytes], lines: "queue.Queue[bytes]", token: str, seconds: float
-) -> Iterator[dict[str, Any]]:
-    left, limit = LARGEST_SAID, float(STARTING)
-    while True:
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+        self._scratch.cleanup()
+
+    def examine(
+        self, folder: Path, sources: Sequence[str], exercises: Sequence[str], seconds: float
+    ) -> Iterator[dict[str, Any]]:
+        """Examine a submission in a folder; yield what is told of it: which exercise is begun, and each verdict.
+
+        sources: the code of the notebook's cells. seconds: of processor time, for each exercise. Whoever writes to the
+        pipe of the verdicts without the secret of this submission ends it.
+        Raises Stopped where the process ends before it is through, or is ended for its time or for what it sends.
+        """
+        process = self._started()
+        job = {
+            "token": secrets.token_hex(16),
+            "folder": str(folder),
+            "sources": list(sources),
+            "exercises": list(exercises),
+            "seconds": seconds,
+            "out_of_time": OUT_OF_TIME,
+            "memory": self._memory,
+            "environment": dict.fromkeys(SCRATCH, str(folder)),
+        }
+        assert process.stdin
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        process.stdin.flush()
+        left = LARGEST_SAID
+        while line := self._next(PATIENCE * seconds):
+            said = _message(line, str(job["token"]))
+            if said is None or (left := left - len(line)) < 0:
+                self._end()
+                raise Stopped("it was ended: it wrote where only verdicts are told")
+            if "ended" in said:
+                return _explain(said["ended"], seconds)
+            yield said
+        return _explain(process.wait(), seconds)
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        """The process that waits for submissions, a new one where the last has ended."""
+        if self._process is None or self._process.poll() is not None:
+            self._end()
+            self._lines = queue.Queue(maxsize=1000)
+            self._process = subprocess.Popen(
+                [*walls(), sys.executable, "-P", "-B", "-m", "ltcourse.stage.examiner"],
+                cwd=self._scratch.name,
+                env=_environment(self._scratch.name),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            threading.Thread(target=_read, args=(self._process.stdout, self._lines), daemon=True).start()
+            if not self._next(STARTING):
+                raise ValueError("no process could be started for the submissions: see what `ltcourse doctor` says")
+        return self._process
+
+    def _next(self, seconds: float) -> bytes:
+        """The next line, b"" where the process has ended. Raises Stopped where none comes."""
         try:
-            line = lines.get(timeout=limit)
+            return self._lines.get(timeout=seconds)
         except queue.Empty:
-            raise Stopped(f"it was ended: nothing came of it in {limit:.0f} seconds") from None
-        if not line:
-            break
-        if (left := left - len(line)) < 0:
-            raise Stopped(f"it was ended: it sent more than {LARGEST_SAID / 1e6:.0f} MB")
-        said = _message(line, token)
-        if said is None:
-            raise Stopped("it was ended: it wrote where only verdicts are told")
-        limit = PATIENCE * seconds
-        yield said
-    try:
-        code = process.wait(limit)  # it may have closed the pipe, and go on
-    except subprocess.TimeoutExpired:
-        raise Stopped(f"it was ended: nothing came of it in {limit:.0f} seconds") from None
+            self._end()
+            raise Stopped(f"it was ended: nothing came of it in {seconds:.0f} seconds") from None
+
+    def _end(self) -> None:
+        """End the process with all that it started."""
+        if self._process is None:
+            return
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+
+def _explain(code: int, seconds: float) -> None:
+    """Raise Stopped unless a process ended as it should."""
     if code == OUT_OF_TIME:
         raise Stopped(f"it was ended after {seconds:g} seconds of processor time")
     if code:
@@ -148,31 +178,17 @@ def _message(line: bytes, token: str) -> dict[str, Any] | None:
 
 
 def _read(stream: IO[bytes], lines: "queue.Queue[bytes]") -> None:
-    """Put each line into the queue, and at the end, or after too much, an empty one."""
-    said = 0
-    while said <= LARGEST_SAID and (line := stream.readline(LARGEST_SAID + 1)):
-        said += len(line)
+    """Put each line into the queue, which waits when it is full, and at the end an empty one."""
+    while line := stream.readline(LARGEST_SAID + 1):
         lines.put(line)
     lines.put(b"")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process with all that it started."""
-    if os.name == "posix":
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
-
-
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: str) -> dict[str, str]:
     """Only what Python needs: no secret that stands in the instructor's environment, no proxy, no graphics card."""
     from matplotlib import get_cachedir  # the list of fonts takes seconds to make
 
-    scratch = dict.fromkeys(
-        ("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "IPYTHONDIR", "XDG_CACHE_HOME"), str(folder)
-    )
-    return {name: os.environ[name] for name in KEPT if name in os.environ} | scratch | {
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | dict.fromkeys(SCRATCH, folder) | {
         "PYTHONPATH": str(files.ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONIOENCODING": "utf-8",

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LESSON = ROOT / "lessons" / "04_when_tickets_fail.py"
 NAMES = ("between", "error_barrier", "global_mask")
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+NONE = sandbox.Sandbox(memory=0)  # where nothing is examined, nothing is started
 IMPORTS = "import torch\nfrom ltcourse.classroom import checks\nfrom ltcourse.networks import masks"
 SOLUTIONS = {
     name: block
@@ -42,13 +43,13 @@ def between(a, b, share):
     return {{}}"""
 WRITES = """
 import json, os
+said = json.dumps({"token": "", "result": "passed", "reply": "right"}).encode() + b"\\n"
+for place in range(3, 40):
+    try:
+        os.write(place, said)
+    except OSError:
+        pass
 def global_mask(weights, density):
-    said = json.dumps({"token": "", "result": "passed", "reply": "right"}).encode() + b"\\n"
-    for place in range(3, 40):
-        try:
-            os.write(place, said)
-        except OSError:
-            pass
     return weights"""
 REPLACES = """
 from ltcourse.classroom.checks import verdict
@@ -170,7 +171,7 @@ def test_the_exercises_are_those_of_the_lessons():
 )
 def test_what_is_no_notebook_of_a_lesson_has_one_row(tmp_path, content, said):
     (tmp_path / "a.ipynb").write_text(content, encoding="utf-8")
-    (row,) = grading.grade(tmp_path / "a.ipynb")
+    (row,) = grading.grade(tmp_path / "a.ipynb", NONE)
     assert (row.who, row.exercise, row.result) == ("a.ipynb", "", "not done") and said in row.reply
     assert str(tmp_path) not in row.reply
 
@@ -180,7 +181,7 @@ def test_a_folder_without_a_notebook_has_one_row_and_links_are_not_followed(tmp_
     notebook(tmp_path / "her" / ".ipynb_checkpoints" / "04-checkpoint.ipynb", *STUBS.values())
     notebook(tmp_path / "his.ipynb", *STUBS.values())
     (tmp_path / "her" / "04.ipynb").symlink_to(tmp_path / "his.ipynb")
-    assert [row.reply for row in grading.grade(tmp_path / "her")] == ["there is no notebook"]
+    assert [row.reply for row in grading.grade(tmp_path / "her", NONE)] == ["there is no notebook"]
 
 
 def test_a_copy_has_the_files_and_no_links_and_is_not_too_large(tmp_path, monkeypatch):
@@ -200,7 +201,7 @@ def test_a_copy_has_the_files_and_no_links_and_is_not_too_large(tmp_path, monkey
 
 def test_the_environment_of_a_submission_holds_no_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("A_TOKEN", "secret")
-    environment = sandbox._environment(tmp_path)
+    environment = sandbox._environment(str(tmp_path))
     assert "secret" not in environment.values() and environment["HOME"] == str(tmp_path)
     assert environment["PYTHONPATH"] == str(files.ROOT)
 
