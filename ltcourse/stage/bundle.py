@@ -51,14 +51,13 @@ def contents(outputs: bool = True, notebooks: Path | None = None) -> dict[str, b
     for name in (*AS_THEY_ARE, *minutes, *_data(), *_records()):
         found[name] = _content(name)
     for file in sorted((files.ROOT / "ltcourse").rglob("*")):
-        name = file.relative_to(files.ROOT)
-        if not file.is_file() or any(part == "__pycache__" or part.startswith(".") for part in name.parts):
+        own = file.relative_to(files.ROOT)
+        if not file.is_file() or any(part == "__pycache__" or part.startswith(".") for part in own.parts):
             continue
-        if name.suffix == ".toml" and name.parent.as_posix() in KEYS:
-            packed_name = name.with_suffix(packed.SUFFIX).as_posix()
-            found[packed_name] = packed.pack(file.read_text(encoding="utf-8"))
+        if own.suffix == ".toml" and own.parent.as_posix() in KEYS:
+            found[own.with_suffix(packed.SUFFIX).as_posix()] = packed.pack(file.read_text(encoding="utf-8"))
         else:
-            found.setdefault(name.as_posix(), file.read_bytes())
+            found.setdefault(own.as_posix(), file.read_bytes())
     found["README.md"] = README.read_bytes()
     return found
 
