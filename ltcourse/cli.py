@@ -1,4 +1,4 @@
-"""The command line: `ltcourse lab`, `slides`, `rehearse`, `student-copy`, `grade`, `data`, `doctor`, `record`, …"""
+"""The command line: `ltcourse lab`, `slides`, `student-copy`, `grade`, `record` and its other commands."""
 
 import argparse
 import os
