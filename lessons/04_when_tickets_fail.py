@@ -753,7 +753,8 @@ checks.error_barrier(error_barrier)
 #
 # ```python
 # def error_barrier(errors):
-#     return max(errors) - (errors[0] + errors[-1]) / 2
+#     ends = (errors[0] + errors[-1]) / 2
+#     return max(errors) - ends
 # ```
 #
 # It is `connectivity.barrier`.

@@ -858,8 +858,8 @@ checks.transferred_share(transferred_share)
 #
 # ```python
 # def transferred_share(accuracies, random, source, target):
-#     low = mean(random[target])
-#     return (mean(accuracies[source, target]) - low) / (mean(accuracies[target, target]) - low)
+#     floor, own, travels = (mean(a) for a in (random[target], accuracies[target, target], accuracies[source, target]))
+#     return (travels - floor) / (own - floor)
 # ```
 #
 # `TransferMatrix.lead_kept` returns this number. Where the own lead is small, it is unreliable: look at the lead, too.

@@ -1,4 +1,4 @@
-"""The command line: `ltcourse lab`, `slides`, `rehearse`, `student-copy`, `data`, `doctor`, `record`, `runs`."""
+"""The command line: `ltcourse lab`, `slides`, `student-copy`, `grade`, `record` and its other commands."""
 
 import argparse
 import os
@@ -15,6 +15,8 @@ from ltcourse import files
 FIRST_LESSON = files.ROOT / "notebooks" / "00_start_here.ipynb"
 # no pop-up that asks for news, in the middle of a lecture; and it runs for root, whom most containers have
 JUPYTER = Path(__file__).resolve().parent / "jupyter"
+# tables and figures grow with the presentation mode, and figures do not glare in a dark theme
+STYLE = ("--LabApp.custom_css=True", f"--ServerApp.static_custom_path={JUPYTER / 'custom'}")
 
 # where JupyterLab and the kernels write, by default below the home folder
 HOMES = ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
@@ -65,7 +67,7 @@ def lab(options: argparse.Namespace) -> int:
     opening = f"--LabApp.default_url=/lab/tree/{FIRST_LESSON.relative_to(root).as_posix()}"
     paths = [str(JUPYTER), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     environment = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
-    command = [*command, opening, *options.rest]
+    command = [*command, opening, *STYLE, *options.rest]
     if not machine.has_home():
         print("ltcourse: the home folder cannot be written to: JupyterLab forgets its settings", file=sys.stderr)
         with TemporaryDirectory(prefix="ltcourse-") as scratch:
@@ -182,12 +184,32 @@ def list_runs(options: argparse.Namespace) -> int:
 
 
 def copy_for_students(options: argparse.Namespace) -> int:
-    """Write all notebooks to a folder, without solutions and without the key."""
-    from ltcourse.stage import student_copy
+    """Write a copy of the course for students, without solutions, notes and keys."""
+    from ltcourse.stage import bundle
 
-    written = student_copy.write(FIRST_LESSON.parent, files.place(options.folder))
-    notebooks = sum(file.suffix == ".ipynb" for file in written)
-    print(f"{notebooks} notebooks without solutions and key, and {len(written) - notebooks} files that they show")
+    target = files.place(options.folder)
+    written = bundle.write(target, outputs=options.outputs, notebooks=FIRST_LESSON.parent)
+    notebooks = sum(name.endswith(".ipynb") for name in written)
+    without = "solutions, notes and keys" if options.outputs else "solutions, notes, keys and outputs"
+    print(f"{target}: {notebooks} notebooks without {without}, and {len(written) - notebooks} other files")
+    return 0
+
+
+def grade(options: argparse.Namespace) -> int:
+    """Run the exercises of submitted notebooks and write what each is worth."""
+    from ltcourse.stage import grading, sandbox
+
+    rows = []
+    handed_in = grading.submissions(files.place(options.folder))
+    with sandbox.Sandbox(options.memory * 10**9) as place:
+        for submission in handed_in:
+            graded = grading.grade(submission, place, options.seconds)
+            rows += graded
+            passed = sum(row.result == "passed" for row in graded)
+            print(f"{submission.name}: {passed} of {len(graded)} passed", flush=True)
+    target = files.place(options.to)
+    grading.write(rows, target)
+    print(f"{target}: {len(rows)} rows. What was done against other people's code: {grading.LIMITS}")
     return 0
 
 
@@ -247,9 +269,20 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=record)
     command = commands.add_parser("runs", help="list the recorded runs")
     command.set_defaults(run=list_runs)
-    command = commands.add_parser("student-copy", help="write all notebooks to a folder, without solutions and key")
-    command.add_argument("folder", metavar="DIR", help="a folder that is empty or not there yet")
+    command = commands.add_parser("student-copy", help="write a copy of the course without solutions, notes and keys")
+    command.add_argument("folder", metavar="FOLDER", help="a folder that is empty or not there yet, or a name.zip")
+    command.add_argument(
+        "--no-outputs", dest="outputs", action="store_false", help="empty all outputs, for students who predict first"
+    )
     command.set_defaults(run=copy_for_students)
+    command = commands.add_parser("grade", help="run the exercises of submitted notebooks and write a CSV")
+    command.add_argument("folder", metavar="FOLDER", help="of submissions: notebooks, or a folder for each student")
+    command.add_argument("--to", default="grades.csv", metavar="FILE", help="where to write (default: grades.csv)")
+    command.add_argument(
+        "--seconds", type=_count, default=60, help="of processor time, for each exercise (default: 60)"
+    )
+    command.add_argument("--memory", type=_count, default=8, metavar="GB", help="for each submission (default: 8)")
+    command.set_defaults(run=grade)
     return parser
 
 

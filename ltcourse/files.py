@@ -12,10 +12,8 @@ NO_CLONE = (
 
 
 def is_clone(folder: Path) -> bool:
-    """Whether a folder is a clone of the course: the package, its lessons and its data."""
-    return all(
-        (folder / part).is_file() for part in ("ltcourse/files.py", "lessons/00_start_here.py", "data/README.md")
-    )
+    """Whether a folder is a clone of the course, or a student copy: the package, beside its data."""
+    return all((folder / part).is_file() for part in ("ltcourse/files.py", "pyproject.toml", "data/README.md"))
 
 
 def in_clone() -> bool:

@@ -14,7 +14,7 @@ from ltcourse.data import DataError, sources, streams
 from ltcourse.experiments import cluster, runs
 from ltcourse.networks import models
 from ltcourse.pruning import tickets
-from ltcourse.stage import lecture, slides, student_copy
+from ltcourse.stage import bundle, lecture, slides, student_copy
 
 MINI = "fashion-mnist-mini"
 TICKET = tickets.Ticket(
@@ -71,9 +71,10 @@ def test_slides_and_copies(home):
     assert {file.name for file in home.glob("*/*.html")} == {"00_start_here.html", "mine.html"}
     (home / "course").mkdir()
     shutil.copy(home / "mine.ipynb", home / "course" / "mine.ipynb")
-    assert student_copy.write(Path("~/course"), Path("~/copy")) == [home / "copy" / "mine.ipynb"]
-    assert cli.main(["student-copy", "~/handout"]) == 0
-    assert (home / "handout" / "00_start_here.ipynb").is_file()
+    assert "notebooks/mine.ipynb" in bundle.write(Path("~/copy"), notebooks=Path("~/course"))
+    assert (home / "copy" / "notebooks" / "mine.ipynb").is_file()
+    assert cli.main(["student-copy", "~/handout.zip"]) == 0
+    assert (home / "handout.zip").is_file()
 
 
 def test_the_file_of_a_scheduler(home):
@@ -117,7 +118,7 @@ def test_without_git_a_damaged_file_comes_from_a_fresh_download(monkeypatch, tmp
     (tmp_path / "course").mkdir()
     (tmp_path / "course" / "a.ipynb").write_text("{")
     with pytest.raises(ValueError, match=rf"a.ipynb is no notebook: copy notebooks/a.ipynb {words}$"):
-        student_copy.write(tmp_path / "course", tmp_path / "copy")
+        student_copy.notebooks(tmp_path / "course")
 
 
 # Without a clone

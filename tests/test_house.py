@@ -36,9 +36,9 @@ MODULES = sorted(SOURCES.keys() - {""})
 HOUSE = """
     cli
     doctor
-    stage: rehearsal slides student_copy lecture formulas
+    stage: bundle student_copy grading sandbox examiner slices rehearsal slides lecture formulas
     claims: evidence catalog demonstrations measures implemented sheet verdicts
-    classroom: checks quiz review own_words questions
+    classroom: checks quiz review own_words questions packed
     display: widgets pictures ablations tickets layers plots settings tables progress stopped vectors markdown
     experiments: runs cluster executors catalog
         supermask_imagenet supermask_search deconstruction initialization transfer instability structured rewinds
@@ -362,7 +362,7 @@ def test_conda_installs_the_same():
 
 def test_make_installs_the_same():
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "--constraint constraints.txt --editable '.[test]'" in text
+    assert "--constraint constraints.txt --editable '.$(EXTRA)'" in text and "EXTRA := [test]" in text
     assert f"({oldest_python().replace('.', ', ')})" in (ROOT / "tools" / "preflight.py").read_text(encoding="utf-8")
 
 

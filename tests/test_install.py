@@ -75,6 +75,17 @@ def test_a_clone_that_was_moved_or_copied_is_installed_anew(clone):
 
 
 @MAKE
+def test_one_lesson_is_built_by_its_number_and_a_student_copy_installs_no_tests(clone):
+    command = ["make", "-n", "notebooks", "LESSON=03"]
+    planned_build = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True).stdout
+    assert planned_build == ".venv/bin/python tools/build_notebooks.py 03\n"
+    (clone / ".venv" / "installed").unlink()
+    assert "--editable '.'" in planned(clone)
+    (clone / "tests").mkdir()
+    assert "--editable '.[test]'" in planned(clone)
+
+
+@MAKE
 def test_make_stops_before_pip_where_nothing_can_be_installed(clone):
     (clone / "tools" / "preflight.py").write_text("import sys; sys.exit('no PyTorch for this machine')")
     shutil.rmtree(clone / ".venv")

@@ -1,7 +1,7 @@
 """Build notebooks/ from lessons/: percent source in, executed notebook out.
 
     python tools/build_notebooks.py                      every lesson
-    python tools/build_notebooks.py 01_pruning_lenet     one lesson
+    python tools/build_notebooks.py 01                   one lesson, by its number or its name
     python tools/build_notebooks.py --check              compare only, run nothing
     python tools/build_notebooks.py --keep-outputs       take over changed texts, notes and tags; run nothing
 
@@ -398,12 +398,13 @@ def orphans(lessons: Path, notebooks: Path) -> list[str]:
 
 
 def chosen_lessons(names: list[str], lessons: Path) -> list[Path]:
-    """The lessons that a command line names, by name, file name or path; all if it names none.
+    """The lessons that a command line names, by number, name, file name or path; all if it names none.
 
     Raises ValueError on an unknown name.
     """
     files = {lesson.stem: lesson for lesson in lesson_files(lessons)}
-    stems = [Path(name).stem for name in names]
+    numbers = {stem[:2]: stem for stem in files}
+    stems = [numbers.get(Path(name).stem.zfill(2), Path(name).stem) for name in names]
     for stem in stems:
         if stem not in files:
             raise ValueError(f"unknown lesson {stem!r}: choose from {', '.join(files) or '(none yet)'}")

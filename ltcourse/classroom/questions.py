@@ -1,6 +1,7 @@
 """Multiple-choice questions: what one is, and the bank of them over all lessons, read from `bank/`.
 
-One file a lesson, in TOML: [[question]] with heading, kind, level, prompt, a [question.right] and [[question.wrong]].
+One file per lesson, in TOML, packed in a student copy: [[question]] with heading, kind, level, prompt, a
+[question.right] and two or more [[question.wrong]].
 """
 
 import random
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ltcourse.classroom import packed
 from ltcourse.names import choose
 
 FOLDER = Path(__file__).resolve().parent / "bank"
@@ -81,7 +83,7 @@ def load(folder: Path = FOLDER) -> tuple[BankQuestion, ...]:
     Raises QuestionError where a file is no TOML, or a question is not whole.
     Lesson 08, "Quiz".
     """
-    return tuple(question for file in sorted(folder.glob("*.toml")) for question in _read(file))
+    return tuple(question for file in packed.each(folder) for question in _read(file))
 
 
 def select(
@@ -115,9 +117,11 @@ def select(
 
 def _read(file: Path) -> list[BankQuestion]:
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(packed.read(file))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise QuestionError(f"{file.name} is no TOML ({error}): correct that line") from error
+    except ValueError as error:
+        raise QuestionError(str(error)) from error
     if content.keys() != {"question"} or not isinstance(content["question"], list):
         raise QuestionError(f"{file.name} should hold [[question]] after [[question]], and nothing else")
     return [_question(entry, file.stem, f"{file.name}, question {i}") for i, entry in enumerate(content["question"], 1)]

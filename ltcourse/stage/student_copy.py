@@ -1,4 +1,4 @@
-"""A copy of the notebooks to hand out: without solutions, and without the key."""
+"""Notebooks to hand out: without solutions, keys and instructor's notes, and without what one usually sees."""
 
 import json
 import os
@@ -8,54 +8,68 @@ from typing import Any
 
 from ltcourse.files import NO_CLONE, in_clone, place, restore
 
-STRIPPED = {"solution", "key"}
+STRIPPED = {"solution", "key", "notes"}  # the notes hold what to expect of each question and prediction
 UNANSWERED = "key-output"  # the cell asks, and only what it shows in a notebook that was built answers
 LINK = re.compile(r"\]\(\s*<?([^)\s>#]+)|<(?:img|a)\b[^>]*?\b(?:src|href)=[\"']([^\"'#]+)")
+FOLD = re.compile(r"<(/?)details\b[^>]*>", re.IGNORECASE)
+HINT = re.compile(r"<details\b[^>]*>\s*<summary>\s*Hint\b", re.IGNORECASE)
 
 
-def write(notebooks: Path, target: Path) -> list[Path]:
-    """Write a folder's notebooks to `target`, without the cells tagged `solution` or `key`; return what was written.
+def notebooks(folder: Path, outputs: bool = True) -> dict[str, bytes]:
+    """Return a folder's notebooks as students get them, with the figures that they show: name in the folder → content.
 
-    Such a cell goes with its outputs; one tagged `key-output` loses these alone; others keep theirs. Files that the
-    notebooks show, such as figures, come along. The folder carries no key, but the *package* does: the quiz reads its
-    questions, with their answers, from `ltcourse/classroom/bank`, where whoever has the package can read them.
-    It is for practice; an exam needs other questions.
-    Nothing is written before all has been read. Raises ValueError, one sentence, if `target` is a file, holds
-    something or lies within `notebooks`, or if a notebook is damaged or shows a file that is not there.
+    Cells tagged `solution`, `key` or `notes` go with their outputs, and so does folded text that is no hint; cells
+    tagged `key-output` lose their outputs. outputs: whether the other cells keep theirs.
+    Raises ValueError, one sentence, if there are no notebooks, or one is damaged or shows a file that is not there.
     """
-    notebooks, target = place(notebooks).resolve(), place(target).resolve()
-    if target == notebooks or notebooks in target.parents:
-        raise ValueError(f"{target} is inside of the notebooks' own folder: choose a folder elsewhere")
-    if target.exists() and not target.is_dir():
-        raise ValueError(f"{target} is a file: name a folder that is empty or not there yet")
-    if target.is_dir() and any(target.iterdir()):
-        raise ValueError(f"{target} is not empty, and nothing in it was changed: name an empty folder")
-    files: dict[Path, bytes] = {}
-    for file in sorted(notebooks.rglob("*.ipynb")):
-        if not any(part.startswith(".") for part in file.relative_to(notebooks).parts):  # JupyterLab's checkpoints
-            notebook = stripped(_read(file))
-            files[file] = (json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
-            files |= {shown: shown.read_bytes() for shown in _shown(notebook, file, notebooks)}
-    if not files:
-        raise ValueError(f"there are no notebooks in {notebooks}: {restore('notebooks/')}" if in_clone() else NO_CLONE)
-    written = [target / file.relative_to(notebooks) for file in files]
-    try:
-        for copy, content in zip(written, files.values(), strict=True):
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(content)
-    except OSError as problem:
-        raise ValueError(f"{target} cannot be written ({problem}): empty it, and name another folder") from problem
-    return written
+    folder = place(folder).resolve()
+    found: dict[str, bytes] = {}
+    for file in sorted(folder.rglob("*.ipynb")):
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts):  # JupyterLab's checkpoints
+            notebook = stripped(_read(file), outputs)
+            text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+            found[file.relative_to(folder).as_posix()] = text.encode()
+            for shown in _shown(notebook, file, folder):
+                found[shown.relative_to(folder).as_posix()] = shown.read_bytes()
+    if not found:
+        raise ValueError(f"there are no notebooks in {folder}: {restore('notebooks/')}" if in_clone() else NO_CLONE)
+    return found
 
 
-def stripped(notebook: dict[str, Any]) -> dict[str, Any]:
-    """Return a notebook without the cells tagged `solution` or `key`, and the outputs of those tagged `key-output`."""
+def stripped(notebook: dict[str, Any], outputs: bool = True) -> dict[str, Any]:
+    """Return a notebook without what answers: see `notebooks`."""
     cells = []
     for cell in notebook["cells"]:
         tags = set(cell.get("metadata", {}).get("tags", []))
-        if not STRIPPED & tags:
-            cells.append({**cell, "outputs": [], "execution_count": None} if UNANSWERED in tags else cell)
+        if STRIPPED & tags:
+            continue
+        if cell.get("cell_type") == "markdown":
+            source = "".join(cell["source"])
+            if (kept := without_answers(source)) != source:
+                cell = {**cell, "source": kept}
+            if not kept.strip():
+                continue
+        elif cell.get("cell_type") == "code" and (UNANSWERED in tags or not outputs):
+            cell = {**cell, "outputs": [], "execution_count": None}
+        cells.append(cell)
     return {**notebook, "cells": cells}
+
+
+def without_answers(text: str) -> str:
+    """Return Markdown without its folded text, hints excepted; what lies within a fold goes or stays with it."""
+    kept: list[str] = []
+    depth = begins = done = 0
+    for tag in FOLD.finditer(text):
+        if not tag[1]:
+            begins = begins if depth else tag.start()
+            depth += 1
+        elif depth:
+            depth -= 1
+            if not depth and not HINT.match(text, begins):
+                kept.append(text[done:begins].rstrip("\n"))
+                done = tag.end()
+    kept.append(text[done : begins if depth and not HINT.match(text, begins) else len(text)])  # a fold never closed
+    return "".join(kept).lstrip("\n") if done else "".join(kept)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -308,6 +308,12 @@ def test_an_unknown_lesson_is_answered_with_the_known_ones(tmp_path: Path, capsy
     assert "unknown lesson '02_large_lesson': choose from 01_small_lesson" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["01", "1", "01_small_lesson", "lessons/01_small_lesson.py"])
+def test_a_lesson_is_named_by_number_name_or_file(tmp_path: Path, name: str) -> None:
+    (found,) = builder.chosen_lessons([name], make_root(tmp_path) / "lessons")
+    assert found.stem == "01_small_lesson"
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.json"
     file.write_text("old")

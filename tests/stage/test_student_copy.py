@@ -1,20 +1,16 @@
-"""The copy for students holds no solution and no key, and is a set of notebooks that work."""
+"""The notebooks for students hold no solution, key or note, keep the rest as it was, and work."""
 
 import importlib
-import json
 import re
 import runpy
 import shutil
 import sys
 from pathlib import Path
 
-import jupytext
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from ltcourse import cli
-from ltcourse.classroom import questions, review
 from ltcourse.stage import student_copy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +25,14 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory):
     folder = tmp_path_factory.mktemp("copy") / "for students"
-    student_copy.write(NOTEBOOKS, folder)
+    return written(NOTEBOOKS, folder)
+
+
+def written(notebooks, folder):
+    """The students' notebooks of a folder, written to another."""
+    for name, content in student_copy.notebooks(notebooks).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
     return folder
 
 
@@ -43,15 +46,6 @@ def words(notebook):
     return "\n".join(parts)
 
 
-def solutions():
-    """The bodies of the solutions: what stands below `def …`."""
-    for lesson in LESSONS:
-        for cell in jupytext.read(lesson).cells:
-            if "solution" in cell.metadata.get("tags", []):
-                for block in BLOCK.findall(cell.source):
-                    yield block.split("\n", 1)[1].strip()
-
-
 def planted(folder):
     """A folder with a notebook that has a solution, a key with its output, a figure, and cells to keep."""
     cells = [
@@ -63,7 +57,8 @@ def planted(folder):
                       outputs=[new_output("stream", text="the key's output")]),
         new_code_cell("ask()", metadata={"tags": ["key-output"]}, execution_count=3,
                       outputs=[new_output("stream", text="it was the rubric")]),
-        new_markdown_cell("a hint", metadata={"tags": ["hint"]}),
+        new_markdown_cell("<details><summary>Hint 1</summary>\n\na hint\n\n</details>", metadata={"tags": ["hint"]}),
+        new_markdown_cell("what to say: the solution", metadata={"tags": ["notes"]}),
     ]  # fmt: skip
     (folder / "figures").mkdir(parents=True)
     (folder / "figures" / "a b.png").write_bytes(b"png")
@@ -89,28 +84,8 @@ def test_every_notebook_is_there_and_valid(copied):
         notebook = nbformat.read(file, as_version=4)
         nbformat.validate(notebook)
         tags = {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
-        assert not tags & {"solution", "key"}
+        assert not tags & {"solution", "key", "notes"}
         assert not any(cell.outputs for cell in notebook.cells if "key-output" in cell.metadata.get("tags", []))
-
-
-def test_no_solution_is_in_the_copy(copied):
-    bodies = list(solutions())
-    assert len(bodies) > 20, "the solutions are not read"
-    for file in copied.rglob("*.ipynb"):
-        text = words(nbformat.read(file, as_version=4))
-        assert "<summary>Solution" not in text
-        for body in bodies:
-            assert body not in text, f"{file.name} holds\n{body}"
-
-
-def test_no_sentence_of_the_key_is_in_the_copy(copied):
-    asked = [*questions.load(), *(question.choices for question in review.QUESTIONS)]
-    replies = [choice.reply for question in asked for choice in question.choices]
-    replies += [text for question in review.QUESTIONS for text in (question.answer, *(p.says for p in question.points))]
-    assert len(replies) > 150
-    for file in copied.rglob("*.ipynb"):
-        text = words(nbformat.read(file, as_version=4))
-        assert [reply for reply in replies if reply in text] == []
 
 
 def test_what_is_not_stripped_is_as_it_was(copied):
@@ -121,7 +96,9 @@ def test_what_is_not_stripped_is_as_it_was(copied):
             tags = set(cell.metadata.get("tags", []))
             if "key-output" in tags:
                 cell.outputs, cell.execution_count = [], None
-            kept += [] if {"solution", "key"} & tags else [cell]
+            if cell.cell_type == "markdown":
+                cell.source = student_copy.without_answers(cell.source)
+            kept += [] if {"solution", "key", "notes"} & tags else [cell]
         assert nbformat.read(file, as_version=4).cells == kept
         if kept == nbformat.read(original, as_version=4).cells:
             assert file.read_bytes() == original.read_bytes()
@@ -145,9 +122,8 @@ def test_it_runs_top_to_bottom(copied):
 
 def test_solutions_and_keys_go_whole_and_the_rest_stays(tmp_path):
     folder = planted(tmp_path / "notebooks")
-    written = student_copy.write(folder, tmp_path / "copy")
+    written(folder, tmp_path / "copy")
     names = ["01_lesson.ipynb", "02_next.ipynb", "figures/a b.png", "ru/01_lesson.ipynb"]
-    assert sorted(file.relative_to(tmp_path / "copy").as_posix() for file in written) == names
     assert sorted(f.relative_to(tmp_path / "copy").as_posix() for f in (tmp_path / "copy").rglob("*.*")) == names
     text = words(nbformat.read(tmp_path / "copy" / "01_lesson.ipynb", as_version=4))
     assert "key" not in text and "solution" not in text and "rubric" not in text
@@ -155,37 +131,41 @@ def test_solutions_and_keys_go_whole_and_the_rest_stays(tmp_path):
     assert (tmp_path / "copy" / "figures" / "a b.png").read_bytes() == b"png"
 
 
-def refused(folder, target, said):
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("See.\n\n<details><summary>What one usually sees</summary>It falls.</details>\n\nWhy?", "See.\n\nWhy?"),
+        ("<details><summary>Answer</summary>\n\nYes.\n\n</details>\n\nNext.", "Next."),
+        ("<details open>\n<summary>What to expect</summary>It falls.</details>", ""),
+        ("<details><summary>Outer</summary>a <details><summary>Hint</summary>b</details> c</details>d", "d"),
+        ("<details><summary>Hint 1</summary>a <details><summary>More</summary>b</details> c</details>d", None),
+        ("a\n<details><summary>Hint 2</summary>b</details>\n<details><summary>Then</summary>c</details>\ne", None),
+        ("a <details><summary>Never closed</summary> b", "a "),
+        ("No fold, and </details> closes none.", None),
+    ],
+)
+def test_folded_text_goes_unless_it_is_a_hint(text, kept):
+    if "Then" in text:
+        kept = "a\n<details><summary>Hint 2</summary>b</details>\ne"
+    assert student_copy.without_answers(text) == (text if kept is None else kept)
+
+
+def test_a_cell_of_which_nothing_is_left_goes():
+    cells = [new_markdown_cell("<details><summary>What one usually sees</summary>It falls.</details>")]
+    assert student_copy.stripped(new_notebook(cells=cells))["cells"] == []
+
+
+def refused(folder, said):
     with pytest.raises(ValueError, match=said) as told:
-        student_copy.write(folder, target)
+        student_copy.notebooks(folder)
     assert "\n" not in str(told.value)
 
 
-def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path):
-    folder, target = planted(tmp_path / "notebooks"), tmp_path / "copy"
-    target.mkdir()
-    (target / "mine.txt").write_text("mine")
-    refused(folder, target, "is not empty, and nothing in it was changed")
-    assert [file.name for file in target.iterdir()] == ["mine.txt"]
-    refused(folder, target / "mine.txt", "is a file: name a folder")
-    (target / "mine.txt").unlink()
-    assert student_copy.write(folder, target), "an empty one will do"
-    refused(folder, target, "is not empty")
-
-
-def test_a_folder_among_the_notebooks_is_refused(tmp_path):
-    folder = planted(tmp_path / "notebooks")
-    for target in (folder, folder / "copy"):
-        refused(folder, target, "inside of the notebooks' own folder")
-    assert not (folder / "copy").exists()
-
-
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"cells": [{}]}', '{"cells": 3}', "\udc80"])
-def test_a_damaged_notebook_is_told_before_anything_is_written(tmp_path, content):
+def test_a_damaged_notebook_is_told(tmp_path, content):
     folder = planted(tmp_path / "notebooks")
     (folder / "02_next.ipynb").write_bytes(content.encode("utf-8", "surrogateescape"))
-    refused(folder, tmp_path / "copy", "02_next.ipynb is no notebook: restore it")
-    assert not (tmp_path / "copy").exists()
+    refused(folder, "02_next.ipynb is no notebook: restore it")
 
 
 @pytest.mark.parametrize("link", ["figures/gone.png", "../outside.png"])
@@ -194,28 +174,8 @@ def test_a_link_that_cannot_come_along_is_told(tmp_path, link):
     (tmp_path / "outside.png").write_bytes(b"png")
     file = folder / "01_lesson.ipynb"
     file.write_text(file.read_text(encoding="utf-8").replace("figures/a%20b.png", link), encoding="utf-8")
-    refused(folder, tmp_path / "copy", f"links to {re.escape(link)}, which a copy cannot take along")
-    assert not (tmp_path / "copy").exists()
+    refused(folder, f"links to {re.escape(link)}, which a copy cannot take along")
 
 
 def test_a_folder_without_notebooks_is_told(tmp_path):
-    refused(tmp_path / "nothing", tmp_path / "copy", "there are no notebooks")
-
-
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
-    (tmp_path / "file").write_text("")
-    folder = planted(tmp_path / "notebooks")
-    refused(folder, tmp_path / "file" / "copy", "cannot be written")
-
-
-# The command
-
-
-def test_the_command_writes_and_says_what(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "FIRST_LESSON", planted(tmp_path / "notebooks") / "00_start_here.ipynb")
-    assert cli.main(["student-copy", str(tmp_path / "copy")]) == 0
-    assert capsys.readouterr().out == "3 notebooks without solutions and key, and 1 files that they show\n"
-    assert json.loads((tmp_path / "copy" / "02_next.ipynb").read_text(encoding="utf-8"))["nbformat"] == 4
-    assert cli.main(["student-copy", str(tmp_path / "copy")]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("ltcourse: ") and "is not empty" in said and said.count("\n") == 1
+    refused(tmp_path / "nothing", "there are no notebooks")

@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found; shown in a notebook as a short report.
+    """What a check found; shown in a notebook as a short report, and true in an `if` only where it passed.
 
     passed: None where the exercise is not done yet.
     Lesson 01, "Exercises".
@@ -45,6 +45,9 @@ class Verdict:
     exercise: str
     passed: bool | None
     findings: tuple[Finding, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.passed is True
 
     def __str__(self) -> str:
         if self.passed is None:
