@@ -38,6 +38,7 @@ HOUSE = """
     doctor
     stage: rehearsal slides student_copy lecture formulas
     claims: evidence catalog demonstrations measures implemented sheet verdicts
+    conformance
     classroom: checks quiz review own_words questions
     display: widgets pictures ablations tickets plots settings tables progress stopped markdown
     experiments: runs cluster executors catalog
