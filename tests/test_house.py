@@ -55,7 +55,7 @@ HOUSE = """
 # The one room within a room.
 CHECKS = """
     hypothesis ticket_search supermask_search digits
-    pruning tables tickets instability transfer initialization supermasks
+    pruning tables tickets instability transfer initialization supermasks reporting
     verdict
 """
 

@@ -58,9 +58,7 @@ RETURNED_NONE = "your function returned None: is `return` missing, or indented t
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
-@pytest.mark.parametrize(
-    "answer", [forgets, indents_too_far, Callable(), functools.partial(forgets)]
-)
+@pytest.mark.parametrize("answer", [forgets, indents_too_far, Callable(), functools.partial(forgets)])
 def test_code_that_returns_nothing_is_told_so(check, answer):
     refused(check(answer), "case 1, given argument 1 = ", "yours:    None", RETURNED_NONE)
 
