@@ -151,7 +151,7 @@ _SLIPS = {
         "pruned weights came back to life: masking the gradient is not enough, since the optimizer remembers earlier "
         "gradients; mask the weights after the step"
     ),
-    "hold before": "pruned weights came back to life: mask after the step, which moves them, not before",
+    "hold before": "pruned weights came back to life: the step moves weights that were 0, so mask after every step",
     "uphill": "the step goes up the gradient: the loss itself is to fall",
 }
 

@@ -171,7 +171,7 @@ def show(value: Any) -> str:
     if isinstance(value, (list, tuple)) and not all(isinstance(v, (int, float, str)) for v in value):
         return f"{type(value).__name__} of {len(value)}"
     if not isinstance(value, Tensor):
-        return f"{type(value).__name__} {value!r}"[:80]
+        return f"{type(value).__name__} {' '.join(repr(value).split())}"[:80]
     if value.numel() > 8:
         kept = f", {int(value.sum())} kept" if value.dtype == torch.bool else ""
         return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}{kept}"

@@ -33,7 +33,9 @@ def passes(*given):
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
-@pytest.mark.parametrize("stub", [lambda *given: None, passes, no_more, functools.partial(passes)], ids=str)
+@pytest.mark.parametrize(
+    "stub", [lambda *given: None, passes, no_more, functools.partial(passes)], ids=["lambda", "pass", "...", "partial"]
+)
 def test_a_stub_is_not_done_yet(check, stub):
     verdict = check(stub)
     assert verdict.passed is None
@@ -146,8 +148,11 @@ TAKEN = {
     "NumPy": {"number": np.float64, "tensor": Tensor.numpy, "items": np.array, "truth": np.bool_},
     "arrays without dimensions": {"number": np.array, "tensor": Tensor.numpy, "items": np.array, "truth": np.array},
     "tensors": {"number": as_tensor, "items": as_tensor, "truth": torch.tensor},
-    "lists and tuples": {"tensor": Tensor.tolist, "items": tuple},
-    "lists of tensors": {"tensor": list, "items": lambda values: [as_tensor(v) for v in values]},
+    "lists and tuples": {"tensor": lambda t: t.tolist() if t.dim() else t, "items": tuple},
+    "lists of tensors": {
+        "tensor": lambda t: list(t) if t.dim() else t,
+        "items": lambda values: [as_tensor(v) for v in values],
+    },
 }
 
 

@@ -360,7 +360,7 @@ BACK = "pruned weights came back to life"
             mask_the_gradient_only,
             ["SGD with momentum and weight decay, step 1", "(6 cases right", BACK, "the optimizer remembers earlier"],
         ),
-        (mask_before, ["SGD, step 1", "a pruned weight of 0.weight is", BACK, "mask after the step, which moves"]),
+        (mask_before, ["SGD, step 1", "a pruned weight of 0.weight is", BACK, "so mask after every step"]),
         (lambda *given: [mask_after(*given)], ["list", "the loss is a number: return loss.item()"]),
         (the_loss_after, ["SGD, loss of step 1", "this is the loss after the step"]),
         (the_sum_of_losses, ["SGD, loss of step 1", "this is the sum over the batch"]),

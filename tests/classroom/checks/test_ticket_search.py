@@ -265,7 +265,7 @@ def forgets_the_last_mask(network, train, rate, rounds):
         (searching(zeros_again), ["4 → 6 → 3", "after training 2", "so they count as the smallest again"]),
         (
             searching(lambda t, m, rate, θ0: criteria.magnitude(t, m, rate) if m["0.weight"].all() else m),
-            ["after training 2", "nothing was pruned: each layer loses a share of what it has left"],
+            ["after training 2", "and too few new ones go"],
         ),
         (searching(back=nothing), ["the network is as the last training left it"]),
         *(
