@@ -155,10 +155,11 @@ def _tried(trial: Callable[[_Pruner], tuple[bool | None, str]], pruner: _Pruner)
 def _network(rounded: bool = False) -> nn.Sequential:
     """Build a network for images of 5 × 5 pixels whose parameters are all drawn. rounded: few different magnitudes."""
     generator = torch.Generator().manual_seed(0)
-    network = nn.Sequential(
-        nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(),
-        nn.Linear(54, 20), nn.LayerNorm(20), nn.ReLU(), nn.Linear(20, 5),
-    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):  # PyTorch draws new layers from the global generator
+        network = nn.Sequential(
+            nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(),
+            nn.Linear(54, 20), nn.LayerNorm(20), nn.ReLU(), nn.Linear(20, 5),
+        )  # fmt: skip
     for p in network.parameters():
         p.data = torch.randn(p.shape, generator=generator) * (0.3 if p.dim() > 1 else 1.0)
         if rounded and p.dim() > 1:
