@@ -23,6 +23,7 @@ from torch.nn.utils import prune as torch_prune
 from ltcourse import conformance
 from ltcourse.classroom import checks, questions, quiz
 from ltcourse.classroom.checks.digits import digits, judged, reader_of_digits
+from ltcourse.data import Split
 from ltcourse.display import plots
 from ltcourse.display.tables import percent
 from ltcourse.networks import masks
@@ -34,8 +35,8 @@ plots.use_style()
 # %% [markdown]
 # ## A small laboratory
 #
-# None of the mistakes in this lesson raises an error. Each of them stands in code that somebody published, trains
-# without complaint, and moves a number in a table. Most of them move it in the direction that the author hopes for.
+# None of the mistakes in this lesson raises an error. Mistakes of these kinds stand in public code. The code trains
+# without complaint, and a number in a table is wrong. Most of them move it in the direction that the author hopes for.
 #
 # To see what a mistake does, we need an experiment that takes a second. The network has 49 inputs (digits averaged to 7
 # × 7 pixels), 200 hidden neurons, no biases, and 1,000 images to train on. `train` yields the accuracy on other images
@@ -351,7 +352,7 @@ def chooses_on_test(validation, test):
 
 # %%
 network, tried = reader_of_digits(seed=0), []
-initial, exam = snapshot(network), type(test)(test.x[:200], test.y[:200])
+initial, exam = snapshot(network), Split(test.x[:200], test.y[:200])
 for seed in range(40):
     mask = criteria.at_random(seed)(masks.prunable(network), masks.dense(network), 0.97, "layer")
     network.load_state_dict(initial)
