@@ -90,7 +90,10 @@ def sensitivity_scan(
                     if (how.get("undo") in ("never", "share")) == (moved > 0)  # what these leave is pruned
                     and _agree(yours, _scan(fresh(), shares, accuracy, **how))
                 )
-                wrong = next(fits, wrong)
+                named = next(fits, "")
+                wrong = (
+                    f"{named}{f' (it is left changed, by up to {moved:.3g})' if moved > 0 else ''}" if named else wrong
+                )
             yield Finding(case, _show_scan(yours), _show_scan(expected), wrong)
 
     return verdict.judge("exercise 3, the sensitivity scan", findings())

@@ -15,7 +15,7 @@ def honest_choice(function: Callable[[list[float], list[float]], float]) -> Verd
     """Check exercise 1 of lesson 10: (validation, test), by try → the test accuracy of the best try on validation."""
     cases = [
         ([0.9], [0.8]),
-        ([0.91, 0.93], [0.92, 0.9]),
+        ([0.92, 0.95, 0.9, 0.94, 0.93], [0.92, 0.91, 0.9, 0.96, 0.93]),
         ([0.95, 0.93, 0.9], [0.94, 0.95, 0.91]),
         ([0.9, 0.94, 0.94, 0.92], [0.91, 0.9, 0.93, 0.95]),  # of equal ones the first counts
         ([0.952, 0.961, 0.958, 0.949, 0.96], [0.957, 0.951, 0.962, 0.948, 0.953]),
@@ -58,7 +58,7 @@ def accuracy_of_batches(function: Callable[[list[float], list[int]], float]) -> 
     """Check exercise 3 of lesson 10: (accuracies, sizes) of the batches → the accuracy over all examples."""
     cases = [
         ([0.9], [10]),
-        ([0.8, 0.9], [10, 10]),
+        ([0.8, 0.9, 0.7], [10, 10, 10]),
         ([1.0, 0.5], [6, 2]),
         ([0.9, 0.95, 0.25], [100, 100, 4]),
         ([0.5, 0.97, 0.96, 0.98], [16, 256, 256, 256]),

@@ -273,11 +273,10 @@ def _show_step(yours: Any) -> str:
 
 
 def _wrong_step(yours: Any, expected: Step, layer: Layer, k: float, lr: float) -> str:
-    parts = verdict.sequence(yours)
-    if parts is None:
+    if not isinstance(yours, (tuple, list)):
         return f"return two tensors, out and the new scores: this is {type(yours).__name__}"
-    if len(parts) != 2:
-        return f"return two tensors, out and the new scores: these are {len(parts)}"
+    if len(yours) != 2:
+        return f"return two tensors, out and the new scores: these are {len(yours)}"
     if all(isinstance(t, Tensor) and t.shape == e.shape for t, e in zip(yours, reversed(expected), strict=True)) and (
         expected[0].shape != expected[1].shape
     ):

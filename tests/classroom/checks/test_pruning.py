@@ -583,7 +583,7 @@ def all_not_numbers(network, shares, accuracy):
 @pytest.mark.parametrize(
     ("answer", "evidence"),
     [
-        (left_changed, ["left changed, by up to", "put the weights back"]),
+        (left_changed, ["left changed, by up to", "put its weights back after its last share"]),
         (scan(restore=False), ["2 → 3 neurons", "a layer stays pruned while the next ones are scanned"]),
         (scan(of_what_is_left, start_over=False), ["2 → 3 neurons", "largest difference", "0.weight"]),
         (scan(share_pruned), ["2 → 3 neurons, shares [0.5, 1.0, 0.5]", "the shares are those to keep"]),
@@ -595,10 +595,13 @@ def all_not_numbers(network, shares, accuracy):
         (in_percent, ["largest difference"]),
         (accuracies_in_percent, ["largest difference"]),
         (always_dense, ["largest difference"]),
-        (a_share_short, ["0.weight has 1 accuracies for 2 shares"]),
+        (a_share_short, ["0.weight has 2 accuracies for 3 shares"]),
         (a_list_of_lists, ["list", "the result is a dict, layer → accuracies, and this is list"]),
         (lambda network, shares, accuracy: {}, ["the layers are [], and should be ['0.weight']"]),
-        (lambda network, shares, accuracy: {"0.weight": [0.0, 0.0]}, ["0.weight: [0.0, 0.0]", "largest difference"]),
+        (
+            lambda network, shares, accuracy: {"0.weight": [0.0] * 3},
+            ["0.weight: [0.0, 0.0, 0.0]", "largest difference"],
+        ),
         (a_number_a_layer, ["0.weight", "list"]),
         (all_not_numbers, ["nan"]),
     ],
