@@ -168,7 +168,7 @@ def show(value: Any) -> str:
         return f"a network of {', '.join(f'{name} {tuple(p.shape)}' for name, p in value.named_parameters())}"
     if isinstance(value, torch.optim.Optimizer) or inspect.isroutine(value):
         return type(value).__name__
-    if isinstance(value, (list, tuple)) and not all(isinstance(v, (int, float, str)) for v in value):
+    if isinstance(value, (list, tuple)) and not _plain(value):
         return f"{type(value).__name__} of {len(value)}"
     if not isinstance(value, Tensor):
         return f"{type(value).__name__} {' '.join(repr(value).split())}"[:80]
@@ -176,6 +176,11 @@ def show(value: Any) -> str:
         kept = f", {int(value.sum())} kept" if value.dtype == torch.bool else ""
         return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}{kept}"
     return str(_rounded(value.tolist()))
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value is of numbers and words alone, in lists or not."""
+    return all(map(_plain, value)) if isinstance(value, (list, tuple)) else isinstance(value, (int, float, str))
 
 
 def number(value: Any) -> float | None:

@@ -112,6 +112,22 @@ def test_an_error_shows_the_input_as_it_was_given():
     refused(checks.exact_pruning(spoils), "given weights = [2.0, -3.0]", 'raise ValueError("spoilt")')
 
 
+@pytest.mark.parametrize(
+    ("check", "shown"),
+    [
+        (checks.count_parameters, "layers = list [(2, 3, 1, 1)]"),
+        (checks.rate_for, "layers = float 1.0"),
+        (checks.error_barrier, "layers = list [0.2, 0.2]"),
+        (checks.global_mask, "layers = fc: [[1.0, -3.0]]"),
+    ],
+)
+def test_an_error_shows_small_inputs_in_full(check, shown):
+    def spoils(layers, other=None):
+        raise ValueError("spoilt")
+
+    refused(check(spoils), f"case 1, given {shown}")
+
+
 def test_an_error_shows_networks_and_optimizers_by_what_they_are():
     def spoils(network, optimizer, mask, x, y):
         raise ValueError("spoilt")
