@@ -106,7 +106,7 @@ def popping(
     return function
 
 
-def with_steps(*, clear=True, order=list, sign=True, reduction="mean", optimizer=torch.optim.SGD, **settings):
+def with_steps(*, clear=True, order=list, reduction="mean", optimizer=torch.optim.SGD, **settings):
     """Edge-popup with PyTorch's own optimizer."""
 
     def function(forward, weights, scores, k, lr, batches):
@@ -116,7 +116,7 @@ def with_steps(*, clear=True, order=list, sign=True, reduction="mean", optimizer
             if clear:
                 steps.zero_grad()
             mask = of(scores, k)
-            size = {n: s.abs() if sign else s for n, s in scores.items()}
+            size = {n: s.abs() for n, s in scores.items()}
             used = {n: w * (mask[n] + size[n] - size[n].detach()) for n, w in weights.items()}
             cross_entropy(forward(used, x), y, reduction=reduction).backward()
             steps.step()
@@ -207,9 +207,10 @@ def of(scores, k):
         (with_steps(clear=False), ["4 → 6 → 3", "the gradients of the steps add up: clear the old ones"]),
         (with_steps(order=lambda batches: batches[::-1]), ["4 → 6 → 3", "the batches are taken in reverse"]),
         (with_steps(order=lambda batches: batches[-1:]), ["only the last batch is used"]),
-        (with_steps(order=lambda batches: [*batches[1:], batches[0]]), ["taken in the order 2, 3, 1"]),
-        (with_steps(momentum=0.9, sign=False), ["a momentum of 0.9", "lacks the factor sign(s)"]),
-        (with_steps(clear=False, sign=False), ["add up", "lacks the factor sign(s)"]),
+        (
+            with_steps(order=lambda batches: [*batches[1:], batches[0]]),
+            ["the batches are taken in another order than the one that is given"],
+        ),
         (with_steps(reduction="sum"), ["3 → 2", "the loss is summed over the batch"]),
         (with_steps(optimizer=torch.optim.Adam), ["3 → 2", "as with Adam or a sign: take a step of plain SGD"]),
         (popping(end=largest_weights), ["this is the mask of the largest weights"]),
