@@ -343,7 +343,7 @@ told(checks.accuracy_of_batches(mean_of_means))
 # **Selection on the test set.** Forty random masks keep 40 % of the weights each, and the best one is reported. If "best"
 # means best on the test set, its accuracy there is partly luck. The curves show what is reported after so many tries:
 # the test accuracy of the mask that was best on validation images, and the best test accuracy. The test set is small
-# here (200 images), and so is that of many papers, compared with the differences that they report.
+# here: 200 images.
 
 
 # %%
