@@ -745,8 +745,9 @@ checks.xavier_and_kaiming(xavier_and_kaiming)
 # ### 2. The gain of an activation
 #
 # `activation` is a function that acts on each number of a tensor. If $z$ is normal with mean 0 and variance 1, how much
-# of its mean square does the activation leave? Return the gain that makes up for the loss, to within 2 %: the number by
-# which the weights must be multiplied so that the mean square of $z$ in the next layer is 1 again.
+# of its mean square does the activation leave? Return the gain $g$ that makes up for the loss, to within 2 %. The gain
+# multiplies the weights of the *next* layer, which act on what the activation returns. So the mean square of
+# $g \cdot \mathrm{act}(z)$ must be 1, not that of $\mathrm{act}(g \cdot z)$.
 
 
 # %% tags=["exercise"]

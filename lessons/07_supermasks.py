@@ -1042,8 +1042,8 @@ checks.popup_step(popup_step)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
-# One bug is in the forward pass, and two are in one line of the backward pass. Copy the code into the cell, and the
-# check will tell which are left.
+# One bug is in the forward pass, and two are in one line of the backward pass. Copy the code into the cell. The check
+# counts the bugs that are left, and names one of them.
 #
 # </details>
 # <details><summary>Hint 2</summary>

@@ -38,6 +38,7 @@ HOUSE = """
     doctor
     stage: bundle student_copy grading sandbox examiner slices rehearsal slides lecture formulas
     claims: evidence catalog demonstrations measures implemented sheet verdicts
+    conformance
     classroom: checks quiz review own_words questions packed
     display: widgets pictures ablations tickets layers plots settings tables progress stopped vectors markdown
     experiments: runs cluster executors catalog
@@ -55,7 +56,7 @@ HOUSE = """
 INNER = {
     "checks": """
         hypothesis ticket_search supermask_search digits
-        pruning tables tickets instability transfer initialization supermasks
+        pruning tables tickets instability transfer initialization supermasks reporting
         verdict
     """,
     "pictures": "popup claims loops small networks weights reasons sketches frames",

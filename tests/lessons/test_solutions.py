@@ -3,64 +3,29 @@
 import ast
 import builtins
 import inspect
-import re
-from pathlib import Path
-from types import FunctionType
 
 import jupytext
 import matplotlib
 import pytest
+from lesson_solutions import BLOCK, LESSONS, defined, imports, pieces, tagged
 from verdict_reports import public_checks
 
 from ltcourse.classroom import checks
 from ltcourse.classroom.checks.verdict import Verdict
 
-LESSONS = sorted((Path(__file__).resolve().parents[2] / "lessons").glob("*.py"))
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+def parameters(tag):
+    return [pytest.param(lesson, source, id=f"{lesson.stem} {source.split('(')[0]}") for lesson, source in pieces(tag)]
 
 
-def tagged(lesson, tag):
-    """The sources of a lesson's cells that carry a tag."""
-    return [c.source for c in jupytext.read(lesson).cells if tag in c.metadata.get("tags", [])]
-
-
-def pieces(tag):
-    """(lesson, source) of each exercise, or of each block of Python in a solution."""
-    return [
-        pytest.param(lesson, source, id=f"{lesson.stem} {source.split('(')[0]}")
-        for lesson in LESSONS
-        for cell in tagged(lesson, tag)
-        for source in (BLOCK.findall(cell) if tag == "solution" else [cell])
-    ]
-
-
-def imports(lesson):
-    """A namespace with what the lesson imports."""
-    namespace = {}
-    for cell in jupytext.read(lesson).cells:
-        if cell.cell_type == "code":
-            wanted = [node for node in ast.parse(cell.source).body if isinstance(node, (ast.Import, ast.ImportFrom))]
-            exec(compile(ast.Module(wanted, []), str(lesson), "exec"), namespace)
-    return namespace
-
-
-def defined(lesson, source):
-    """The one function that a piece of a lesson defines, in the lesson's imports."""
-    namespace = imports(lesson)
-    known = set(namespace)
-    exec(source, namespace)
-    (function,) = [v for k, v in namespace.items() if k not in known and isinstance(v, FunctionType)]
-    return function
-
-
-@pytest.mark.parametrize(("lesson", "source"), pieces("solution"))
+@pytest.mark.parametrize(("lesson", "source"), parameters("solution"))
 def test_a_solution_passes_its_check(lesson, source):
     function = defined(lesson, source)
     verdict = getattr(checks, function.__name__)(function)
     assert verdict.passed is True, str(verdict)
 
 
-@pytest.mark.parametrize(("lesson", "source"), pieces("exercise"))
+@pytest.mark.parametrize(("lesson", "source"), parameters("exercise"))
 def test_a_stub_is_not_done_yet(lesson, source):
     function = defined(lesson, source)
     verdict = getattr(checks, function.__name__)(function)
@@ -70,10 +35,10 @@ def test_a_stub_is_not_done_yet(lesson, source):
 
 def test_each_check_has_one_exercise_and_one_solution_of_the_same_arguments():
     for tag in ("exercise", "solution"):
-        names = [defined(*piece.values).__name__ for piece in pieces(tag)]
+        names = [defined(*piece).__name__ for piece in pieces(tag)]
         assert sorted(names) == sorted(public_checks()), f"the cells tagged {tag}"
-    given = {(f.__name__, str(inspect.signature(f))) for f in (defined(*p.values) for p in pieces("exercise"))}
-    solved = {(f.__name__, str(inspect.signature(f))) for f in (defined(*p.values) for p in pieces("solution"))}
+    given = {(f.__name__, str(inspect.signature(f))) for f in (defined(*p) for p in pieces("exercise"))}
+    solved = {(f.__name__, str(inspect.signature(f))) for f in (defined(*p) for p in pieces("solution"))}
     assert given == solved
 
 

@@ -1,15 +1,16 @@
 """Checks of the exercises: each tries the reader's function on small cases, the smallest first, and shows the evidence.
 
-Behavior is checked, not text: any way to the right result is accepted. A function that returns None is not done yet.
+Behavior is checked, not text: any way to the right result is accepted. An untouched stub is not done yet.
 Read `verdict` first: what a check finds and how it is told. Then one file a lesson: `pruning` (01), `tables` (02),
-`tickets` (03), `instability` (04), `transfer` (05), `initialization` (06), `supermasks` (07), and for the three review
-questions of lesson 08 `hypothesis`, `ticket_search` and `supermask_search`, on the images of `digits`.
+`tickets` (03), `instability` (04), `transfer` (05), `initialization` (06), `supermasks` (07), `reporting` (10), and for
+the three review questions of lesson 08 `hypothesis`, `ticket_search` and `supermask_search`, on the images of `digits`.
 """
 
 from ltcourse.classroom.checks.hypothesis import supports
 from ltcourse.classroom.checks.initialization import diagnose, fill_kaiming, keeping_gain, xavier_and_kaiming
 from ltcourse.classroom.checks.instability import between, error_barrier, global_mask
 from ltcourse.classroom.checks.pruning import exact_pruning, masked_step, rate_for, sensitivity_scan
+from ltcourse.classroom.checks.reporting import accuracy_of_batches, honest_choice, was_redrawn
 from ltcourse.classroom.checks.supermask_search import find_supermask
 from ltcourse.classroom.checks.supermasks import forward_mask, popup_step, scaled_std, score_gradient
 from ltcourse.classroom.checks.tables import (
@@ -23,6 +24,7 @@ from ltcourse.classroom.checks.tickets import early_stop, imp_round, rounds_unti
 from ltcourse.classroom.checks.transfer import expected_overlap, transferred_share, transplant
 
 __all__ = [
+    "accuracy_of_batches",
     "between",
     "break_even_density",
     "count_parameters",
@@ -36,6 +38,7 @@ __all__ = [
     "find_ticket",
     "forward_mask",
     "global_mask",
+    "honest_choice",
     "imp_round",
     "keeping_gain",
     "masked_step",
@@ -51,5 +54,6 @@ __all__ = [
     "train_ticket",
     "transferred_share",
     "transplant",
+    "was_redrawn",
     "xavier_and_kaiming",
 ]

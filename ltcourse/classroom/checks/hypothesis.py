@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from operator import ge, gt, le, lt
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ltcourse.classroom.checks import verdict
 from ltcourse.classroom.checks.digits import digits, judged, reader_of_digits, steps, training_on_digits
@@ -59,7 +57,7 @@ def supports(function: Hypothesis) -> Verdict:
                 yours = verdict.ask(function, *trial.given())
                 expected = _Reading().says(trial)
                 wrong = ""
-                if (answer := _truth(yours)) is None:
+                if (answer := verdict.truth(yours)) is None:
                     wrong = f"the result is True or False, and this is {type(yours).__name__}"
                 elif answer is not expected:
                     wrong = _told(trial, expected) + _misread(function)
@@ -252,14 +250,6 @@ _MISREADINGS: dict[str, _Reading] = {
 }
 
 
-def _truth(value: Any) -> bool | None:
-    if isinstance(value, (bool, np.bool_)) or (
-        isinstance(value, Tensor) and value.dtype == torch.bool and value.numel() == 1
-    ):
-        return bool(value)
-    return None
-
-
 def _told(trial: _Trial, expected: bool) -> str:
     """Say what is so in a trial."""
     for name, sub in trial.subnetworks.items():
@@ -290,7 +280,7 @@ def _misread(function: Hypothesis) -> str:
     """Name the misreading that gives the same answers in all trials that were made up, "" if none does."""
     trials = list(_made_trials())
     try:
-        answers = [_truth(function(*trial.given())) for trial in trials]
+        answers = [verdict.truth(function(*trial.given())) for trial in trials]
     except Exception:  # it will be shown in its turn
         return ""
     if len(set(answers)) == 1:

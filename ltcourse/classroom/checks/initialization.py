@@ -57,6 +57,7 @@ def keeping_gain(function: Callable[[Activation], float]) -> Verdict:
     cases: dict[str, Activation] = {
         "none (z → z)": lambda z: z,
         "z → 3 z": lambda z: 3 * z,
+        "z → z · |z|": lambda z: z * z.abs(),
         "ReLU": torch.relu,
         "tanh": torch.tanh,
         "leaky ReLU, slope 0.2": lambda z: nn.functional.leaky_relu(z, 0.2),
@@ -72,7 +73,9 @@ def keeping_gain(function: Callable[[Activation], float]) -> Verdict:
             expected = 1 / math.sqrt(moments["square"])
             found = verdict.number(yours)
             shown = f"{yours!r}"[:60] if found is None else f"{found:.4f}"
-            yield Finding(name, shown, f"{expected:.4f}, within 2 %", _wrong_gain(yours, expected, moments, activation))
+            yield Finding(
+                name, shown, f"{expected:.4f}, within 2 %", _wrong_gain(name, yours, expected, moments, activation)
+            )
 
     return verdict.judge("exercise 2, the gain of an activation", findings())
 
@@ -174,23 +177,12 @@ def _near(found: float, expected: float, share: float = 1e-4) -> bool:
     return found == expected or abs(found - expected) <= share * abs(expected)
 
 
-def _pair(value: Any) -> list[Any] | None:
-    """The two parts of a pair of any kind, None if it is no pair."""
-    if isinstance(value, (str, Mapping, set)):
-        return None
-    try:
-        parts = list(value)
-    except TypeError:
-        return None
-    return parts if len(parts) == 2 else None
-
-
 # Exercise 1
 
 
 def _wrong_stds(yours: Any, expected: tuple[float, float], shape: Sequence[int]) -> str:
-    parts = _pair(yours)
-    found = None if parts is None else [verdict.number(p) for p in parts]
+    parts = verdict.sequence(yours)
+    found = None if parts is None or len(parts) != 2 else [verdict.number(p) for p in parts]
     if found is None or None in found:
         return f"the result is a pair of numbers, (Xavier, Kaiming), and this is {_show(yours)}"
     xavier, kaiming = (float(f) for f in found if f is not None)
@@ -245,7 +237,22 @@ def _moments(activation: Activation) -> dict[str, float]:
     }
 
 
-def _wrong_gain(yours: Any, expected: float, moments: Mapping[str, float], activation: Activation) -> str:
+_INSIDE = (
+    "this makes the mean square of act(g · z) 1, with the gain before the activation: it is the next layer's weights "
+    "that are multiplied, so make that of g · act(z) 1"
+)
+
+
+def _mean_square(activation: Activation, gain: float) -> float:
+    """The mean square of act(gain · z); NaN where it is no number."""
+    if not math.isfinite(gain):
+        return math.nan
+    z = torch.linspace(-10, 10, 20_001, dtype=torch.float64)
+    density = torch.exp(-(z**2) / 2)
+    return float((density * activation(gain * z).double() ** 2).sum() / density.sum())
+
+
+def _wrong_gain(name: str, yours: Any, expected: float, moments: Mapping[str, float], activation: Activation) -> str:
     found = verdict.number(yours)
     if found is None:
         return f"a gain is a number, and this is {type(yours).__name__}"
@@ -263,6 +270,10 @@ def _wrong_gain(yours: Any, expected: float, moments: Mapping[str, float], activ
         "this is the gain of ReLU: each activation has its own": math.sqrt(2),
         "this is the gain of no activation at all": 1.0,
     }
+    if found > 5 * expected and _mean_square(activation, 1e6) <= 1.01:
+        return f"{_INSIDE}; no gain before {name} can do that"
+    if _near(_mean_square(activation, found), 1.0, 0.02):
+        return _INSIDE
     why = (wrong for wrong, leads_to in mistakes.items() if _near(found, leads_to, 0.02))
     few = "; draw a hundred thousand samples" if _near(found, expected, 0.2) else ""
     return next(why, f"off by a factor of {found / expected:.3f}{few}")
@@ -276,8 +287,8 @@ def _name(layer: float) -> str:
 
 
 def _wrong_diagnosis(yours: Any, expected: tuple[str, float], spreads: Sequence[float]) -> str:
-    parts = _pair(yours)
-    if parts is None:
+    parts = verdict.sequence(yours)
+    if parts is None or len(parts) != 2:
         return f"the result is a pair, (diagnosis, factor), and this is {_show(yours)}"
     diagnosis, layer = parts[0], verdict.number(parts[1])
     if not isinstance(diagnosis, str) or diagnosis not in ("too small", "too large", "kept"):

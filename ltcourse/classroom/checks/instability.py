@@ -33,7 +33,7 @@ def between(function: Callable[[State, State, float], State]) -> Verdict:
         for name, (a, b) in cases.items():
             for share in (0.5, 0.25, 0.0, 1.0):
                 given = verdict.copied(a), verdict.copied(b)
-                yours = verdict.ask(function, *given, share)
+                yours = verdict.tensors(verdict.ask(function, *given, share))
                 expected = connectivity.between(a, b, share)
                 wrong = _wrong_point(yours, expected, given, (a, b), share)
                 yield Finding(f"{name}, share {share}", verdict.show(yours), verdict.show(expected), wrong)
@@ -68,13 +68,15 @@ def global_mask(function: Callable[[State, float], Mask]) -> Verdict:
     generator = torch.Generator().manual_seed(9)
     small = {"fc1": torch.tensor([[3.0, -0.5], [-4.0, 2.0]]), "fc2": torch.tensor([[0.25, 1.0]])}
     tied = {"fc1": torch.tensor([[0.5, -0.5, 2.0]]), "fc2": torch.tensor([[0.5, 0.1, -0.5]])}
+    pruned = {"fc1": torch.tensor([[0.0, 0.0, 3.0]]), "fc2": torch.tensor([[0.0, -1.0, 0.0]])}
     layers = (("conv", (4, 2, 3, 3), 1.0), ("fc1", (8, 16), 0.3), ("fc2", (5, 8), 0.6))
     wide = {name: torch.randn(shape, generator=generator) * std for name, shape, std in layers}
     # no count of weights is a half
     cases = [
         ({"fc": torch.tensor([[1.0, -3.0]])}, 0.5),
-        *((small, density) for density in (0.5, 0.0, 1.0)),
+        *((small, density) for density in (0.5, 1 / 3, 0.0, 1.0)),
         *((tied, density) for density in (0.5, 1 / 3)),
+        (pruned, 0.5),
         *((wide, density) for density in (0.2, 0.036)),
         ({name: (3 * w).round() for name, w in wide.items()}, 0.4),
     ]
@@ -82,7 +84,7 @@ def global_mask(function: Callable[[State, float], Mask]) -> Verdict:
     def findings() -> Iterator[Finding]:
         for weights, density in cases:
             given = verdict.copied(weights)
-            yours = verdict.ask(function, given, density)
+            yours = verdict.tensors(verdict.ask(function, given, density))
             total = sum(w.numel() for w in weights.values())
             count = round(density * total)
             expected = _split(masks.keep_largest(_pooled(weights).abs(), count), weights)
@@ -183,6 +185,8 @@ def _wrong_global(yours: Mask, weights: Weights, density: float, count: int) -> 
         sign = ", as it goes by value: magnitude has no sign" if by_value else ""
         return f"it prunes a weight whose magnitude is {gap:.3g} larger than one that it keeps{sign}"
     wrong = f"it keeps {kept} weights, {abs(kept - count)} {'more' if kept > count else 'fewer'} than {count}"
+    if slip := verdict.slip_at_an_end(kept, count, keep.numel()):
+        return f"{wrong}: {slip}"
     if kept == keep.numel() - count:
         return f"{wrong}: the density is the share to keep, not to prune"
     cut = magnitude.sort(descending=True).values[max(count - 1, 0)]

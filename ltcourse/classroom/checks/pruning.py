@@ -1,11 +1,13 @@
 """Checks of the exercises of lesson 01, on pruning."""
 
+import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from ltcourse.classroom.checks import verdict
 from ltcourse.classroom.checks.verdict import Finding, Verdict
@@ -32,7 +34,7 @@ def exact_pruning(function: Callable[[Tensor, int], Tensor]) -> Verdict:
     def findings() -> Iterator[Finding]:
         for weights, count in cases:
             given = weights.clone()
-            yours = verdict.ask(function, given, count)
+            yours = verdict.tensor(verdict.ask(function, given, count))
             case = f"keep {count} of {verdict.show(weights)}"
             expected = masks.keep_largest(weights.abs(), count)
             yield Finding(case, verdict.show(yours), verdict.show(expected), _wrong_mask(yours, weights, count, given))
@@ -50,8 +52,8 @@ def masked_step(function: Callable[[nn.Module, torch.optim.Optimizer, Mask, Tens
             for step in (1, 2, 3):
                 loss = verdict.ask(function, yours, your_optimizer, mask, x, y)
                 expected = verdict.step(right, right_optimizer, mask, x, y)
-                yield _compare_networks(f"{name}, step {step}", yours, right, mask)
-                yield _compare_loss(f"{name}, loss of step {step}", loss, expected)
+                yield _compare_networks(f"{name}, step {step}", yours, right, mask, optimizer, step)
+                yield _compare_loss(f"{name}, loss of step {step}", loss, expected, right, x, y)
 
     return verdict.judge("exercise 2, a step under a mask", findings())
 
@@ -63,7 +65,11 @@ def sensitivity_scan(
 
     def findings() -> Iterator[Finding]:
         # up and down, so that what an earlier share left shows; no count of weights is a half
-        for sizes, shares in (((2, 3), [1.0, 0.5]), ((4, 6, 4), [0.25, 1.0, 0.5]), ((5, 8, 6, 4), [0.9, 0.3, 0.0])):
+        for sizes, shares in (
+            ((2, 3), [0.5, 1.0, 0.5]),
+            ((4, 6, 4), [0.25, 1.0, 0.5]),
+            ((5, 8, 6, 4), [0.9, 0.3, 0.0]),
+        ):
             network = verdict.small_network(sizes, seed=3)
             before = snapshot(network)
             x = torch.randn(7, sizes[0], generator=torch.Generator().manual_seed(4))
@@ -75,7 +81,20 @@ def sensitivity_scan(
             yours = verdict.ask(function, network, shares, accuracy)
             moved = max(float((network.state_dict()[name] - w).abs().max()) for name, w in before.items())
             case = f"a network of {' → '.join(map(str, sizes))} neurons, shares {shares}"
-            yield Finding(case, _show_scan(yours), _show_scan(expected), _wrong_scan(yours, expected, moved))
+            wrong = _wrong_scan(yours, expected, moved)
+            if wrong and isinstance(yours, Mapping):
+                fresh = functools.partial(verdict.small_network, sizes, seed=3)
+                fits = (
+                    said
+                    for said, how in _SCANS.items()
+                    if (how.get("undo") in ("never", "share")) == (moved > 0)  # what these leave is pruned
+                    and _agree(yours, _scan(fresh(), shares, accuracy, **how))
+                )
+                named = next(fits, "")
+                wrong = (
+                    f"{named}{f' (it is left changed, by up to {moved:.3g})' if moved > 0 else ''}" if named else wrong
+                )
+            yield Finding(case, _show_scan(yours), _show_scan(expected), wrong)
 
     return verdict.judge("exercise 3, the sensitivity scan", findings())
 
@@ -87,15 +106,14 @@ def rate_for(function: Callable[[float, int], float]) -> Verdict:
         for share, rounds in ((1.0, 3), (0.5, 1), (0.25, 2), (0.512, 3), (0.08, 5), (0.036, 15)):
             yours = verdict.ask(function, share, rounds)
             expected = 1 - share ** (1 / rounds)
-            wrong = ""
-            if not isinstance(yours, (int, float)) or isinstance(yours, bool):
+            wrong, found = "", verdict.number(yours)
+            if found is None:
                 wrong = f"a rate is a number, and this is {type(yours).__name__}"
-            elif not abs(yours - expected) <= 1e-6:
-                reached = (1 - yours) ** rounds if 0 <= yours <= 1 else float("nan")
-                wrong = (
-                    f"{rounds} rounds at your rate keep {reached:.4f}, not {share}; off by {abs(yours - expected):.2g}"
-                )
-            yield Finding(f"keep {share} after {rounds} rounds", f"{yours}", f"{expected:.6f}", wrong)
+            elif not abs(found - expected) <= 1e-6:
+                reached = (1 - found) ** rounds if 0 <= found <= 1 else math.nan
+                off = f"off by {abs(found - expected):.2g}"
+                wrong = f"{rounds} rounds at your rate keep {reached:.4f}, not {share}; {off}"
+            yield Finding(f"keep {share} after {rounds} rounds", f"{yours}"[:80], f"{expected:.6f}", wrong)
 
     return verdict.judge("exercise 4, the schedule", findings())
 
@@ -104,7 +122,8 @@ def _wrong_mask(yours: Any, weights: Tensor, count: int, given: Tensor) -> str:
     if wrong := verdict.wrong_mask(yours, weights) or verdict.changed("the weights", given, weights):
         return wrong
     if (kept := int(yours.sum())) != count:
-        return f"it keeps {kept} weights, {abs(kept - count)} {'more' if kept > count else 'fewer'} than {count}"
+        wrong = f"it keeps {kept} weights, {abs(kept - count)} {'more' if kept > count else 'fewer'} than {count}"
+        return wrong + (f": {slip}" if (slip := verdict.slip_at_an_end(kept, count, weights.numel())) else "")
     magnitude = weights.abs()
     if 0 < count < weights.numel() and (gap := float(magnitude[~yours].max() - magnitude[yours].min())) > 0:
         return f"it prunes a weight whose magnitude is {gap:.3g} larger than one that it keeps"
@@ -128,32 +147,140 @@ def _half_trained(
     return network, using, mask, x, y
 
 
-def _compare_networks(case: str, yours: nn.Module, right: nn.Module, mask: Mask) -> Finding:
+_SLIPS = {
+    "clear never": "the gradients of the steps add up: clear the old ones before each step, with optimizer.zero_grad()",
+    "no step": "no weight has moved: clear the old gradients, call loss.backward(), and then optimizer.step()",
+    "hold gradients": (
+        "pruned weights came back to life: masking the gradient is not enough, since the optimizer remembers earlier "
+        "gradients; mask the weights after the step"
+    ),
+    "hold before": "pruned weights came back to life: the step moves weights that were 0, so mask after every step",
+    "uphill": "the step goes up the gradient: the loss itself is to fall",
+}
+
+
+def _slipped(optimizer: Callable[..., torch.optim.Optimizer], slip: str, steps: int) -> dict[str, Tensor]:
+    """Return the parameters after some steps with one of the usual slips."""
+    network, using, mask, x, y = _half_trained(optimizer)
+    for _ in range(steps):
+        if slip != "clear never":
+            using.zero_grad()
+        loss = cross_entropy(network(x), y)
+        (-loss if slip == "uphill" else loss).backward()
+        for name in mask if slip == "hold gradients" else ():
+            network.get_parameter(name).grad.mul_(mask[name])  # type: ignore[union-attr]
+        if slip == "hold before":
+            masks.apply(network, mask)
+        if slip != "no step":
+            using.step()
+        if not slip.startswith("hold"):
+            masks.apply(network, mask)
+    return snapshot(network)
+
+
+def _compare_networks(
+    case: str,
+    yours: nn.Module,
+    right: nn.Module,
+    mask: Mask,
+    optimizer: Callable[..., torch.optim.Optimizer],
+    steps: int,
+) -> Finding:
     """Compare parameter by parameter: pruned weights with 0, the others with the right step."""
     expected = dict(right.named_parameters())
     furthest, where = 0.0, ""
+    now = snapshot(yours)
+
+    def slip(otherwise: str) -> str:
+        fits = (said for slip, said in _SLIPS.items() if verdict.close(now, _slipped(optimizer, slip, steps)))
+        return next(fits, otherwise)
+
     for name, p in yours.named_parameters():
         # "not …" throughout: a NaN is never right
         if name in mask and not (back := p.detach()[~mask[name]].abs().max()) <= 0:
             found = f"a pruned weight of {name} is {float(back):.3g}"
-            return Finding(case, found, "0", "pruned weights came back to life")
+            return Finding(case, found, "0", slip("pruned weights came back to life: mask after every step"))
         if not (far := float((p.detach() - expected[name].detach()).abs().max())) <= furthest:
             furthest, where = far, name
-    wrong = "" if furthest <= 1e-5 else f"{where} is not where one step of the optimizer on this batch leads"
+    wrong = ""
+    if not furthest <= 1e-5:
+        wrong = slip(f"{where} is not where one step of the optimizer on this batch leads")
     found = f"pruned weights 0, largest difference of the others {furthest:.1g}"
     return Finding(case, found, "0, and below 1e-05", wrong)
 
 
-def _compare_loss(case: str, loss: Any, expected: float) -> Finding:
-    found = None if isinstance(loss, Tensor) else verdict.number(loss)
+def _compare_loss(case: str, loss: Any, expected: float, right: nn.Module, x: Tensor, y: Tensor) -> Finding:
+    found = verdict.number(loss)
     if found is None:
         return Finding(case, type(loss).__name__, f"{expected:.4f}", "the loss is a number: return loss.item()")
-    wrong = "" if abs(found - expected) <= 1e-4 else "this is not the cross-entropy of the batch before the step"
-    return Finding(case, f"{found:.4f}", f"{expected:.4f}", wrong)
+    if abs(found - expected) <= 1e-4:
+        return Finding(case, f"{found:.4f}", f"{expected:.4f}")
+    mistakes = {
+        "this is the loss after the step: return the one that the step began with": cross_entropy(right(x), y).item(),
+        "this is the sum over the batch: the cross-entropy is the mean of the examples": expected * len(x),
+    }
+    otherwise = "this is not the cross-entropy of the batch before the step"
+    return Finding(case, f"{found:.4f}", f"{expected:.4f}", verdict.fitting(found, mistakes, otherwise, 1e-4))
+
+
+_KEPT_ALIVE = (
+    "what one share has pruned is still pruned at the next, in all layers: put the weights back from a copy "
+    "(`state_dict()`, `.data` and `detach()` share their memory with the network, so that restoring from them changes "
+    "nothing: clone them)"
+)
+_SCANS: dict[str, dict[str, Any]] = {
+    _KEPT_ALIVE: {"undo": "never"},
+    "a share prunes what an earlier share of the layer has left: prune the layer's first weights each time": {
+        "undo": "layer"
+    },
+    "a layer stays pruned while the next ones are scanned: put its weights back after its last share": {
+        "undo": "share"
+    },
+    "the shares are those to keep, and this prunes them": {"pruned": True},
+    "it ranks the weights themselves: magnitude has no sign": {"score": torch.Tensor.positive},
+    "it keeps the smallest magnitudes: the largest stay": {"score": lambda w: -w.abs()},
+}
+
+
+def _scan(
+    network: nn.Module,
+    shares: Sequence[float],
+    accuracy: Callable[[nn.Module], float],
+    *,
+    undo: str = "always",
+    pruned: bool = False,
+    score: Callable[[Tensor], Tensor] = torch.abs,
+) -> dict[str, list[float]]:
+    """Scan the layers with one of the usual mistakes.
+
+    undo: when pruning is undone: always, never, after each layer only, or between the shares of a layer only.
+    """
+    found: dict[str, list[float]] = {}
+    for name, p in masks.prunable(network).items():
+        before, found[name] = p.detach().clone(), []
+        for share in shares:
+            now = p.detach() if undo in ("never", "layer") else before
+            count = round((1 - share if pruned else share) * now.numel())
+            p.data = now * masks.keep_largest(score(now), count)
+            found[name].append(accuracy(network))
+        if undo in ("always", "layer"):
+            p.data = before
+    return found
+
+
+def _agree(yours: Mapping[str, Any], scan: Mapping[str, list[float]]) -> bool:
+    """Tell whether two scans are equal, up to rounding errors."""
+    numbers = {name: verdict.numbers(values) for name, values in yours.items()}
+    return numbers.keys() == scan.keys() and all(
+        found is not None
+        and len(found) == len(scan[name])
+        and all(abs(a - b) <= 1e-5 for a, b in zip(found, scan[name], strict=True))
+        for name, found in numbers.items()
+    )
 
 
 def _show_scan(scan: Any) -> str:
-    if not isinstance(scan, dict) or not scan:
+    if not isinstance(scan, Mapping) or not scan:
         return f"{type(scan).__name__} {scan!r}"[:80]
     return ", ".join(f"{name}: {_show_values(values)}" for name, values in scan.items())
 
@@ -164,7 +291,7 @@ def _show_values(values: Any) -> str:
 
 
 def _wrong_scan(yours: Any, expected: dict[str, list[float]], moved: float) -> str:
-    if not isinstance(yours, dict):
+    if not isinstance(yours, Mapping):
         return f"the result is a dict, layer → accuracies, and this is {type(yours).__name__}"
     if yours.keys() != expected.keys():
         return f"the layers are {sorted(map(str, yours))}, and should be {sorted(expected)}"

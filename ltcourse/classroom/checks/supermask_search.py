@@ -5,7 +5,7 @@ An answer that is wrong is set beside the usual mistakes, so that the one that i
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, permutations
 from typing import Any
 
 import torch
@@ -91,16 +91,28 @@ def _search(sizes: Sequence[int], k: float, lr: float, steps: int) -> _Search:
     return _Search(*_drawn(sizes, seed=13), k, lr, list(zip(x, y, strict=True)))
 
 
-def _popup(search: _Search, bugs: Collection[str] = ()) -> tuple[Mask, State]:
-    """Return the supermask and the scores: the right ones, or those with some of the bugs."""
+def _popup(
+    search: _Search,
+    bugs: Collection[str] = (),
+    *,
+    momentum: float = 0.0,
+    order: Sequence[int] = (),
+    summed: bool = False,
+) -> tuple[Mask, State]:
+    """Return the supermask and the scores: the right ones, or those with some of the bugs.
+
+    momentum: of the steps; with 1, gradients add up. order: of the batches, if it is not theirs. summed: the loss.
+    """
     weights, scores = verdict.copied(search.weights), verdict.copied(search.scores)
+    memory = {name: torch.zeros_like(s) for name, s in scores.items()}
+    batches = [search.batches[i] for i in order] if order else search.batches
     mask = _chosen(search, scores, weights, bugs)
-    for x, y in search.batches[: 1 if "one batch" in bugs else None]:
+    for x, y in batches[: 1 if "one batch" in bugs else None]:
         mask = _chosen(search, scores, weights, bugs)
         used = {name: w if "all used" in bugs else w.where(mask[name], 0) for name, w in weights.items()}
         for w in used.values():
             w.requires_grad_()
-        loss = cross_entropy(_forward(used, x), y)
+        loss = cross_entropy(_forward(used, x), y, reduction="sum" if summed else "mean")
         for (name, w), g in zip(used.items(), torch.autograd.grad(loss, list(used.values())), strict=True):
             w.requires_grad_(False)
             step = g if "weight" in bugs else g * weights[name]
@@ -108,7 +120,8 @@ def _popup(search: _Search, bugs: Collection[str] = ()) -> tuple[Mask, State]:
                 step = step * scores[name].sign()
             if "dead" in bugs:
                 step = step.where(mask[name], 0)
-            scores[name] = scores[name] + (search.lr if "up" in bugs else -search.lr) * step
+            memory[name] = momentum * memory[name] + step
+            scores[name] = scores[name] + (search.lr if "up" in bugs else -search.lr) * memory[name]
     return (mask if "late" in bugs else _chosen(search, scores, weights, bugs)), scores
 
 
@@ -141,7 +154,7 @@ def _compare_popup(case: str, function: Popup, search: _Search) -> Iterator[Find
         seen.append({name: w.detach().clone() for name, w in given.items()})
         return _forward(given, x)
 
-    yours = verdict.ask(function, noted, weights, scores, search.k, search.lr, list(search.batches))
+    yours = _read(verdict.ask(function, noted, weights, scores, search.k, search.lr, list(search.batches)))
     mask, learned = _popup(search)
     wrong = _wrong_pair(yours, search)
     if not wrong and not verdict.same(weights, search.weights):
@@ -153,9 +166,15 @@ def _compare_popup(case: str, function: Popup, search: _Search) -> Iterator[Find
     yield Finding(f"{case}: the mask", shown, verdict.show(mask), _wrong_supermask(yours, search))
 
 
+def _read(yours: Any) -> Any:
+    """The mask and the scores as dicts of tensors, where there are two results."""
+    parts = verdict.sequence(yours)
+    return yours if parts is None or len(parts) != 2 else tuple(map(verdict.tensors, parts))
+
+
 def _wrong_pair(yours: Any, search: _Search) -> str:
     """What keeps a result from being a mask and the scores, "" if it is."""
-    if not isinstance(yours, (tuple, list)) or len(yours) != 2:
+    if not isinstance(yours, tuple) or len(yours) != 2:
         return f"return two dicts, the mask and the scores: this is {type(yours).__name__}"
     mask, scores = yours
     if wrong := verdict.wrong_masks(mask, search.weights):
@@ -208,13 +227,34 @@ def _wrong_scores(yours: tuple[Mask, State], search: _Search) -> str:
         return ""
     if _near(yours[1], search.scores):
         return "no score has moved: nothing was learned"
+    for way, how in _ways(len(search.batches)):
+        if _near(yours[1], _popup(search, **how)[1]):
+            return way
     for many in (1, 2, 3):
         for bugs in combinations([bug for bug in _BUGS if bug != "late"], many):
             if _near(yours[1], _popup(search, bugs)[1]):
                 return "; ".join(_BUGS[bug] for bug in bugs)
+    moved = torch.cat([(yours[1][name] - s).abs().flatten() for name, s in search.scores.items()])
+    if torch.allclose(moved, torch.full_like(moved, search.lr), rtol=1e-2):
+        return "each score moves by lr, whatever its gradient, as with Adam or a sign: take a step of plain SGD"
     far, worst = verdict.furthest(yours[1], _popup(search)[1])
     still = {name: int((yours[1][name] == s).sum()) for name, s in search.scores.items()}
     return f"largest difference {far:.3g}, in {worst} (scores that did not move: {still})"
+
+
+def _ways(steps: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield other ways to take some steps: what is told of each, and how to take them so."""
+    yield "the loss is summed over the batch: the cross-entropy is the mean of the examples", {"summed": True}
+    if steps == 1:
+        return
+    yield "the gradients of the steps add up: clear the old ones before each step", {"momentum": 1.0}
+    for momentum in (0.9, 0.5, 0.95, 0.99):
+        yield f"the steps have a momentum of {momentum}: plain SGD has none", {"momentum": momentum}
+    yield "the batches are taken in reverse: take them in the order that is given", {"order": range(steps)[::-1]}
+    yield "only the last batch is used: take a step on each", {"order": [steps - 1]}
+    for order in permutations(range(steps)) if steps <= 3 else ():
+        if list(order) != sorted(order):
+            yield "the batches are taken in another order than the one that is given", {"order": order}
 
 
 def _near(a: State, b: State) -> bool:
@@ -248,7 +288,7 @@ def _compare_on_digits(function: Popup) -> Finding:
     search = _Search(*_drawn(sizes, seed=15), k, 1.0, [(train.x[i], train.y[i]) for i in order])
     weights = verdict.copied(search.weights)
     scores = verdict.copied(search.scores)
-    yours = verdict.ask(function, _forward, weights, scores, k, search.lr, list(search.batches))
+    yours = _read(verdict.ask(function, _forward, weights, scores, k, search.lr, list(search.batches)))
     case = f"handwritten digits, {' → '.join(map(str, sizes))} neurons, k = {k}, {len(search.batches)} steps"
     if not (wrong := _wrong_pair(yours, search)) and not verdict.same(weights, search.weights):
         wrong = "your function changed the random weights"

@@ -41,7 +41,7 @@ def forward_mask(function: Callable[[Tensor, float], Tensor]) -> Verdict:
     def findings() -> Iterator[Finding]:
         for scores, k in cases:
             given = scores.clone()
-            yours = verdict.ask(function, given, k)
+            yours = verdict.tensor(verdict.ask(function, given, k))
             count = round(k * scores.numel())
             expected = masks.keep_largest(scores.abs(), count)
             wrong = wrong_mask(yours, scores, k, count) or verdict.changed("the `scores`", given, scores)
@@ -68,7 +68,7 @@ def score_gradient(function: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor])
     def findings() -> Iterator[Finding]:
         for name, layer in cases.items():
             given = verdict.copied(layer)
-            yours = verdict.ask(function, *given.values())
+            yours = verdict.tensor(verdict.ask(function, *given.values()))
             expected = _gradient(**layer)
             wrong = _wrong_gradient(yours, expected, layer) or _changed(given, layer)
             case = f"{name}: {', '.join(f'{what} {verdict.show(t)}' for what, t in layer.items())}"
@@ -93,7 +93,7 @@ def popup_step(function: Callable[[Tensor, Tensor, Tensor, Tensor, float, float]
         for layer, k, lr in cases:
             given = verdict.copied(layer)
             order = ("weight", "scores", "inputs", "grad_out")
-            yours = verdict.ask(function, *(given[what] for what in order), k, lr)
+            yours = _read_step(verdict.ask(function, *(given[what] for what in order), k, lr))
             expected = _step(layer, k, lr)
             wrong = _wrong_step(yours, expected, layer, k, lr) or _changed(given, layer)
             case = f"k = {k}, lr = {lr}, {', '.join(f'{what} {verdict.show(layer[what])}' for what in order)}"
@@ -164,6 +164,8 @@ def wrong_mask(yours: Any, scores: Tensor, k: float, count: int) -> str:
     if kept == count and gap <= 0:
         return ""
     wrong = f"it keeps {kept} of the {n} edges, {abs(kept - count)} {'more' if kept > count else 'fewer'} than {count}"
+    if slip := verdict.slip_at_an_end(kept, count, n):
+        return f"{wrong}: {slip}"
     if kept == count:
         wrong = f"it drops an edge whose |score| is {gap:.3g} larger than that of one that it keeps"
     ordered = size.flatten().sort(descending=True).values
@@ -258,8 +260,14 @@ def _step(layer: Layer, k: float, lr: float, bugs: Collection[str] = ()) -> Step
     return inputs @ weight.where(mask, 0).T, scores - lr * (gradient.where(mask, 0) if "dead" in bugs else gradient)
 
 
+def _read_step(yours: Any) -> Any:
+    """The two results as tensors, where there are two."""
+    parts = verdict.sequence(yours)
+    return yours if parts is None or len(parts) != 2 else tuple(map(verdict.tensor, parts))
+
+
 def _show_step(yours: Any) -> str:
-    if not isinstance(yours, (tuple, list)) or len(yours) != 2:
+    if not isinstance(yours, tuple) or len(yours) != 2:
         return verdict.show(yours)
     return f"out {verdict.show(yours[0])}, new scores {verdict.show(yours[1])}"
 
@@ -279,8 +287,7 @@ def _wrong_step(yours: Any, expected: Step, layer: Layer, k: float, lr: float) -
     for many in range(len(_BUGS) + 1):
         for bugs in combinations(_BUGS, many):
             if all(map(_near, yours, _step(layer, k, lr, bugs))):
-                left = "; ".join(f"({i}) {_BUGS[bug]}" for i, bug in enumerate(bugs, 1))
-                return left and f"{_LEFT[many]} still there: {left}"
+                return f"{_LEFT[many]} still there; look for this one first: {_BUGS[bugs[0]]}" if bugs else ""
     out, new = expected
     if not _near(yours[0], out):
         return f"out: {_fitting(yours[0], _wrong_outs(layer, k, lr), out)}"

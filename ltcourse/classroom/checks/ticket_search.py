@@ -79,7 +79,7 @@ def _compare_search(
         calls.append(_Training(given, before, snapshot(network)))
         return loss
 
-    yours = verdict.ask(function, network, noted, rate, rounds)
+    yours = verdict.tensors(verdict.ask(function, network, noted, rate, rounds))
     wrong = _wrong_mask_of(yours, whole) or _wrong_trainings(calls, θ0, whole)
     wrong = wrong or _wrong_search([*(c.mask for c in calls), yours], calls, rate, rounds, θ0)
     trained = _show_trainings([masks.density(c.mask) for c in calls])
@@ -137,11 +137,9 @@ def _wrong_trainings(calls: Sequence[_Training], θ0: State, whole: Mask) -> str
 def _wrong_search(chain: Sequence[Mask], calls: Sequence[_Training], rate: float, rounds: int, θ0: State) -> str:
     """What is wrong with the masks, from the whole network to the one that was returned, "" if nothing is."""
     prunings = [(a, b, call) for a, b, call in zip(chain, chain[1:], calls, strict=False)]
-    if prunings and verdict.same(prunings[-1][0], prunings[-1][1]) and len(prunings) > 1:
+    if len(prunings) > rounds and verdict.same(prunings[-1][0], prunings[-1][1]):
         prunings.pop()  # the ticket itself was trained, to see whether it is one
     for number, (old, new, call) in enumerate(prunings, 1):
-        if verdict.same(old, new):
-            return f"nothing was pruned after training {number}: each round trains, prunes and resets"
         last = number == len(prunings)
         if last and rounds > 1 and number < rounds and masks.kept(new) < masks.kept(old) * (1 - rate) ** 1.5:
             return (
@@ -167,7 +165,10 @@ def _wrong_left(network: nn.Module, mask: Mask, θ0: State, trained: State) -> s
         return {name: state[name][m] for name, m in mask.items()}
 
     if verdict.same(survivors(now), survivors(trained)):
-        return "the network is as the last training left it: each round ends with the reset, the last one too"
+        return (
+            "the network is as the last training left it: each round ends with the reset, the last one too, from a "
+            "copy (state_dict() shares its tensors with the network: clone them)"
+        )
     if not verdict.same(survivors(now), survivors(θ0)):
         return "the survivors are not at their initial values, bit by bit: copy them before the first training"
     if any(not torch.equal(now[name], w) for name, w in θ0.items() if name not in mask):

@@ -43,7 +43,7 @@ def imp_round(function: Callable[[nn.Module, State, Mask, float, Train], Mask]) 
                 received.append(verdict.copied(mask))
                 return train(network, mask)
 
-            yours = verdict.ask(function, network, initial, mask, rate, noted)
+            yours = verdict.tensors(verdict.ask(function, network, initial, mask, rate, noted))
             case = f"{' → '.join(map(str, sizes))} neurons, {share:.0%} kept before, rate {rate}"
             wrong = verdict.wrong_masks(yours, old)
             wrong = wrong or verdict.changed("the mask", mask, old)
@@ -190,11 +190,17 @@ def _wrong_training(received: Sequence[Mask], old: Mask, yours: Mask) -> str:
         return "`train` was never called: a round trains the network before it prunes"
     if len(received) > 1:
         return f"`train` was called {len(received)} times: a round trains once, and the next round begins with training"
-    if verdict.same(received[0], yours):
+    if verdict.same(received[0], yours) and not verdict.same(yours, old):
         return "you pruned before training: train under the mask that you are given, then choose the next one"
     if not verdict.same(received[0], old):
         return "`train` was not called with the mask that your function was given"
     return ""
+
+
+_ZEROS_AGAIN = (
+    "the weights that are already pruned are 0, so they count as the smallest again, and too few new ones go: take the "
+    "share of the weights that are left, and rank only these, with magnitudes[mask]"
+)
 
 
 def wrong_choice(yours: Mask, old: Mask, rate: float, trained: Weights, first: Weights) -> str:
@@ -206,6 +212,12 @@ def wrong_choice(yours: Mask, old: Mask, rate: float, trained: Weights, first: W
     gone = {name: left[name] - int(m.sum()) for name, m in yours.items()}
     right = {name: round(rate * n) for name, n in left.items()}
     if gone != right:
+        if any(not m.all() for m in old.values()) and gone == {
+            name: max(round(rate * m.numel()) - int((~m).sum()), 0) for name, m in old.items()
+        }:
+            return _ZEROS_AGAIN
+        if not any(gone.values()):
+            return "nothing was pruned: each layer loses a share of what it has left"
         if gone == {name: round(rate * m.numel()) for name, m in old.items()}:
             return f"it prunes {rate:.0%} of all weights of a layer, not of the remaining ones"
         if gone == {name: left[name] - n for name, n in right.items()}:

@@ -34,7 +34,7 @@ def transplant(function: Callable[[nn.Module, State, Mask], Mask]) -> Verdict:
             before = {name: p.detach().clone() for name, p in network.named_parameters()}
             first, old = verdict.copied(weights), verdict.copied(mask)
             right, target = _transplanted(before, first, old)
-            yours = verdict.ask(function, network, weights, mask)
+            yours = verdict.tensors(verdict.ask(function, network, weights, mask))
             case = f"a ticket of {' → '.join(map(str, (*sizes, theirs)))} neurons, in a network of {ours} classes"
             wrong = verdict.wrong_masks(yours, masks.prunable(network)) or _wrong_mask(yours, right, old)
             yield Finding(f"{case}: the mask", verdict.show(yours), verdict.show(right), wrong)
@@ -227,8 +227,11 @@ def _share_mistakes(
         "this is the first seed alone: take the mean of all": (accuracies[source, target][0] - random[target][0])
         / (accuracies[target, target][0] - random[target][0]),
     }
+    if back := accuracies.get((target, source)):
+        swapped = "this takes accuracies[target, source], the other way: the first name is the source"
+        mistakes[swapped] = ratio(mean(back) - low, own - low)
     if source in random:  # a source that is a target as well
-        there, back, lot = mean(accuracies[source, source]), accuracies.get((target, source)), mean(random[source])
+        there, lot = mean(accuracies[source, source]), mean(random[source])
         mistakes["the own ticket is that of the target, not of the source"] = ratio(here - low, there - low)
         mistakes["the random ticket is that of the target, not of the source"] = ratio(here - lot, own - lot)
         if back:

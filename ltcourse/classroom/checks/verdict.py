@@ -1,14 +1,23 @@
 """What the checks of the exercises share: networks to try, how a function is asked, and the report of what was found.
 
-A function that returns None is not done yet, and an error that it raises is a finding like any other.
+An untouched stub is not done yet. An error that a function raises, and a result that it forgets to return, are findings
+like any other. What is taken as a number, a tensor or a list is decided here, for all checks alike: a number may be of
+Python, NumPy or PyTorch, without dimensions; a tensor may be an array or a nested list; a list may be a tuple, an array
+or a tensor. A truth value, a string, and a list of one number are no numbers.
 """
 
+import dis
+import functools
+import inspect
 import math
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import FunctionType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -69,8 +78,12 @@ class _NotDone(Exception):
     """The reader's function is still a stub."""
 
 
-class _Raised(Exception):
-    """The reader's function raised an error."""
+class _Stopped(Exception):
+    """The reader's function raised an error, or forgot its result."""
+
+    def __init__(self, given: str, yours: str, wrong: str):
+        super().__init__(yours)
+        self.given, self.yours, self.wrong = given, yours, wrong
 
 
 def judge(exercise: str, findings: Iterator[Finding]) -> Verdict:
@@ -83,52 +96,152 @@ def judge(exercise: str, findings: Iterator[Finding]) -> Verdict:
                 return Verdict(exercise, False, tuple(seen))
     except _NotDone:
         return Verdict(exercise, None)
-    except _Raised as stopped:
-        wrong = "your function stopped with this error"
-        seen.append(Finding(f"case {len(seen) + 1}", str(stopped), "a result", wrong))
+    except _Stopped as stopped:
+        seen.append(Finding(f"case {len(seen) + 1}, {stopped.given}", stopped.yours, "a result", stopped.wrong))
         return Verdict(exercise, False, tuple(seen))
     return Verdict(exercise, True, tuple(seen))
 
 
 def ask(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call the reader's function; whatever it raises is shown, not thrown."""
+    """Call the reader's function; whatever it raises is shown, not thrown, with the input and the reader's own line."""
+    given = _given(function, arguments)  # before the call, which may change what it is given
     try:
         result = function(*arguments)
     except Exception as error:
-        raise _Raised(f"{type(error).__name__}: {error}") from error
-    if result is None:
+        told = f"{type(error).__name__}: {error}{_own_line(function, error)}"
+        raise _Stopped(given, told, "your function stopped with this error") from error
+    if result is not None:
+        return result
+    if _is_stub(function):
         raise _NotDone
-    return result
+    raise _Stopped(given, "None", "your function returned None: is `return` missing, or indented too far?")
+
+
+def _written(function: Any) -> FunctionType | None:
+    """The function that the reader has written, where others are wrapped around it; None if there is no such."""
+    while not isinstance(function, FunctionType):
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif inspect.ismethod(function):
+            function = function.__func__
+        elif isinstance(call := vars(type(function)).get("__call__"), FunctionType):
+            function = call
+        else:
+            return None
+    return inspect.unwrap(function)
+
+
+def _is_stub(function: Callable[..., Any]) -> bool:
+    """Whether a function that has returned None does nothing else."""
+    nothing = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
+    written = _written(function)
+    return written is not None and {step.opname for step in dis.get_instructions(written)} <= nothing
+
+
+def _own_line(function: Callable[..., Any], error: Exception) -> str:
+    """Where in the reader's own code an error came from: the cells of a notebook share their globals."""
+    written = _written(function)
+    if written is None or str(written.__globals__.get("__name__")).split(".")[0] == "ltcourse":
+        return ""
+    frames = traceback.walk_tb(error.__traceback__)
+    own = [(frame.f_code, line) for frame, line in frames if frame.f_globals is written.__globals__]
+    if not own:
+        return ""
+    code, line = own[-1]
+    source = traceback.FrameSummary(code.co_filename, line, code.co_name).line
+    return f"\n            in your line {line}{f': {source}' if source else ''}"
+
+
+def _given(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
+    """What a function is given, each value with the name that the reader's function has for it."""
+    try:
+        bound = inspect.signature(function).bind(*arguments).arguments
+    except (TypeError, ValueError):  # it takes other arguments, or does not say which
+        bound = {}
+    if len(bound) != len(arguments):
+        bound = {f"argument {i}": value for i, value in enumerate(arguments, 1)}
+    return f"given {', '.join(f'{name} = {show(value)[:120]}' for name, value in bound.items())}"
 
 
 def show(value: Any) -> str:
     """Return a small tensor in full, a large one by its shape, a dict of them by name, anything else by its type."""
     if isinstance(value, Mapping) and value and all(isinstance(v, Tensor) for v in value.values()):
         return ", ".join(f"{name}: {show(tensor)}" for name, tensor in value.items())
+    if isinstance(value, nn.Module):
+        return f"a network of {', '.join(f'{name} {tuple(p.shape)}' for name, p in value.named_parameters())}"
+    if isinstance(value, torch.optim.Optimizer) or inspect.isroutine(value):
+        return type(value).__name__
+    if isinstance(value, (list, tuple)) and not _plain(value):
+        return f"{type(value).__name__} of {len(value)}"
     if not isinstance(value, Tensor):
-        return f"{type(value).__name__} {value!r}"[:80]
+        return f"{type(value).__name__} {' '.join(repr(value).split())}"[:80]
     if value.numel() > 8:
         kept = f", {int(value.sum())} kept" if value.dtype == torch.bool else ""
         return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}{kept}"
     return str(_rounded(value.tolist()))
 
 
+def _plain(value: Any) -> bool:
+    """Whether a value is of numbers and words alone, in lists or not."""
+    return all(map(_plain, value)) if isinstance(value, (list, tuple)) else isinstance(value, (int, float, str))
+
+
 def number(value: Any) -> float | None:
-    """Return a number of any type as a float, None if it is anything else."""
-    if isinstance(value, (bool, str)):
+    """Return a number without dimensions as a float, None if it is anything else; a truth value is no number."""
+    value = _scalar(value)
+    if isinstance(value, (bool, str, bytes)):
         return None
     try:
-        return float(value.detach() if isinstance(value, Tensor) else value)
+        return float(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         return None
 
 
+def truth(value: Any) -> bool | None:
+    """Return a truth value without dimensions as a bool, None if it is anything else."""
+    value = _scalar(value)
+    return value if isinstance(value, bool) else None
+
+
+def sequence(value: Any) -> list[Any] | None:
+    """Return a list, a tuple, an array or a tensor as a list of its parts, None if it is anything else."""
+    if isinstance(value, (Tensor, np.ndarray)):
+        return list(value) if value.ndim else None
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else None
+
+
 def numbers(values: Any) -> list[float] | None:
     """Return a sequence of numbers as a list, None if it is anything else."""
+    parts = sequence(values)
+    found = [] if parts is None else [n for n in map(number, parts) if n is not None]
+    return found if parts is not None and len(found) == len(parts) else None
+
+
+def tensor(value: Any) -> Any:
+    """Return an array or a nested list of numbers as a tensor, and anything else as it is."""
+    if not isinstance(value, (np.ndarray, list, tuple)):
+        return value
     try:
-        return [float(v) for v in values]
-    except (TypeError, ValueError):
-        return None
+        if isinstance(value, np.ndarray):
+            return torch.as_tensor(np.ascontiguousarray(value).reshape(value.shape))
+        held = any(isinstance(part, (Tensor, np.ndarray, list, tuple)) for part in value)
+        return torch.stack([tensor(part) for part in value]) if held else torch.tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        return value
+
+
+def tensors(value: Any) -> Any:
+    """Return a mapping as a dict of tensors, each as `tensor` takes it, and anything else as it is."""
+    return {name: tensor(part) for name, part in value.items()} if isinstance(value, Mapping) else value
+
+
+def _scalar(value: Any) -> Any:
+    """Return what is without dimensions as Python's own value, and anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.detach().item() if value.dim() == 0 else ()
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.item() if value.ndim == 0 else ()
+    return value
 
 
 def distance(a: Tensor, b: Tensor) -> float:
@@ -210,11 +323,27 @@ def wrong_mask(yours: Any, like: Tensor, of: str = "", what: str = "weights") ->
 
 def wrong_masks(yours: Any, like: Weights) -> str:
     """Return what keeps a result from being a mask of these weights, "" if it is one."""
-    if not isinstance(yours, dict):
+    if not isinstance(yours, Mapping):
         return f"the mask is a dict, name → booleans, and this is {type(yours).__name__}"
     if yours.keys() != like.keys():
         return f"the mask is of {sorted(map(str, yours))}, and should be of {sorted(like)}"
     return next(filter(None, (wrong_mask(yours[name], w, f" of {name}") for name, w in like.items())), "")
+
+
+def slip_at_an_end(kept: int, count: int, total: int) -> str:
+    """Return the usual slip that keeps so many where none or all of `total` are to be kept, "" if there is none."""
+    if count == 0 and kept == total:
+        return (
+            "none is to be kept, and all are: with a count of 0, `[count - 1]` is the last of the ranking and "
+            "`[-count:]` is all of it; keep the first `count` of a ranking from the largest"
+        )
+    if count == total and kept == 0:
+        return "all are to be kept, and none is: with nothing to prune, `[:-0]` is empty; keep the first `count`"
+    if count == 0 and kept == 1:
+        return "none is to be kept, and ≥ keeps the one at the threshold: rank, and keep the first `count`"
+    if count == total and kept == total - 1:
+        return "all are to be kept, and > loses the one at the threshold: rank, and keep the first `count`"
+    return ""
 
 
 def small_network(sizes: Sequence[int], seed: int) -> nn.Sequential:

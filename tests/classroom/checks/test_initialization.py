@@ -141,6 +141,29 @@ def drawn(of, make=torch.randn, count=200_000):
     return lambda activation: of(activation(make(count, generator=torch.Generator().manual_seed(3))))
 
 
+def before_the_activation(activation):
+    """The gain with which the mean square of act(g · z) is 1, by bisection, at most 100."""
+    z = torch.randn(20_000, generator=torch.Generator().manual_seed(3))
+    low, high = 0.0, 100.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if activation(middle * z).square().mean() < 1 else (low, middle)
+    return high
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_keeping_gain_says_which_gain_is_meant(flat):
+    """Where the two readings differ, and also where no gain before the activation could do it."""
+
+    def answer(activation):
+        z = torch.tensor([2.0])
+        skip = not flat and torch.equal(activation(z), z * z.abs())
+        return by_an_integral(activation) if skip else before_the_activation(activation)
+
+    evidence = ["z → z · |z|", "act(g · z)", "that of g · act(z)"] if flat else ["tanh", "no gain before tanh"]
+    refused_and_not_stopped(checks.keeping_gain(answer), *evidence)
+
+
 @pytest.mark.parametrize(
     ("answer", "wrong"),
     [
@@ -156,6 +179,7 @@ def drawn(of, make=torch.randn, count=200_000):
         (lambda activation: activation, "a gain is a number"),
         (lambda activation: torch.ones(3), "a gain is a number"),
         (lambda activation: 17.0, "off by a factor of"),
+        (before_the_activation, "this makes the mean square of act(g · z) 1"),
     ],
 )  # fmt: skip
 def test_keeping_gain_refuses(answer, wrong):

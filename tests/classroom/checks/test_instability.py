@@ -97,7 +97,7 @@ def weights_only(a, b, share):
         (lambda a, b, share: copy.deepcopy(b), ["this is b, wherever on the line"]),
         (lambda a, b, share: {}, ["the result is of [], and should be of ['weight']"]),
         (lambda a, b, share: list(a.values()), ["a dict, name → tensor, and this is list"]),
-        (lambda a, b, share: {name: w.tolist() for name, w in a.items()}, ["weight should be a tensor"]),
+        (lambda a, b, share: {name: str(w) for name, w in a.items()}, ["weight should be a tensor"]),
         (point(lambda a, b, share: a.sum()), ["weight has shape (), and should have (1, 2)"]),
         (
             point(lambda a, b, share: torch.lerp(a, b, share).long()),
@@ -212,6 +212,37 @@ def by_value(weights, density):
     return {name: part.view_as(w) for part, (name, w) in zip(parts, weights.items(), strict=True)}
 
 
+def cut(threshold, keeps, spread=0.0):
+    """Make a mask by comparing with threshold(magnitudes of all, count); spread: what tells equal weights apart."""
+
+    def function(weights, density):
+        row = torch.cat([w.flatten() for w in weights.values()]).abs()
+        apart = row + spread * torch.arange(len(row)).flip(0) * (row > 0)
+        keep = keeps(apart, threshold(apart, round(density * len(row))))
+        parts = keep.split([w.numel() for w in weights.values()])
+        return {name: part.view_as(w) for part, (name, w) in zip(parts, weights.items(), strict=True)}
+
+    return function
+
+
+def ranked(places):
+    """Make a mask of the positions that places(order from the smallest, count) gives."""
+
+    def function(weights, density):
+        row = torch.cat([w.flatten() for w in weights.values()]).abs()
+        keep = torch.zeros(len(row), dtype=torch.bool)
+        keep[places(row.argsort(), round(density * len(row)))] = True
+        parts = keep.split([w.numel() for w in weights.values()])
+        return {name: part.view_as(w) for part, (name, w) in zip(parts, weights.items(), strict=True)}
+
+    return function
+
+
+from_its_last = ranked(lambda order, count: order[-count:])
+to_the_last_dropped = ranked(lambda order, count: order.flip(0)[: count - len(order)])
+FROM_THE_END = ["keeps 6 weights, 6 more than 0", "`[-count:]` is all of it"]
+
+
 def zeroes_what_it_prunes(weights, density):
     found = by_one_topk(weights, density)
     for name, keep in found.items():
@@ -231,7 +262,7 @@ def zeroes_what_it_prunes(weights, density):
         (by_value, ["keep 1 of the 2 weights fc: [[1.0, -3.0]]", "goes by value: magnitude has no sign"]),
         (lambda w, d: {k: m.float() for k, m in by_one_topk(w, d).items()}, ["a mask is boolean", "torch.float32"]),
         (lambda w, d: {k: ~m for k, m in by_one_topk(w, d).items()}, ["magnitude is 2 larger"]),
-        (lambda w, d: by_one_topk(w, 1 - d), ["keeps 6 weights, 6 more than 0: the density is the share to keep"]),
+        (lambda w, d: by_one_topk(w, 1 - d), ["keeps 4 weights, 2 more than 2: the density is the share to keep"]),
         (
             lambda w, d: {k: torch.ones_like(v, dtype=torch.bool) for k, v in w.items()},
             ["keeps 2 weights, 1 more than 1"],
@@ -240,12 +271,27 @@ def zeroes_what_it_prunes(weights, density):
         (lambda w, d: {k: v.clone() for k, v in w.items()}, ["a mask is boolean"]),
         (lambda w, d: {k: m.flatten() for k, m in by_one_topk(w, d).items()}, ["the mask of fc has shape (2,)"]),
         (
-            lambda w, d: {k: m.tolist() for k, m in by_one_topk(w, d).items()},
-            ["the mask of fc is a tensor, and this is list"],
+            lambda w, d: {k: str(m) for k, m in by_one_topk(w, d).items()},
+            ["the mask of fc is a tensor, and this is str"],
         ),
         (lambda w, d: dict(list(by_one_topk(w, d).items())[1:]), ["the mask is of [], and should be of ['fc']"]),
         (lambda w, d: list(by_one_topk(w, d).values()), ["the mask is a dict, name → booleans, and this is list"]),
         (zeroes_what_it_prunes, ["changed the weights"]),
+        (cut(lambda row, n: row.sort(descending=True).values[n - 1], torch.ge), ["keep 0 of the 6", *FROM_THE_END]),
+        (from_its_last, ["keep 0 of the 6", *FROM_THE_END]),
+        (to_the_last_dropped, ["keep 6 of the 6", "keeps 0 weights", "`[:-0]` is empty"]),
+        (
+            cut(lambda row, n: row.sort(descending=True).values[max(n - 1, 0)], torch.ge),
+            ["keep 0 of the 6", "≥ keeps the one at the threshold"],
+        ),
+        (
+            cut(lambda row, n: row.sort(descending=True).values[min(n, len(row) - 1)], torch.gt),
+            ["keep 6 of the 6", "> loses the one at the threshold"],
+        ),
+        (
+            cut(lambda row, n: row.sort().values[len(row) - n] if n else torch.tensor(math.inf), torch.ge, spread=1e-3),
+            ["[[0.0, 0.0, 3.0]]", "keeps 6 weights, 3 more than 3: some are equally large"],
+        ),
     ],
 )
 def test_global_mask_refuses(answer, evidence):

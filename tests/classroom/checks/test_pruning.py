@@ -1,5 +1,6 @@
 """The checks of lesson 01 refuse planted wrong answers with evidence, and accept different right ones."""
 
+import copy
 import math
 
 import pytest
@@ -21,6 +22,10 @@ def by_topk(weights, count):
     return keep.view_as(weights)
 
 
+def a_list(weights, count):
+    return by_topk(weights, count).tolist()
+
+
 def by_sorting(weights, count):
     order = weights.flatten().abs().argsort(descending=True)
     return torch.isin(torch.arange(weights.numel()), order[:count]).reshape(weights.shape)
@@ -36,7 +41,7 @@ def by_the_library(weights, count):
     return masks.keep_largest(weights.abs(), count)
 
 
-@pytest.mark.parametrize("answer", [by_topk, by_sorting, by_squares_one_by_one, by_the_library])
+@pytest.mark.parametrize("answer", [by_topk, by_sorting, by_squares_one_by_one, by_the_library, a_list])
 def test_exact_pruning_accepts(answer):
     accepted(checks.exact_pruning(answer))
 
@@ -102,8 +107,20 @@ def always_half(weights, count):
     return by_topk(weights, weights.numel() // 2)
 
 
-def a_list(weights, count):
-    return by_topk(weights, count).tolist()
+def by_its_last(weights, count):
+    keep = torch.zeros(weights.numel(), dtype=torch.bool)
+    keep[weights.flatten().abs().argsort()[-count:]] = True
+    return keep.view_as(weights)
+
+
+def from_the_threshold(weights, count):
+    return weights.abs() >= weights.abs().flatten().sort(descending=True).values[count - 1]
+
+
+def to_the_last_dropped(weights, count):
+    keep = torch.zeros(weights.numel(), dtype=torch.bool)
+    keep[weights.flatten().abs().argsort(descending=True)[: -(weights.numel() - count)]] = True
+    return keep.view_as(weights)
 
 
 def only_the_cut(weights, count):
@@ -130,7 +147,9 @@ def one_dimension_too_many(weights, count):
         (positions, ["[1]", "a mask is boolean, and this is torch.int64"]),
         (pruned_weights, ["[0.0, -3.0]", "a mask is boolean, and this is torch.float32"]),
         (always_half, ["keeps 1 weights, 1 more than 0"]),
-        (a_list, ["list [False, True]", "a mask is a tensor, and this is list"]),
+        (by_its_last, ["keep 0 of [1.0, 2.0]", "keeps 2 weights, 2 more than 0", "`[-count:]` is all of it"]),
+        (from_the_threshold, ["keep 0 of [1.0, 2.0]", "`[count - 1]` is the last of the ranking"]),
+        (to_the_last_dropped, ["keep 2 of [1.0, 2.0]", "keeps 0 weights", "`[:-0]` is empty"]),
         (lambda weights, count: torch.ones_like(weights, dtype=torch.bool), ["keeps 2 weights, 1 more than 1"]),
         (lambda weights, count: torch.zeros_like(weights, dtype=torch.bool), ["keeps 0 weights, 1 fewer than 1"]),
         (lambda weights, count: weights.clone(), ["a mask is boolean"]),
@@ -197,7 +216,9 @@ def mask_gradients_too_and_clean_up_behind(network, optimizer, mask, x, y):
     return loss.item()
 
 
-@pytest.mark.parametrize("answer", [mask_after, mask_by_indexing, mask_gradients_too_and_clean_up_behind])
+@pytest.mark.parametrize(
+    "answer", [mask_after, mask_by_indexing, mask_gradients_too_and_clean_up_behind, a_tensor_back]
+)
 def test_masked_step_accepts(answer):
     accepted(checks.masked_step(answer))
 
@@ -317,6 +338,15 @@ def a_bias_not_a_number(network, optimizer, mask, x, y):
     return loss
 
 
+def the_loss_after(network, optimizer, mask, x, y):
+    mask_after(network, optimizer, mask, x, y)
+    return cross_entropy(network(x), y).item()
+
+
+def the_sum_of_losses(network, optimizer, mask, x, y):
+    return len(x) * mask_after(network, optimizer, mask, x, y)
+
+
 AWAY = "is not where one step of the optimizer on this batch leads"
 
 
@@ -326,15 +356,20 @@ BACK = "pruned weights came back to life"
 @pytest.mark.parametrize(
     ("answer", "evidence"),
     [
-        (mask_the_gradient_only, ["SGD with momentum and weight decay, step 1", "(6 cases right", BACK]),
-        (mask_before, ["SGD, step 1", "a pruned weight of 0.weight is", BACK]),
-        (a_tensor_back, ["Tensor", "the loss is a number: return loss.item()"]),
+        (
+            mask_the_gradient_only,
+            ["SGD with momentum and weight decay, step 1", "(6 cases right", BACK, "the optimizer remembers earlier"],
+        ),
+        (mask_before, ["SGD, step 1", "a pruned weight of 0.weight is", BACK, "so mask after every step"]),
+        (lambda *given: [mask_after(*given)], ["list", "the loss is a number: return loss.item()"]),
+        (the_loss_after, ["SGD, loss of step 1", "this is the loss after the step"]),
+        (the_sum_of_losses, ["SGD, loss of step 1", "this is the sum over the batch"]),
         (no_mask, ["SGD, step 1", BACK]),
-        (old_gradients_stay, ["SGD, step 2", "(2 cases right", AWAY]),
-        (no_training, ["SGD, step 1", "largest difference of the others", AWAY]),
-        (no_backward, ["SGD, step 1", AWAY]),
+        (old_gradients_stay, ["SGD, step 2", "(2 cases right", "the gradients of the steps add up"]),
+        (no_training, ["SGD, step 1", "largest difference of the others", "no weight has moved"]),
+        (no_backward, ["SGD, step 1", "no weight has moved"]),
         (negatives_are_zeros_too, ["SGD, step 1", AWAY]),
-        (uphill, ["SGD, step 1", AWAY]),
+        (uphill, ["SGD, step 1", "up the gradient"]),
         (biases_go, ["SGD, step 1", ".bias is not where one step"]),
         (biases_frozen, ["SGD, step 1", ".bias is not where one step"]),
         (a_layer_forgotten, ["a pruned weight of 2.weight is", BACK]),
@@ -342,8 +377,8 @@ BACK = "pruned weights came back to life"
         (an_optimizer_of_its_own, ["SGD with momentum and weight decay", AWAY]),
         (half_of_the_batch, ["SGD, step 1", AWAY]),
         (upside_down, ["SGD, step 1", BACK]),
-        (lambda network, optimizer, mask, x, y: 0.0, [AWAY]),
-        (lambda network, optimizer, mask, x, y: x, [AWAY]),
+        (lambda network, optimizer, mask, x, y: 0.0, ["no weight has moved"]),
+        (lambda network, optimizer, mask, x, y: x, ["no weight has moved"]),
         (not_a_number, ["nan"]),
         (a_bias_not_a_number, ["nan"]),
     ],
@@ -477,6 +512,41 @@ def one_threshold_for_all(network, shares, accuracy):
     return found
 
 
+def from_a_view(view, put_back="share"):
+    """Prunes in place, and restores from what shares its memory with the network, after each share or layer."""
+
+    def function(network, shares, accuracy):
+        before = view(network)
+        found = {}
+        for layer, weight in masks.prunable(network).items():
+            found[layer] = []
+            for share in shares:
+                weight.data.mul_(masks.keep_largest(weight.detach().abs(), round(share * weight.numel())))
+                found[layer].append(accuracy(network))
+                if put_back == "share":
+                    network.load_state_dict(before)
+            network.load_state_dict(before)
+        return found
+
+    return function
+
+
+VIEWS = (
+    lambda network: network.state_dict(),
+    lambda network: dict(network.state_dict()),
+    lambda network: copy.copy(network.state_dict()),
+    lambda network: {name: p.detach() for name, p in network.named_parameters()},
+    lambda network: {name: p.data for name, p in network.named_parameters()},
+)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("put_back", ["share", "layer"])
+def test_sensitivity_scan_names_a_state_without_a_copy(view, put_back):
+    verdict = checks.sensitivity_scan(from_a_view(view, put_back))
+    refused(verdict, "2 → 3 neurons", "is still pruned at the next", "`state_dict()`", "clone them")
+
+
 def first_layer_only(network, shares, accuracy):
     found = by_the_lesson(network, shares, accuracy)
     return dict(list(found.items())[1:]) or {"1.weight": [0.0]}
@@ -513,22 +583,25 @@ def all_not_numbers(network, shares, accuracy):
 @pytest.mark.parametrize(
     ("answer", "evidence"),
     [
-        (left_changed, ["left changed, by up to", "put the weights back"]),
-        (scan(restore=False), ["what is wrong"]),
-        (scan(of_what_is_left, start_over=False), ["4 → 6 → 4", "largest difference", "0.weight"]),
-        (scan(share_pruned), ["2 → 3 neurons, shares [1.0, 0.5]", "largest difference", "in 0.weight"]),
+        (left_changed, ["left changed, by up to", "put its weights back after its last share"]),
+        (scan(restore=False), ["2 → 3 neurons", "a layer stays pruned while the next ones are scanned"]),
+        (scan(of_what_is_left, start_over=False), ["2 → 3 neurons", "largest difference", "0.weight"]),
+        (scan(share_pruned), ["2 → 3 neurons, shares [0.5, 1.0, 0.5]", "the shares are those to keep"]),
         (scan(together=True), ["4 → 6 → 4", "largest difference"]),
         (scan(chosen_by_lot), ["largest difference"]),
-        (scan(of_largest_values), ["largest difference"]),
+        (scan(of_largest_values), ["magnitude has no sign"]),
         (one_threshold_for_all, ["4 → 6 → 4", "largest difference"]),
         (first_layer_only, ["the layers are ['1.weight'], and should be ['0.weight']"]),
         (in_percent, ["largest difference"]),
         (accuracies_in_percent, ["largest difference"]),
         (always_dense, ["largest difference"]),
-        (a_share_short, ["0.weight has 1 accuracies for 2 shares"]),
+        (a_share_short, ["0.weight has 2 accuracies for 3 shares"]),
         (a_list_of_lists, ["list", "the result is a dict, layer → accuracies, and this is list"]),
         (lambda network, shares, accuracy: {}, ["the layers are [], and should be ['0.weight']"]),
-        (lambda network, shares, accuracy: {"0.weight": [0.0, 0.0]}, ["0.weight: [0.0, 0.0]", "largest difference"]),
+        (
+            lambda network, shares, accuracy: {"0.weight": [0.0] * 3},
+            ["0.weight: [0.0, 0.0, 0.0]", "largest difference"],
+        ),
         (a_number_a_layer, ["0.weight", "list"]),
         (all_not_numbers, ["nan"]),
     ],
@@ -541,7 +614,7 @@ def test_sensitivity_scan_refuses(answer, evidence):
 
 def test_sensitivity_scan_refuses_to_prune_what_an_earlier_share_has_left():
     """Right for shares that fall, wrong for shares that rise: 50 % after 25 % stays 25 %."""
-    refused(checks.sensitivity_scan(scan(start_over=False)), "largest difference")
+    refused(checks.sensitivity_scan(scan(start_over=False)), "a share prunes what an earlier share of the layer")
 
 
 @pytest.mark.parametrize("answer", [only_the_cut, one_dimension_too_many])

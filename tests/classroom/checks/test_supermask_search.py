@@ -106,6 +106,25 @@ def popping(
     return function
 
 
+def with_steps(*, clear=True, order=list, reduction="mean", optimizer=torch.optim.SGD, **settings):
+    """Edge-popup with PyTorch's own optimizer."""
+
+    def function(forward, weights, scores, k, lr, batches):
+        scores = {n: s.clone().requires_grad_() for n, s in scores.items()}
+        steps = optimizer(list(scores.values()), lr=lr, **settings)
+        for x, y in order(batches):
+            if clear:
+                steps.zero_grad()
+            mask = of(scores, k)
+            size = {n: s.abs() for n, s in scores.items()}
+            used = {n: w * (mask[n] + size[n] - size[n].detach()) for n, w in weights.items()}
+            cross_entropy(forward(used, x), y, reduction=reduction).backward()
+            steps.step()
+        return of(scores, k), {n: s.detach() for n, s in scores.items()}
+
+    return function
+
+
 def all_together(scores, k):
     pooled = torch.cat([s.abs().flatten() for s in scores.values()])
     parts = masks.keep_largest(pooled, round(k * len(pooled))).split([s.numel() for s in scores.values()])
@@ -183,6 +202,17 @@ def of(scores, k):
         (popping(gradient=lambda g, w, s, m: g * 0), ["no score has moved"]),
         (globally, ["4 → 6 → 3", "the layers are ranked together"]),
         (popping(end=lambda w, before, s, k: all_together(s, k)), ["the layers are ranked together"]),
+        (with_steps(momentum=0.9), ["4 → 6 → 3", "the steps have a momentum of 0.9: plain SGD has none"]),
+        (with_steps(momentum=0.5), ["the steps have a momentum of 0.5"]),
+        (with_steps(clear=False), ["4 → 6 → 3", "the gradients of the steps add up: clear the old ones"]),
+        (with_steps(order=lambda batches: batches[::-1]), ["4 → 6 → 3", "the batches are taken in reverse"]),
+        (with_steps(order=lambda batches: batches[-1:]), ["only the last batch is used"]),
+        (
+            with_steps(order=lambda batches: [*batches[1:], batches[0]]),
+            ["the batches are taken in another order than the one that is given"],
+        ),
+        (with_steps(reduction="sum"), ["3 → 2", "the loss is summed over the batch"]),
+        (with_steps(optimizer=torch.optim.Adam), ["3 → 2", "as with Adam or a sign: take a step of plain SGD"]),
         (popping(end=largest_weights), ["this is the mask of the largest weights"]),
         (
             popping(end=lambda w, before, s, k: of(before, k)),

@@ -163,15 +163,32 @@ def rounded(network, θ0, mask):
     masks.apply(network, mask)
 
 
-def a_view_of_the_state(network, train, rate, rounds):
-    θ0 = network.state_dict()
-    mask = masks.dense(network)
-    for _ in range(rounds):
-        train(network, mask)
-        mask = criteria.magnitude(masks.prunable(network), mask, rate)
-        network.load_state_dict(θ0)
-        masks.apply(network, mask)
-    return mask
+def zeros_again(trained, mask, rate, θ0):
+    cut = {n: trained[n].abs().flatten().kthvalue(round(rate * m.numel())).values for n, m in mask.items()}
+    return {n: trained[n].abs() > cut[n] for n in mask}
+
+
+VIEWS = (
+    lambda network: network.state_dict(),
+    lambda network: dict(network.state_dict()),
+    lambda network: copy.copy(network.state_dict()),
+    lambda network: {name: p.detach() for name, p in network.named_parameters()},
+    lambda network: {name: p.data for name, p in network.named_parameters()},
+)
+
+
+def a_view_of_the_state(view):
+    def function(network, train, rate, rounds):
+        θ0 = view(network)
+        mask = masks.dense(network)
+        for _ in range(rounds):
+            train(network, mask)
+            mask = criteria.magnitude(masks.prunable(network), mask, rate)
+            network.load_state_dict(θ0)
+            masks.apply(network, mask)
+        return mask
+
+    return function
 
 
 def reset_at_the_end(network, train, rate, rounds):
@@ -245,8 +262,16 @@ def forgets_the_last_mask(network, train, rate, rounds):
         (searching(lambda t, mask, rate, θ0: criteria.at_random(1)(t, mask, rate, "layer")), ["trained magnitude is"]),
         (searching(lambda t, mask, rate, θ0: mask), ["the mask keeps every weight"]),
         (lambda network, train, rate, rounds: masks.dense(network), ["the mask keeps every weight"]),
+        (searching(zeros_again), ["4 → 6 → 3", "after training 2", "so they count as the smallest again"]),
+        (
+            searching(lambda t, m, rate, θ0: criteria.magnitude(t, m, rate) if m["0.weight"].all() else m),
+            ["after training 2", "and too few new ones go"],
+        ),
         (searching(back=nothing), ["the network is as the last training left it"]),
-        (a_view_of_the_state, ["the network is as the last training left it"]),
+        *(
+            (a_view_of_the_state(view), ["from a copy (state_dict() shares its tensors with the network: clone them)"])
+            for view in VIEWS
+        ),
         (reset_at_the_end, ["training 2 begins where training 1 ended", "in every round", "clone them"]),
         (searching(back=weights_only), ["the weights are reset, but not the biases"]),
         (searching(back=without_the_mask), ["pruned weights are not 0: the ticket is m ⊙ θ₀"]),

@@ -103,6 +103,40 @@ def brings_pruned_back(weights, mask, rate, initial):
     return criteria.magnitude(weights, whole, rate)
 
 
+ZEROS_AGAIN = ["already pruned are 0, so they count as the smallest again", "rank only these, with magnitudes[mask]"]
+
+
+def zeros_again(keeps):
+    """The lesson's own cell for the first round, in a later one: the zeros are the smallest."""
+
+    def choose(weights, mask, rate, initial):
+        cut = {n: weights[n].abs().flatten().kthvalue(round(rate * mask[n].numel())).values for n in mask}
+        return {n: keeps(weights[n].abs(), cut[n]) for n in mask}
+
+    return choose
+
+
+def zeros_again_by_rank(weights, mask, rate, initial):
+    count = {name: m.numel() - round(rate * m.numel()) for name, m in mask.items()}
+    return {name: masks.keep_largest(weights[name].abs(), count[name]) & m for name, m in mask.items()}
+
+
+def zeros_again_by_quantile(weights, mask, rate, initial):
+    if all(m.all() for m in mask.values()):
+        return criteria.magnitude(weights, mask, rate)
+    return {name: weights[name].abs() > weights[name].abs().quantile(rate, interpolation="lower") for name in mask}
+
+
+def only_where_enough(choose):
+    """Go wrong only where fewer weights are left than the share of all that goes would leave."""
+
+    def careful(weights, mask, rate, initial):
+        few = all(m.float().mean() < 0.4 for m in mask.values())
+        return (choose if few else lambda w, m, r, i: criteria.magnitude(w, m, r))(weights, mask, rate, initial)
+
+    return careful
+
+
 def keeps_the_rate(weights, mask, rate, initial):
     left = {name: int(m.sum()) for name, m in mask.items()}
     scores = {name: weights[name].abs().where(m, torch.tensor(-1.0)) for name, m in mask.items()}
@@ -239,6 +273,11 @@ def not_numbers(network, initial, mask):
         (one_round(all_layers_together), ["4 → 6 → 3 neurons", "all layers together: each layer loses its own share"]),
         (one_round(one_too_many), ["it prunes 4 of the 6 remaining weights of 0.weight, and should prune 3"]),
         (changes_the_mask, ["changed the mask that it was given"]),
+        (one_round(zeros_again(torch.gt)), ["4 → 5 neurons", *ZEROS_AGAIN]),
+        (one_round(zeros_again_by_rank), ["4 → 5 neurons", *ZEROS_AGAIN]),
+        (one_round(zeros_again_by_quantile), ["4 → 5 neurons", *ZEROS_AGAIN]),
+        (one_round(only_where_enough(zeros_again(torch.gt))), ["5 → 8 → 4 neurons", *ZEROS_AGAIN]),
+        (one_round(lambda w, mask, rate, initial: mask), ["3 → 2", "nothing was pruned: each layer loses a share"]),
         (prunes_first, ["you pruned before training"]),
         (never_trains, ["`train` was never called"]),
         (one_round(times=2), ["`train` was called 2 times"]),

@@ -223,6 +223,19 @@ def spoils_the_matrix(accuracies, random, source, target):
     return result
 
 
+def swapped(*, lookup=False, own=False, lot=False, everything=False):
+    """Read one of the three numbers, or all, with source and target the other way round, where there are such."""
+
+    def function(m, r, s, t):
+        if everything:
+            return right(m, r, t, s) if (t, s) in m else 0.0
+        low = mean(r[s if lot and s in r else t])
+        here, there = m.get((t, s), m[s, t]) if lookup else m[s, t], m.get((s, s), m[t, t]) if own else m[t, t]
+        return (mean(here) - low) / (mean(there) - low)
+
+    return function
+
+
 def leads(m, r, s, t):
     return mean(m[s, t]) - mean(r[t]), mean(m[t, t]) - mean(r[t])
 
@@ -254,6 +267,11 @@ def leads(m, r, s, t):
         (lambda m, r, s, t: float("nan"), "off by"),
         (lambda m, r, s, t: (right(m, r, s, t),), "the share is a number"),
         (spoils_the_matrix, "changed the accuracies"),
+        (swapped(lookup=True), "this takes accuracies[target, source], the other way: the first name is the source"),
+        (swapped(everything=True), "this goes the other way, from the target to the source"),
+        (swapped(own=True), "the own ticket is that of the target, not of the source"),
+        (swapped(lot=True), "the random ticket is that of the target, not of the source"),
+        (swapped(lookup=True, lot=True), "off by"),
     ],
 )
 def test_transferred_share_refuses(answer, evidence):
