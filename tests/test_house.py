@@ -39,7 +39,7 @@ HOUSE = """
     stage: rehearsal slides student_copy lecture formulas
     claims: evidence catalog demonstrations measures implemented sheet verdicts
     classroom: checks quiz review own_words questions
-    display: widgets pictures ablations tickets plots settings tables progress stopped markdown
+    display: widgets pictures ablations tickets plots settings tables progress stopped vectors markdown
     experiments: runs cluster executors catalog
         supermask_imagenet supermask_search deconstruction initialization transfer instability structured rewinds
         lengths lottery han_cifar han han_imagenet
