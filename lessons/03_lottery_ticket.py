@@ -183,7 +183,7 @@ print({name: percent(m.float().mean().item()) for name, m in mask.items()})
 
 # %% [markdown]
 # **Step 3: return the remaining parameters to their initial values.** Only this step separates a lottery ticket from
-# the pruning of lesson 01. The biases return, too.
+# Han's pruning. The biases return, too.
 
 # %% Step 3: the survivors return to their initial values key="1|2"
 network.load_state_dict(θ0)
@@ -199,7 +199,7 @@ print(f"P_m = {percent(masks.density(mask))}: {history}")
 # %% [markdown]
 # The library's loop does the same four steps. The third is `restart=to_init`:
 
-# %% A ticket is searched for by Han's loop with one argument changed key="1,5-6|7"
+# %% A ticket is searched for by Han's loop with one argument changed key="1,5-6,8|7"
 loop = pruning.prune_iteratively(
     models.create("lenet-300-100", seed=1),
     mnist,

@@ -97,7 +97,9 @@ def slides(options: argparse.Namespace) -> int:
     from ltcourse.stage import slides as export
 
     if options.all == bool(options.lessons):
-        raise ValueError("name the lecture or lessons, as in `ltcourse slides lecture` or `ltcourse slides 03`, or say --all")
+        raise ValueError(
+            "name the lecture or lessons, as in `ltcourse slides lecture` or `ltcourse slides 03`, or say --all"
+        )
     names = [file.stem for file in lecture.lessons()] if options.all else options.lessons
     only = tuple(name.strip() for name in options.only.split(",") if name.strip())
     byline = tuple(filter(None, (options.author, options.place, options.date)))
@@ -228,12 +230,17 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=lab)
     command = commands.add_parser("slides", help="write the lecture, or lessons, as slides that open with no network")
     command.add_argument(
-        "lessons", nargs="*", metavar="LESSON", help="lecture (S1 to S17), a lesson such as 03, or the path of a notebook"
+        "lessons",
+        nargs="*",
+        metavar="LESSON",
+        help="lecture (S1 to S17), a lesson such as 03, or the path of a notebook",
     )
     command.add_argument("--all", action="store_true", help="every lesson")
     command.add_argument("--to", default="slides", metavar="FOLDER", help="where to write them (default: slides)")
     command.add_argument("--minutes", type=int, choices=(45, 90), default=45, help="that there are (default: 45)")
-    command.add_argument("--only", default="", metavar="SECTIONS", help="such as S6-S8, or words of headings, with commas")
+    command.add_argument(
+        "--only", default="", metavar="SECTIONS", help="such as S6-S8, or words of headings, with commas"
+    )
     command.add_argument(
         "--code", choices=("none", "key", "all"), default="key", help="key: the lines that carry the idea (default)"
     )

@@ -36,7 +36,7 @@ MODULES = sorted(SOURCES.keys() - {""})
 HOUSE = """
     cli
     doctor
-    stage: rehearsal slides student_copy lecture formulas
+    stage: rehearsal slides plan pages pieces student_copy lecture formulas
     claims: evidence catalog demonstrations measures implemented sheet verdicts
     classroom: checks quiz review own_words questions
     display: widgets pictures ablations tickets plots settings tables progress stopped vectors markdown

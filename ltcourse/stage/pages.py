@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
@@ -11,8 +12,8 @@ from nbformat.v4 import new_markdown_cell
 from ltcourse.stage.lecture import Section
 from ltcourse.stage.pieces import TALL, Block, Pieces, late, titled
 
-_SMALLEST = 330  # how tall a figure must at least stay
 _SHRINK = 60  # what a little smaller letters save
+_SQUEEZE = 130  # what clearly smaller ones save, for a few printed lines that would else stand alone
 _FEW = 160  # printed lines that are no taller stand beside a figure or a text
 
 
@@ -40,7 +41,7 @@ class Page:
 
     def room(self) -> float:
         """What is left; a figure makes room for the text that reads it."""
-        return TALL - sum(min(b.tall, _SMALLEST) if b.kind == "figure" else b.tall for b in self.blocks)
+        return TALL - sum(block.needs for block in self.blocks)
 
 
 def of_lesson(sections: list[Section], pieces: Pieces) -> list[Page]:
@@ -114,7 +115,7 @@ class _Flow:
         return self._pages[-1] if self._pages else None
 
     def turn(self, title: str = "") -> Page:
-        """Begin a page with what leads on to it."""
+        """Begin a page with what leads on to it; without a title of its own, it has that of the page before."""
         s = self._section
         name = title or (self.page.title if self.page else s.heading)
         self._pages.append(Page(name, [], s.about, notes=s.notes, skip=s.skip, stack=s.heading))
@@ -129,33 +130,34 @@ class _Flow:
             if (heading := titled(block)) and not page.blocks:
                 page.title = heading
                 continue
-            room = page.room() + _SHRINK * (block.late or block.kind != "text")
-            if page.blocks and block.tall > room and block.kind != "folded":
+            room = page.room() + (
+                _SQUEEZE if block.kind == "printed" else _SHRINK * (block.late or block.kind != "text")
+            )
+            if page.blocks and block.needs > room and block.kind != "folded":
                 page = self.turn()
             page.blocks.append(replace(block, late=block.late and bool(page.blocks)))
 
     def code(self, cell: NotebookNode, blocks: list[Block]) -> None:
         """Add a cell of code: what it shows begins a page, unless the page has no result yet or this one is small."""
-        tall = sum(min(b.tall, _SMALLEST) if b.kind == "figure" else b.tall for b in blocks)
-        small = all(b.kind == "printed" for b in blocks) and tall <= _FEW
-        title = cell.metadata.get("title", "")
         page = self.page or self.turn()
-        full = tall > page.room() + _SHRINK and bool(page.blocks)
-        taken = page.has("code", "table", "figure") or (page.has("printed") and not self._room_beside(blocks))
-        if full or self._leading or (title and page.has("code", "printed", "table", "figure")) or (taken and not small):
+        title = cell.metadata.get("title", "")
+        tall = sum(block.needs for block in [*self._leading, *blocks])
+        small = all(block.kind == "printed" for block in blocks) and sum(block.tall for block in blocks) <= _FEW
+        fits = tall <= page.room() + (_SQUEEZE if small else _SHRINK)
+        guess = any("Predict" in block.html for block in self._leading)
+        if page.blocks and not (fits and not guess and (small or self._free(page))):
             page = self.turn(title)
-        elif title:
+        elif title and not page.has("code", "printed", "table", "figure"):
             page.title = title
+        leading, self._leading = self._leading, []
+        self.put(late(leading))
         guess = any("Predict" in block.html for block in page.blocks)
-        first = [b for b in blocks if b.kind == "code"]
-        shown = [b for b in blocks if b.kind != "code"]
-        self.put([*first, *(late(shown) if guess else shown)])
+        self.put([replace(block, late=guess and block.kind != "code") for block in blocks])
 
-    def _room_beside(self, blocks: list[Block]) -> bool:
-        """Whether these stand beside the few printed lines that the page has."""
-        assert self.page is not None
-        few = sum(b.tall for b in self.page.blocks if b.kind == "printed") <= _FEW
-        return few and not any(b.kind == "code" for b in blocks)
+    def _free(self, page: Page) -> bool:
+        """Whether a page has no result yet, or a few printed lines alone, which a figure can have beside it."""
+        few = sum(block.tall for block in page.blocks if block.kind == "printed") <= _FEW
+        return few and not page.has("code", "table", "figure")
 
     def reading(self, blocks: list[Block]) -> None:
         """Add a text that reads what stands above it, and keep what leads on."""
@@ -176,7 +178,12 @@ class _Flow:
             last.unsaid += [block.html for block in self._leading]
             self._leading = []
         self.put(self._leading)
-        return [page for page in self._pages if page.blocks]
+        found = [page for page in self._pages if page.blocks]
+        for title, run in groupby(found, lambda page: page.title):
+            same = list(run)
+            for number, page in enumerate(same, 1):  # one that goes on says so
+                page.title = f"{title} ({number} of {len(same)})" if len(same) > 1 else title
+        return found
 
 
 def _reads(blocks: list[Block]) -> int:
@@ -206,7 +213,9 @@ def chosen(sections: list[Section], only: list[str], minutes: float) -> list[Sec
 
 def _named(name: str, sections: list[Section]) -> Iterator[Section]:
     numbers = numbers_of(name)
-    found = [s for s in sections if numbers & set(s.numbers) or (not numbers and name.casefold() in s.heading.casefold())]
+    found = [
+        s for s in sections if numbers & set(s.numbers) or (not numbers and name.casefold() in s.heading.casefold())
+    ]
     if not found:
         headings = ", ".join(section.heading for section in sections)
         raise ValueError(f"no section is {name!r}: name slides, such as S6-S8, or words of {headings}")

@@ -31,6 +31,8 @@ CODE = ("none", "key", "all")
 
 # The room of a slide, in pixels of 1280 × 720 as in slides.css; what is a little too tall is shrunk when it is opened.
 WIDE, TALL = 1192, 580
+_DPI = 80  # of the course's pictures
+_INCH = 75  # pixels of a slide that an inch of a figure needs, so that 13 points are 20 pixels of 1080 lines
 _PIECE = 500  # how tall a piece of what a cell shows may be, so that a line of text has room above it
 _FENCE = re.compile(r"(```.*?^```|<details>.*?</details>)", re.DOTALL | re.MULTILINE)
 _IMAGE = re.compile(r"(<img\b[^>]*?\bsrc=[\"'])([^\"']+)", re.IGNORECASE)
@@ -45,13 +47,20 @@ _NUMBERS = re.compile(r" \(S\d+(?:(?:, ?|[–-])S\d+)*\)")
 class Block:
     """A piece of a slide: its HTML, about how tall it is, what it is, and whether it comes only at the next key.
 
-    kind: "text", "folded", "code", "printed", "table" or "figure".
+    kind: "text", "folded", "code", "printed", "table" or "figure". least: how tall a figure must stay, so that its
+    letters can be read, when it makes room for a text; 0 for what cannot shrink.
     """
 
     html: str
     tall: float
     kind: str = "text"
     late: bool = False
+    least: float = 0.0
+
+    @property
+    def needs(self) -> float:
+        """How tall it is where room is short."""
+        return self.least or self.tall
 
 
 class Pieces:
@@ -213,30 +222,43 @@ def _joined(parts: list[tuple[str, float]]) -> Iterator[tuple[str, float]]:
 
 def _figure(kind: str, content: str) -> Block:
     """A figure takes the room that the text leaves; here, what it wants: its size, enlarged to the slide's width."""
-    tall = 520.0
     if kind == "image/svg+xml":  # which a notebook keeps as text
-        if size := re.search(r'<svg\b[^>]*?\bviewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', content):
-            tall = min(float(size[2]) * WIDE / float(size[1]), tall)
         content = base64.b64encode(content.encode()).decode("ascii")
-    else:
-        try:
-            width, height = Image.open(BytesIO(base64.b64decode(content))).size
-        except (ValueError, OSError) as error:
-            raise ValueError("the figure is damaged: run the cell again") from error
-        tall = min(height * min(WIDE / width, 1.25), tall)
-    return Block(f'<div class="figure">{_img("figure", kind, content)}</div>', tall, "figure")
+    return _framed(_img("figure", kind, content), *_inches(kind, content))
+
+
+def _framed(picture: str, width: float, height: float, steps: bool = False) -> Block:
+    """The figure with the height that it wants and needs, from its own size in inches."""
+    tall = min(height * WIDE / width, 520.0)
+    needs = min(height * _INCH, tall)
+    css = "figure steps" if steps else "figure"
+    return Block(f'<div class="{css}" style="min-height: {needs:.0f}px">{picture}</div>', tall, "figure", False, needs)
+
+
+def _inches(kind: str, content: str) -> tuple[float, float]:
+    """The size at which a figure was drawn, from its base64."""
+    raw = base64.b64decode(content)
+    if kind == "image/svg+xml":  # in points, as matplotlib writes it
+        size = re.search(rb'<svg\b[^>]*?\bviewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', raw)
+        return (float(size[1]) / 72, float(size[2]) / 72) if size else (9.0, 4.5)
+    try:
+        width, height = Image.open(BytesIO(raw)).size
+    except OSError as error:
+        raise ValueError("the figure is damaged: run the cell again") from error
+    return width / _DPI, height / _DPI
 
 
 def _steps(data: dict[str, Any]) -> Block:
     """A widget or a stepper: its picture, and a few other settings, one each time that the page is turned."""
-    first = f"<figure>{_img('widget', *_picture(data))}<figcaption>the next key moves it</figcaption></figure>"
+    kind, content = _picture(data)
+    first = f"<figure>{_img('widget', kind, content)}<figcaption>the next key moves it</figcaption></figure>"
     steps = data[STEPS]
     others = "".join(
         f'<figure class="fragment" data-fragment-index="{i}">{_img(step["caption"], *_picture(step))}'
         f"<figcaption><b>{html.escape(step['caption'])}</b> · {i + 1} of {len(steps)}</figcaption></figure>"
         for i, step in enumerate(steps)
     )
-    return Block(f'<div class="figure steps">{first}{others}</div>', 460, "figure")
+    return _framed(f"{first}{others}", *_inches(kind, content), steps=True)
 
 
 def _picture(data: dict[str, Any]) -> tuple[str, str]:
@@ -324,4 +346,3 @@ def titled(block: Block) -> str:
     """Return the text of a `###` heading, "" for anything else."""
     found = re.fullmatch(r"<h3>(.*?)</h3>", block.html)
     return found[1] if found else ""
-

@@ -16,7 +16,7 @@ from ltcourse.stage.pieces import Block, Pieces, late, printed
 MINUTES = (45, 90)
 ITEMS = ("text", "figure", "table", "printed", "shown", "code")
 _KEYS = {"at", "title", "minutes", "lesson", "show", "part", "look", "long", "notes", "answer"}
-_OF_ITEM = {*ITEMS, "lesson", "or", "maybe", "sentences", "rows", "columns", "lines", "late"}
+_OF_ITEM = {*ITEMS, "lesson", "or", "maybe", "sentences", "rows", "columns", "lines", "late", "first"}
 _SENTENCE = re.compile(r"(?<=[.?!])(?<!al\.)(?<!Sec\.)(?<!Fig\.)\s+(?=[A-ZΑ-Ω*$(])|(?<=[.?!]\*\*)\s+")
 
 Lessons = Callable[[str], NotebookNode]  # "03" → its notebook
@@ -65,7 +65,9 @@ class Plan:
         entries = [e for e in self.slides if minutes >= MINUTES[1] or not e.long]
         for name in only:
             if not any(_is(name, entry) for entry in entries):
-                raise ValueError(f"the lecture has no slide {name!r}: name slides, such as S6-S8, or words of their titles")
+                raise ValueError(
+                    f"the lecture has no slide {name!r}: name slides, such as S6-S8, or words of their titles"
+                )
         return [e for e in entries if any(_is(name, e) for name in only)] if only else entries
 
 
@@ -192,7 +194,8 @@ def _page(entry: Entry, lessons: Lessons, pieces: Callable[[str], Pieces]) -> Pa
         if not blocks and not item.get("maybe") and "code" not in item:
             raise ValueError(f"{item} shows nothing")
         page.blocks += late(blocks) if item.get("late") else blocks
-        page.title = page.title or cell.metadata.get("title", "")
+        if "printed" not in item:  # which is the result on a figure that has a title of its own
+            page.title = page.title or cell.metadata.get("title", "")
     if entry.answer:
         of = pieces(entry.lesson)
         page.unsaid = [block.html for block in of.shown(_cell(entry.answer, entry.lesson, lessons))]
@@ -216,11 +219,14 @@ def _shown(item: Mapping[str, Any], cell: NotebookNode, pieces: Pieces) -> Itera
             if source := output.get("data", {}).get("text/markdown"):
                 yield from pieces.text(of_table(source, item.get("rows"), item.get("columns")))
     else:
-        yield from (block for block in pieces.shown(cell) if block.kind == "figure" or "shown" in item)
+        found = [block for block in pieces.shown(cell) if block.kind == "figure" or "shown" in item]
+        yield from found[: 1 if item.get("first") else None]
 
 
 def sentences(paragraph: str, words: str, count: int) -> str:
-    """Return so many sentences of a paragraph, from the one in which the words stand."""
+    """Return so many sentences of a paragraph, or of an item of a list, from the one in which the words stand."""
+    items = re.split(r"^[-*] ", paragraph, flags=re.MULTILINE)
+    paragraph = next((item for item in items if words in " ".join(item.split())), paragraph)
     every = _SENTENCE.split(" ".join(paragraph.split()))
     start = next((i for i, sentence in enumerate(every) if words in sentence), 0)
     return " ".join(every[start : start + count])

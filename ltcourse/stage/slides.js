@@ -2,7 +2,7 @@
 // scrolls.
 function fit(body) {
   const fits = () => body.scrollHeight <= body.clientHeight + 1 && body.scrollWidth <= body.clientWidth + 1;
-  const largest = body.querySelector(".code, .figure, .printed, img") || body.closest(".title") ? 1 : 1.16;
+  const largest = body.querySelector(".figure, img, details") || body.closest(".title") ? 1 : 1.4;
   const shrink = (least) => {
     for (let size = largest; size > least; size -= 0.04) {
       body.parentElement.style.setProperty("--fit", size);

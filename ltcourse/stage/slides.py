@@ -1,4 +1,4 @@
-"""A lesson, or the lecture, as slides: one HTML file that opens with no network, from what the notebooks have stored."""
+"""A lesson, or the lecture, as slides: one HTML file that needs no network, from what the notebooks have stored."""
 
 import html
 import re
@@ -22,8 +22,8 @@ from ltcourse.stage.pieces import Block, Pieces
 class Options:
     """How slides are made. minutes: of the lecture, 45 or 90. only: what to show alone, by number or by words.
 
-    code: "none", "key" (the lines that carry the idea) or "all". students: without notes, solutions and answers. byline:
-    author, place and date, for the title.
+    code: "none", "key" (the lines that carry the idea) or "all". students: without notes, solutions and answers.
+    byline: author, place and date, for the title.
     """
 
     minutes: float = MINUTES
