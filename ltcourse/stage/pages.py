@@ -47,7 +47,8 @@ class Page:
 def of_lesson(sections: list[Section], pieces: Pieces) -> list[Page]:
     """Return the slides of a lesson: its title, the plan, and those of each section."""
     pages = [_title(sections[0], pieces)]
-    rest = replace(sections[0], cells=sections[0].cells[1:])
+    titled_by_text = bool(sections[0].cells) and sections[0].cells[0][1].cell_type == "markdown"
+    rest = replace(sections[0], cells=sections[0].cells[titled_by_text:])
     if len(sections) > 2:
         pages.append(Page("The plan", [_plan(sections[1:])]))
     for section in (rest, *sections[1:]):

@@ -33,6 +33,7 @@ CODE = ("none", "key", "all")
 WIDE, TALL = 1192, 580
 _DPI = 80  # of the course's pictures
 _INCH = 75  # pixels of a slide that an inch of a figure needs, so that 13 points are 20 pixels of 1080 lines
+_LONG = 76  # letters of a line of code that fit; the remark at the end of a longer one stays in the notebook
 _PIECE = 500  # how tall a piece of what a cell shows may be, so that a line of text has room above it
 _FENCE = re.compile(r"(```.*?^```|<details>.*?</details>)", re.DOTALL | re.MULTILINE)
 _IMAGE = re.compile(r"(<img\b[^>]*?\bsrc=[\"'])([^\"']+)", re.IGNORECASE)
@@ -172,7 +173,8 @@ def key_lines(source: str, key: str) -> Block:
     steps = [_numbers(step, source) for step in key.split("|")]
     shown = sorted({number for step in steps for number in step})
     lines = source.split("\n")
-    dedented = textwrap.dedent("\n".join(lines[number - 1] for number in shown))
+    bare = (line if len(line) <= _LONG else re.sub(r"  # .*$", "", line) for line in lines)
+    dedented = textwrap.dedent("\n".join(line for number, line in enumerate(bare, 1) if number in shown))
     colored = dict(zip(shown, _colored(dedented).split("\n"), strict=True))
     drawn = []
     for i, step in enumerate(steps):

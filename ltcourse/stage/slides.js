@@ -1,8 +1,9 @@
-// Text alone is enlarged while it fits; what does not fit is shrunk, to seven tenths at most; what is still too tall
+// Text alone is enlarged while it fits, code a little; what does not fit is shrunk, to seven tenths at most; what is still too tall
 // scrolls.
 function fit(body) {
   const fits = () => body.scrollHeight <= body.clientHeight + 1 && body.scrollWidth <= body.clientWidth + 1;
-  const largest = body.querySelector(".figure, img, details") || body.closest(".title") ? 1 : 1.4;
+  const fixed = body.querySelector(".figure, img, details") || body.closest(".title");
+  const largest = fixed ? 1 : body.querySelector(".code") ? 1.16 : 1.4;
   const shrink = (least) => {
     for (let size = largest; size > least; size -= 0.04) {
       body.parentElement.style.setProperty("--fit", size);
