@@ -117,9 +117,12 @@ def slides(options: argparse.Namespace) -> int:
 def rehearse(options: argparse.Namespace) -> int:
     """Run lessons and print what each cell takes beside the plan, and when to start those that take long."""
     from ltcourse.experiments import catalog
-    from ltcourse.stage import lecture, rehearsal
+    from ltcourse.stage import lecture, plan, rehearsal
 
-    notebooks, budget = [lecture.find(name) for name in options.lessons], catalog.budget(options.budget)
+    names = [name for name in options.lessons if name != "lecture"]
+    notebooks, budget = [lecture.find(name) for name in names], catalog.budget(options.budget)
+    if len(names) < len(options.lessons):
+        print("\n".join(plan.timetable(plan.read(), options.minutes)), flush=True)
     sums = []
     for notebook in notebooks:
         print(f"{notebook.stem} at the budget {budget}", flush=True)
@@ -249,7 +252,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(f"--{part}", default="", help="for the title")
     command.set_defaults(run=slides)
     command = commands.add_parser("rehearse", help="run a lesson and compare each cell with the lecture's plan")
-    command.add_argument("lessons", metavar="LESSON", nargs="+", help="such as 03")
+    command.add_argument("lessons", metavar="LESSON", nargs="+", help="such as 03; lecture: the plan of S1 to S17")
     command.add_argument("--budget", help="smoke, class, desk, night or paper (default: LTCOURSE_BUDGET, else class)")
     command.add_argument("--minutes", type=_count, default=45, help="of the lecture (default: 45)")
     command.set_defaults(run=rehearse)

@@ -187,3 +187,8 @@ def read_notes(source: str) -> tuple[float, str]:
 def slide_numbers(text: str) -> set[int]:
     """Return the numbers of the lecture's slides that a text names: "S4, S6–S8" → 4, 6, 7, 8."""
     return {n for a, b in _SLIDE_NUMBERS.findall(text) for n in range(int(a), int(b or a) + 1)}
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as minutes and seconds: 125 → "2:05"."""
+    return f"{int(seconds + 0.5) // 60}:{int(seconds + 0.5) % 60:02d}"

@@ -118,10 +118,11 @@ class Pieces:
             yield _figure("image/svg+xml", vectors.unpacked(data[vectors.VECTOR]))
         elif kind := next((kind for kind in _PICTURES if kind in data), None):
             yield _figure(kind, data[kind])
-        elif "text/markdown" in data:
+        elif "text/markdown" in data and "<details" not in data.get("text/html", ""):
             yield from self.text(data["text/markdown"])
         elif "text/html" in data:
-            yield Block(f"<div>{data['text/html']}</div>", 200, "table")
+            rows = data["text/html"].count("<tr")
+            yield Block(f'<div class="table">{data["text/html"]}</div>', min(40 + 55 * rows, TALL), "table")
         elif "text/plain" in data and "<Figure" not in data["text/plain"]:
             yield from printed(data["text/plain"])
 
@@ -239,13 +240,13 @@ def _framed(picture: str, width: float, height: float, steps: bool = False) -> B
 
 def _inches(kind: str, content: str) -> tuple[float, float]:
     """The size at which a figure was drawn, from its base64."""
-    raw = base64.b64decode(content)
-    if kind == "image/svg+xml":  # in points, as matplotlib writes it
-        size = re.search(rb'<svg\b[^>]*?\bviewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', raw)
-        return (float(size[1]) / 72, float(size[2]) / 72) if size else (9.0, 4.5)
     try:
+        raw = base64.b64decode(content)
+        if kind == "image/svg+xml":  # in points, as matplotlib writes it
+            size = re.search(rb'<svg\b[^>]*?\bviewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', raw)
+            return (float(size[1]) / 72, float(size[2]) / 72) if size else (9.0, 4.5)
         width, height = Image.open(BytesIO(raw)).size
-    except OSError as error:
+    except (ValueError, OSError) as error:
         raise ValueError("the figure is damaged: run the cell again") from error
     return width / _DPI, height / _DPI
 

@@ -10,6 +10,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from ltcourse.stage import lecture
+from ltcourse.stage.lecture import clock
 from ltcourse.stage.pages import Page, numbers_of
 from ltcourse.stage.pieces import Block, Pieces, late, printed
 
@@ -109,6 +110,18 @@ def problems(plan: Plan, lessons: Lessons) -> Iterator[str]:
             _notes(entry, lessons)
         except ValueError as error:
             yield f"{entry.at}, {entry.title!r}: {error}"
+
+
+def timetable(plan: Plan, minutes: float) -> Iterator[str]:
+    """Yield a line for each slide of the lecture, with the minute at which it begins, and the sum."""
+    begin = 0.0
+    for entry in plan.chosen(minutes, []):
+        title = entry.title or next(
+            str(item[k]) for item in entry.show for k in ("figure", "table", "code") if k in item
+        )
+        yield f"{clock(60 * begin):>6}  {entry.at:4s} {title}"
+        begin += entry.minutes
+    yield f"plan {clock(60 * begin)} of {minutes:g} minutes; nothing runs, the figures are stored"
 
 
 # What the plan names, in the lessons

@@ -14,7 +14,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 
 from ltcourse.stage import lecture
-from ltcourse.stage.lecture import Section
+from ltcourse.stage.lecture import Section, clock
 
 _RECORDED = re.compile(r"\b(?:load_or_run|if_recorded|recorded)\(")
 _LIVE = re.compile(r"\b(?:watch|train|Runner|live|sweep|compare|explore)\(")
@@ -166,8 +166,3 @@ def _sum(planned: float, waited: float, minutes: float, what: str) -> str:
     over = planned - minutes
     said = f"{abs(over):g} minutes {'too long' if over > 0 else 'to spare'}" if over else "exactly as long"
     return f"plan {clock(60 * planned)} of {what} of {minutes:g} minutes, {said}; the cells run {clock(waited)} of that"
-
-
-def clock(seconds: float) -> str:
-    """Return seconds as minutes and seconds: 125 → "2:05"."""
-    return f"{int(seconds + 0.5) // 60}:{int(seconds + 0.5) % 60:02d}"

@@ -3,6 +3,7 @@
 import importlib
 import re
 import sys
+from copy import deepcopy
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from ltcourse import cli
 from ltcourse.stage import lecture, plan, slides
 from ltcourse.stage.pieces import Pieces
 
@@ -48,6 +50,15 @@ def test_it_takes_its_minutes_on_as_many_slides_as_an_audience_bears():
     assert 25 <= len(short) + 1 <= 35, "with the title"
 
 
+def test_the_command_lists_the_slides_with_their_minutes(capsys):
+    assert cli.main(["rehearse", "lecture"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(PLAN.chosen(45, [])) + 1 and all(
+        re.match(r" +\d+:\d\d  S\d+ +\S", line) for line in lines[:-1]
+    )
+    assert lines[-1].startswith("plan 45:00 of 45 minutes")
+
+
 def test_answers_are_told_and_not_shown():
     asked = PLAN.slides[-3:]
     assert [entry.at for entry in asked] == ["S15", "S16", "S17"]
@@ -73,7 +84,7 @@ def test_key_lines_are_few_and_none_is_empty(stem):
 
 def small(*cells):
     """A plan's lessons: one, "01", with these cells."""
-    made = new_notebook(cells=[new_markdown_cell("# A lesson"), *cells])
+    made = new_notebook(cells=[new_markdown_cell("# A lesson"), *map(deepcopy, cells)])
     for number, cell in enumerate(made.cells, 1):
         cell.number = number
     return lambda name: made
@@ -112,7 +123,7 @@ def test_sentences_are_cut_out_of_their_paragraph():
 def test_a_table_loses_rows_and_columns():
     cell = code("Tables", new_output("display_data", {"text/markdown": TABLE}))
     shown = html(page_of([{"table": "Tables", "rows": [", slides"], "columns": ["net", "b"]}], cell))
-    assert re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", shown) == ["net", "b", "One", "2"]
+    assert re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", shown) == ["net", "b", "One", "2"]
 
 
 def test_a_printed_line_is_the_result():
