@@ -43,6 +43,10 @@ class Page:
         """What is left; a figure makes room for the text that reads it."""
         return TALL - sum(block.needs for block in self.blocks)
 
+    def gives(self) -> float:
+        """What smaller letters make room for, so that a few printed lines need not stand alone."""
+        return _SHRINK if self.has("figure") else _SQUEEZE
+
 
 def of_lesson(sections: list[Section], pieces: Pieces) -> list[Page]:
     """Return the slides of a lesson: its title, the plan, and those of each section."""
@@ -132,7 +136,7 @@ class _Flow:
                 page.title = heading
                 continue
             room = page.room() + (
-                _SQUEEZE if block.kind == "printed" else _SHRINK * (block.late or block.kind != "text")
+                page.gives() if block.kind == "printed" else _SHRINK * (block.late or block.kind != "text")
             )
             if page.blocks and block.needs > room and block.kind != "folded":
                 page = self.turn()
@@ -144,7 +148,7 @@ class _Flow:
         title = cell.metadata.get("title", "")
         tall = sum(block.needs for block in [*self._leading, *blocks])
         small = all(block.kind == "printed" for block in blocks) and sum(block.tall for block in blocks) <= _FEW
-        fits = tall <= page.room() + (_SQUEEZE if small else _SHRINK)
+        fits = tall <= page.room() + (page.gives() if small else _SHRINK)
         guess = any("Predict" in block.html for block in self._leading)
         if page.blocks and not (fits and not guess and (small or self._free(page))):
             page = self.turn(title)

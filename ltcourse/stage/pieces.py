@@ -30,10 +30,12 @@ STEPS = "application/vnd.ltcourse.steps+json"
 CODE = ("none", "key", "all")
 
 # The room of a slide, in pixels of 1280 × 720 as in slides.css; what is a little too tall is shrunk when it is opened.
-WIDE, TALL = 1192, 580
+WIDE, TALL = 1252, 580
 _DPI = 80  # of the course's pictures
 _INCH = 75  # pixels of a slide that an inch of a figure needs, so that 13 points are 20 pixels of 1080 lines
+_ROWS = 6  # of a table in HTML, whose cells hold more than a line
 _LONG = 76  # letters of a line of code that fit; the remark at the end of a longer one stays in the notebook
+_CAPTION = 40  # what a stepper says below its picture
 _PIECE = 500  # how tall a piece of what a cell shows may be, so that a line of text has room above it
 _FENCE = re.compile(r"(```.*?^```|<details>.*?</details>)", re.DOTALL | re.MULTILINE)
 _IMAGE = re.compile(r"(<img\b[^>]*?\bsrc=[\"'])([^\"']+)", re.IGNORECASE)
@@ -41,6 +43,7 @@ _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xm
 _DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 # "**The slides say** (S6): a random network …": on a slide the statement alone, its number is in the corner.
 _VOICE = re.compile(r"\*\*The slides(?: \w+)*\*\* \(S[^)]*\): (\W*)(\w)")
+_DENSITY = re.compile(r"(?<![\w$\\])P_m(?![\w$])")  # as a table of a notebook writes it
 _NUMBERS = re.compile(r" \(S\d+(?:(?:, ?|[–-])S\d+)*\)")
 
 
@@ -121,8 +124,7 @@ class Pieces:
         elif "text/markdown" in data and "<details" not in data.get("text/html", ""):
             yield from self.text(data["text/markdown"])
         elif "text/html" in data:
-            rows = data["text/html"].count("<tr")
-            yield Block(f'<div class="table">{data["text/html"]}</div>', min(40 + 55 * rows, TALL), "table")
+            yield from _html_table(data["text/html"])
         elif "text/plain" in data and "<Figure" not in data["text/plain"]:
             yield from printed(data["text/plain"])
 
@@ -140,7 +142,7 @@ class Pieces:
             return
         lines = piece.split("\n")
         if piece.startswith("|") and len(lines) > 2:
-            for table, tall in _tables(lines):
+            for table, tall in _tables([_DENSITY.sub("$P_m$", line) for line in lines]):
                 yield Block(str(self.markdown(table)).strip(), tall, "table")
             return
         kind = "text"
@@ -233,7 +235,7 @@ def _figure(kind: str, content: str) -> Block:
 def _framed(picture: str, width: float, height: float, steps: bool = False) -> Block:
     """The figure with the height that it wants and needs, from its own size in inches."""
     tall = min(height * WIDE / width, 520.0)
-    needs = min(height * _INCH, tall)
+    needs = min(height * _INCH, tall) + _CAPTION * steps
     css = "figure steps" if steps else "figure"
     return Block(f'<div class="{css}" style="min-height: {needs:.0f}px">{picture}</div>', tall, "figure", False, needs)
 
@@ -297,6 +299,19 @@ def _tables(lines: list[str]) -> Iterator[tuple[str, float]]:
     tall = [12 + 28.0 * max(math.ceil(len(c) * share / n) for c, n in zip(row, longest, strict=False)) for row in cells]
     for piece, height in _joined(list(zip(rows, tall[1:], strict=True))):
         yield "\n".join([header, ruler, piece]), height + tall[0]
+
+
+def _html_table(source: str) -> Iterator[Block]:
+    """A table in HTML, or several with its header each where its rows are many."""
+    header, *rows = re.findall(r"<tr\b.*?</tr>", source, re.DOTALL) or [source]
+    if source.count("<table") != 1 or len(rows) <= _ROWS:
+        yield Block(f'<div class="table">{source}</div>', 40 + 60 * len(rows), "table")
+        return
+    begin, end = source[: source.index(header)], source[source.rindex(rows[-1]) + len(rows[-1]) :]
+    for i in range(0, len(rows), _ROWS):
+        piece = rows[i : i + _ROWS]
+        table = f'<div class="table">{begin}{header}{"".join(piece)}{end}</div>'
+        yield Block(table, 40 + 60 * len(piece), "table")
 
 
 # Markdown

@@ -3,7 +3,7 @@
 function fit(body) {
   const fits = () => body.scrollHeight <= body.clientHeight + 1 && body.scrollWidth <= body.clientWidth + 1;
   const fixed = body.querySelector(".figure, img, details") || body.closest(".title");
-  const largest = fixed ? 1 : body.querySelector(".code") ? 1.16 : 1.4;
+  const largest = fixed ? 1 : body.querySelector(".code") ? 1.1 : 1.4;
   const shrink = (least) => {
     for (let size = largest; size > least; size -= 0.04) {
       body.parentElement.style.setProperty("--fit", size);
