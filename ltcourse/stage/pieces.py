@@ -33,7 +33,7 @@ CODE = ("none", "key", "all")
 WIDE, TALL = 1252, 580
 _DPI = 80  # of the course's pictures
 _INCH = 75  # pixels of a slide that an inch of a figure needs, so that 13 points are 20 pixels of 1080 lines
-_ROWS = 6  # of a table in HTML, whose cells hold more than a line
+_ROWS = 4  # of a table in HTML, whose cells hold more than a line
 _LONG = 76  # letters of a line of code that fit; the remark at the end of a longer one stays in the notebook
 _CAPTION = 40  # what a stepper says below its picture
 _PIECE = 500  # how tall a piece of what a cell shows may be, so that a line of text has room above it
@@ -305,13 +305,13 @@ def _html_table(source: str) -> Iterator[Block]:
     """A table in HTML, or several with its header each where its rows are many."""
     header, *rows = re.findall(r"<tr\b.*?</tr>", source, re.DOTALL) or [source]
     if source.count("<table") != 1 or len(rows) <= _ROWS:
-        yield Block(f'<div class="table">{source}</div>', 40 + 60 * len(rows), "table")
+        yield Block(f'<div class="table">{source}</div>', 40 + 100 * len(rows), "table")
         return
     begin, end = source[: source.index(header)], source[source.rindex(rows[-1]) + len(rows[-1]) :]
     for i in range(0, len(rows), _ROWS):
         piece = rows[i : i + _ROWS]
         table = f'<div class="table">{begin}{header}{"".join(piece)}{end}</div>'
-        yield Block(table, 40 + 60 * len(piece), "table")
+        yield Block(table, 40 + 100 * len(piece), "table")
 
 
 # Markdown

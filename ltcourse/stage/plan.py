@@ -47,6 +47,7 @@ class Entry:
 
     @property
     def numbers(self) -> set[int]:
+        """The numbers of the lecture's slides that it stands for."""
         return numbers_of(self.at)
 
 
