@@ -314,9 +314,10 @@ print("largest pruned weight:", max(w.detach()[~mask[name]].abs().max().item() f
 # %% [markdown]
 # ## Repeat
 #
-# Step 4 repeats steps 2 and 3. Instead of pruning nine tenths at once, we prune a part, fine-tune, and prune again.
-# Slide S2 is then one loop, `prune_iteratively`. Its argument `restart` says from which weights each round starts;
-# `keep` means the trained weights. (With `restarts.to_init` instead, the same loop searches for lottery tickets.)
+# Step 4 repeats steps 2 and 3. Instead of pruning nine tenths at once, we prune a part, fine-tune, and prune again. The
+# four steps (S2) are then one loop, `prune_iteratively`. Its argument `restart` says from which weights each round
+# starts; `keep` means the trained weights. (With `restarts.to_init` instead, the same loop searches for lottery
+# tickets.)
 #
 # Our targets are those of the paper: keep 8 % of the first layer, 9 % of the second and 26 % of the third (Han et al.
 # 2015, Table 2). After *n* rounds of equal rate *r* the share (1 − *r*)ⁿ is left, so *r* = 1 − share^(1/*n*):
@@ -340,7 +341,7 @@ Table(
     [[name, percent(settings.shares[name], 0), percent(rate)] for name, rate in rates.items()],
 )
 
-# %% The whole loop is one call key="3,7-8|9"
+# %% The whole loop is one call key="3,7-8,12|9"
 network.load_state_dict(trained)
 dense = pruning.Round(0, everything, trained, training.last)
 loop = pruning.prune_iteratively(

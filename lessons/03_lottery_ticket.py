@@ -146,8 +146,7 @@ _ = plots.against_density(curves, ax, ylabel="test accuracy", reference=dense)
 # %% [markdown]
 # ## The algorithm by hand
 #
-# **The slides** (S7) give the algorithm in four steps. **Step 1: create a network with random weights**, and keep a
-# copy of them.
+# The algorithm (S7) has four steps. **Step 1: create a network with random weights**, and keep a copy of them.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 6 minutes</summary>
@@ -166,7 +165,7 @@ steps = recipe.but(iterations=catalog.live(600), evaluate_every=catalog.live(600
 network = models.create("lenet-300-100", seed=1)
 θ0 = snapshot(network)  # a copy: training must not change it
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # **Step 2: train it, and cut what is superfluous.** In each layer we cut the fifth with the smallest magnitudes. (In
 # the small output layer we cut a tenth; the reason follows below.)
 
@@ -181,7 +180,7 @@ for name, w in masks.prunable(network).items():
     mask[name] = magnitude > cut
 print({name: percent(m.float().mean().item()) for name, m in mask.items()})
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # **Step 3: return the remaining parameters to their initial values.** Only this step separates a lottery ticket from
 # Han's pruning. The biases return, too.
 
@@ -189,7 +188,7 @@ print({name: percent(m.float().mean().item()) for name, m in mask.items()})
 network.load_state_dict(θ0)
 _ = masks.apply(network, mask)  # m ⊙ θ₀
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # **Step 4: repeat 2 and 3.** We train the ticket. The next round would then cut a fifth of what is left.
 
 # %% Step 4: train the ticket, and repeat key="1"
