@@ -42,7 +42,7 @@ _IMAGE = re.compile(r"(<img\b[^>]*?\bsrc=[\"'])([^\"']+)", re.IGNORECASE)
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 _DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 # "**The slides say** (S6): a random network …": on a slide the statement alone, its number is in the corner.
-_VOICE = re.compile(r"\*\*The slides(?: \w+)*\*\* \(S[^)]*\): (\W*)(\w)")
+_VOICE = re.compile(r"\*\*The slides(?:\s\w+)*\*\*(?:\s\w+)?\s\(S[^)]*\):\s(\W*)(\w)")
 _DENSITY = re.compile(r"(?<![\w$\\])P_m(?![\w$])")  # as a table of a notebook writes it
 _NUMBERS = re.compile(r" \(S\d+(?:(?:, ?|[–-])S\d+)*\)")
 

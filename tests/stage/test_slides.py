@@ -316,7 +316,8 @@ def test_a_lesson_reads_as_a_lecture(file, exported):
     for page in found:
         body = re.search(r'<div class="body">(.*)</div>', page.partition("<aside")[0], re.DOTALL)[1]
         assert re.sub(r'<div class="keyed">.*?</div>|<pre class="code">.*?</pre>', "", body, flags=re.DOTALL).strip()
-        assert "The slides say" not in body and "The slides ask" not in body
+        if file.stem[:2] != "00":  # which says what these words mean
+            assert "The slides say" not in body and "The slides ask" not in body
 
 
 def test_what_would_be_fetched_is_found():
