@@ -379,7 +379,7 @@ paper = runs.load_or_run("lottery-lenet-300-100", "paper")
 print(paper)
 print(f"{paper.settings['recipe']['iterations']:,} iterations per round, {len(paper.trials)} seeds")
 
-# %% Tickets are sooner; at the end of training most of their lead is gone
+# %% Tickets are sooner; at the end of training much of their lead is gone
 accuracy, at_the_end = "early_stop_test_accuracy", "test_accuracy"
 figure, axes = plt.subplots(1, 3, figsize=(15, 5))
 curves, end = {m: paper.curve(m, "early_stop") for m in methods}, paper.settings["recipe"]["iterations"]
