@@ -67,6 +67,9 @@ function tell() {
   tick();
 }
 
+// A file is an origin of its own each time that it is opened: another one cannot write into this window.
+window.addEventListener("pagehide", () => presenter && presenter.close());
+
 function speak() {
   presenter = window.open("", "notes", "width=1200,height=760");
   if (!presenter) return;
