@@ -137,7 +137,7 @@ plots.use_style()
 #
 # </details>
 
-# %%
+# %% The same experiment at five budgets
 Table(
     ["budget", "iterations, dense", "pruning rounds", "iterations per round", "seeds"],
     [

@@ -71,7 +71,7 @@ widgets.explore(pictures.opening())
 #
 # </details>
 
-# %%
+# %% Pruning removes synapses, and with them neurons
 generator = torch.Generator().manual_seed(4)
 tiny = [torch.randn(shape, generator=generator) for shape in ((7, 6), (7, 7), (3, 7))]
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.6))
@@ -128,7 +128,7 @@ widgets.explore(pictures.pruning_loop(mnist))
 #
 # </details>
 
-# %%
+# %% Nearly nine tenths of the weights are in one layer
 settings = catalog.settings("han-lenet-300-100")
 network = models.create("lenet-300-100", initializer=kaiming_normal, seed=0)
 weights = masks.prunable(network)
@@ -151,7 +151,7 @@ print(f"{sum(p.numel() for p in network.parameters()):,} parameters, biases incl
 #
 # ## Train
 #
-# Step 1 of the loop on slide S2: train a network.
+# Step 1 of the pruning loop (S2): train a network.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 2 minutes</summary>
@@ -187,7 +187,7 @@ print(f"validation accuracy {percent(history.validation_accuracy[-1], 2)}")
 #
 # </details>
 
-# %%
+# %% No gap separates useful weights from useless ones
 figure, axes = plt.subplots(1, 3, figsize=(14, 4))
 for ax, (name, w) in zip(axes, weights.items(), strict=True):
     plots.weight_histogram(w, ax, title=f"{name}: std {w.std():.3f}")
@@ -214,7 +214,7 @@ for ax, (name, w) in zip(axes, weights.items(), strict=True):
 #
 # </details>
 
-# %%
+# %% Each layer has its own threshold key="3-4|5"
 quality = 1.0
 mask = {}
 for name, w in weights.items():
@@ -232,7 +232,7 @@ for name, m in mask.items():
 by_library = criteria.threshold(quality)({n: w.detach() for n, w in weights.items()}, masks.dense(network), 0.0)
 print("same mask:", all(torch.equal(mask[name], by_library[name]) for name in mask))
 
-# %%
+# %% Most weights are gone, and most of the accuracy is left
 print(f"density {percent(masks.density(mask))}")
 print(f"validation accuracy before: {percent(evaluate(network, mnist.validation)[1], 2)}")
 masks.apply(network, mask)
@@ -271,7 +271,7 @@ for share in shares:
         curves[method][share] = [evaluate(network, mnist.validation)[1]]
 _ = network.load_state_dict(trained)
 
-# %%
+# %% Which weights go matters more than how many
 figure, ax = plt.subplots()
 plots.against_density(curves, ax, ylabel="validation accuracy, not retrained")
 _ = ax.set_title("One trained network, one shot of pruning")
@@ -298,7 +298,7 @@ _ = ax.set_title("One trained network, one shot of pruning")
 #
 # </details>
 
-# %%
+# %% Where would you stop?
 explorer = widgets.ThresholdExplorer(network, mnist.validation, [k / 20 for k in range(20)] + [0.97, 0.99])
 widgets.explore(explorer.draw, pruned=explorer.shares, layer=("fc1", "fc2", "fc3"))
 
@@ -322,7 +322,7 @@ widgets.explore(explorer.draw, pruned=explorer.shares, layer=("fc1", "fc2", "fc3
 #
 # </details>
 
-# %%
+# %% After every step the pruned weights are 0 again key="8-11|12"
 masks.apply(network, criteria.magnitude(weights, everything, criteria.layer_rates(everything, 0.9)))
 mask = {name: w.detach() != 0 for name, w in weights.items()}
 broken = snapshot(network)
@@ -342,7 +342,7 @@ for batch in order.split(fine_tune.batch)[: fine_tune.iterations]:
 # A mask on the weights themselves is always right. `train(…, mask=mask)` does the same, faster. From the same start and
 # on the same batches it reaches the same weights:
 
-# %%
+# %% Fine-tuning repairs what pruning broke
 by_hand = snapshot(network)
 network.load_state_dict(broken)
 print(
@@ -359,9 +359,10 @@ print("largest pruned weight:", max(w.detach()[~mask[name]].abs().max().item() f
 # %% [markdown]
 # ## Repeat
 #
-# Step 4 repeats steps 2 and 3. Instead of pruning nine tenths at once, we prune a part, fine-tune, and prune again.
-# Slide S2 is then one loop, `prune_iteratively`. Its argument `restart` says from which weights each round starts;
-# `keep` means the trained weights. (With `restarts.to_init` instead, the same loop searches for lottery tickets.)
+# Step 4 repeats steps 2 and 3. Instead of pruning nine tenths at once, we prune a part, fine-tune, and prune again. The
+# four steps (S2) are then one loop, `prune_iteratively`. Its argument `restart` says from which weights each round
+# starts; `keep` means the trained weights. (With `restarts.to_init` instead, the same loop searches for lottery
+# tickets.)
 #
 # Our targets are those of the paper: keep 8 % of the first layer, 9 % of the second and 26 % of the third (Han et al.
 # 2015, Table 2). After *n* rounds of equal rate *r* the share (1 − *r*)ⁿ is left, so *r* = 1 − share^(1/*n*):
@@ -378,14 +379,14 @@ print("largest pruned weight:", max(w.detach()[~mask[name]].abs().max().item() f
 #
 # </details>
 
-# %%
+# %% Each round removes the same share of what is left
 rates = settings.rates()
 Table(
     ["layer", "share in the end", f"rate per round, {settings.rounds} rounds"],
     [[name, percent(settings.shares[name], 0), percent(rate)] for name, rate in rates.items()],
 )
 
-# %%
+# %% The whole loop is one call key="3,7-8,12|9"
 network.load_state_dict(trained)
 dense = pruning.Round(0, everything, trained, training.last)
 loop = pruning.prune_iteratively(
@@ -400,7 +401,7 @@ loop = pruning.prune_iteratively(
 )
 rounds = [dense, *watch(loop, "pruning", total=settings.rounds).items]
 
-# %%
+# %% Round by round the network gets smaller
 Table(
     ["round", "weights kept", "P_m", "validation accuracy"],
     [
@@ -413,7 +414,7 @@ Table(
 # Do the many rounds help, or only the longer training? The fair control is **one shot**: the network is pruned at once
 # to the same shares, and then trained for as many iterations as all rounds together.
 
-# %%
+# %% The control: one shot, trained for as long
 network.load_state_dict(trained)
 total = settings.retrain.iterations * settings.rounds
 one_shot = watch(
@@ -440,7 +441,7 @@ print(f"weights kept: {masks.kept(one_shot.mask):,} and {masks.kept(rounds[-1].m
 #
 # How did retraining change the weights that are left?
 
-# %%
+# %% Retrained, the weights form two groups with a gap at 0
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.2), sharex=True)
 plots.weight_histogram(trained["fc1.weight"], axes[0], title="fc1, dense", limit=0.3)
 pruned = rounds[-1].state["fc1.weight"]
@@ -477,7 +478,7 @@ training_5 = watch(evaluations(lenet_5, mnist, settings_5.recipe), "training LeN
 # %% [markdown]
 # *Predict: which layer of LeNet-5 suffers first?*
 
-# %%
+# %% One layer at a time: which can spare most?
 scan_shares = [1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05]
 network.load_state_dict(trained)
 few = data.Split(mnist.validation.x[:1000], mnist.validation.y[:1000])  # enough to see percent
@@ -513,7 +514,7 @@ for ax, net, title in ((axes[0], network, "LeNet-300-100"), (axes[1], lenet_5, "
 #
 # </details>
 
-# %%
+# %% Where the first layer still looks
 first_layer = rounds[-1].mask["fc1.weight"]
 figure, axes = plt.subplots(1, 2, figsize=(14, 4.4), width_ratios=(2, 1))
 plots.mask_image(first_layer, axes[0], "The mask of fc1")
@@ -621,7 +622,7 @@ for ax, when, suffix in ((axes[0], "before retraining", "_before"), (axes[1], "a
     plots.against_density(curves_of, ax, ylabel="test error")
     _ = ax.set_title(when)
 
-# %%
+# %% What the penalties cost, in numbers
 last = len(densities)
 for when, suffix in (("before", "_before"), ("after", "")):
     found = {name: curve(methods, suffix)[densities[-1]] for name, methods in families.items()}
@@ -681,7 +682,7 @@ rounds_5 = watch(
 #   present recipe was chosen on trial runs of seed 0, and their test errors were seen, too. A stricter protocol would
 #   have looked at the validation set alone.
 
-# %%
+# %% Recorded: both LeNets, several seeds
 recorded = {name: runs.load_or_run(f"han-{name}", "desk") for name in ("lenet-300-100", "lenet-5")}
 for name, record in recorded.items():
     recipe = record.settings["recipe"]
@@ -696,7 +697,7 @@ for name, record in recorded.items():
     )
     print(f"rate {record.settings['retrain']['lr']}")
 
-# %%
+# %% Pruned by magnitude, both LeNets stay close to the dense network
 figure, axes = plt.subplots(1, 2, figsize=(13, 5))
 for ax, (name, record) in zip(axes, recorded.items(), strict=True):
     plots.against_density(
@@ -717,7 +718,7 @@ for ax, (name, record) in zip(axes, recorded.items(), strict=True):
 # over the first dense network comes from the longer training, not from the pruning. The table puts our numbers beside
 # the paper's:
 
-# %%
+# %% The slides' two rows beside ours
 rows = []
 for name, record in recorded.items():
     paper, last_round = papers.HAN_TABLE_1[name], record.settings["rounds"]
@@ -736,7 +737,7 @@ Table(["network", "top-1 error (range of seeds)", "weights", "compression"], row
 # can be compared. Only LeNet-5's fc1 keeps slightly less, because the printed 8 % gives 11.9× for the whole network,
 # not 12×.
 
-# %%
+# %% Layer by layer we keep what the paper keeps
 rows = []
 for name, record in recorded.items():
     ours = record.values("magnitude", record.settings["rounds"], "layers")[0]
@@ -760,7 +761,7 @@ Table(["layer", "kept, the paper", "kept, ours"], rows)
 #
 # </details>
 
-# %%
+# %% What we measured on the two LeNets
 print(f"here, one seed, {masks.kept(rounds[-1].mask):,} of {models.weight_count(network):,} weights of LeNet-300-100:")
 print(f"  test error {percent(1 - dense.history.test_accuracy, 2)} dense", end=", ")
 print(f"{percent(1 - rounds[-1].history.test_accuracy, 2)} pruned")

@@ -75,7 +75,7 @@ for name in papers.HAN_TABLE_1:
 by_hand = 256 * (96 // 2) * 5 * 5
 print(f"{by_hand:,} weights by hand, {dense['alexnet'][1].weights:,} by the library (the paper's Table 4: 307K)")
 
-# %%
+# %% The parameter columns follow from the layers' shapes
 rows = []
 for name, paper in papers.HAN_TABLE_1.items():
     network = models.create(name, device="meta")
@@ -93,7 +93,7 @@ Table(["network", "slides", "from the shapes, with biases", "weights alone"], ro
 #
 # *Predict: for which network does this rounding matter most?*
 
-# %%
+# %% The compression column lies within its rounding
 other = models.create("alexnet-one-tower", device="meta")
 print(f"AlexNet with one tower: {sum(p.numel() for p in other.parameters()):,} parameters")
 rows = []
@@ -142,7 +142,7 @@ Table(["network", "slides", "from the layer tables", "with their rounding", "com
 #
 # </details>
 
-# %%
+# %% The weights are in the dense layers, the work is in the convolutions
 figure, axes = plt.subplots(1, 2, figsize=(14, 6.4))
 for ax, name in zip(axes, ("alexnet", "vgg-16"), strict=True):
     weights_and_flop(dense[name], ax, papers.HAN_TABLE_1[name].network)
@@ -176,7 +176,7 @@ for name, layers in dense.items():
 #
 # </details>
 
-# %%
+# %% The same masks save much less arithmetic than memory
 pruned = {}
 rows = []
 for name, paper in papers.HAN_TABLE_1.items():
@@ -218,7 +218,7 @@ Table(["network", "fewer weights", "fewer FLOP", "zeros skipped", "FLOP needed",
 #
 # </details>
 
-# %%
+# %% A compression ratio is not a speed-up
 figure, ax = plt.subplots(figsize=(9, 4.2))
 x = np.arange(len(pruned))
 for offset, values, label, color in (
@@ -292,7 +292,7 @@ for way, per_step in (("one shot", step.iterations), ("not retrained", 0)):
         network.load_state_dict(trained)
         curves[way][density] = [pruned_to(everything, density, i * per_step)[1]]
 
-# %%
+# %% Without retraining little can be removed
 figure, ax = plt.subplots()
 plots.against_density(curves, ax, ylabel="validation accuracy")
 ax.set_title("LeNet-300-100, one seed")
@@ -311,7 +311,7 @@ for way, found in curves.items():
 # What do L1 and L2 change? **We recorded** four strengths of each for lesson 01. The figures show the best of them on
 # the validation set:
 
-# %%
+# %% L1 is better before retraining
 penalties = runs.load_or_run("penalties-lenet-300-100", "desk")
 chosen = penalties.settings["penalties"]
 families = {
@@ -362,7 +362,7 @@ for ax, when, suffix in ((axes[0], "not retrained", "_before"), (axes[1], "retra
 #
 # </details>
 
-# %% tags=["nbval-check-output"]
+# %% A file must also say where each weight is tags=["nbval-check-output"]
 keep = torch.tensor([1, 0, 0, 0, 0, 0, 1, 1, 0]).bool()
 gaps, real = storage.relative_index(keep, bits=2)
 print("kept at", keep.nonzero().flatten().tolist(), "· gaps by hand: 0, 5, 0; 5 is too wide, so 3, a filler, 1")
@@ -371,7 +371,7 @@ print("stored gaps:", gaps.tolist(), "· real weights:", real.tolist())
 # %% [markdown]
 # Now we write the three pruned networks to real files in each format, and read them back.
 
-# %%
+# %% A twelfth of the weights needs more than a twelfth of the bytes
 sizes = {form: {} for form in storage.FORMATS if form != "relative"}
 with tempfile.TemporaryDirectory() as folder:
     for density, (state, mask) in small.items():
@@ -392,7 +392,7 @@ Table(
     ],
 )
 
-# %%
+# %% Fillers make short indices expensive
 figure, ax = plt.subplots(figsize=(9, 4.6))
 plots.against_density(sizes, ax, ylabel="bytes of the file", shares=False)
 ax.set_yscale("log")
@@ -426,7 +426,7 @@ for bits in (5, 8):
 #
 # </details>
 
-# %%
+# %% Pruning weights removes few neurons
 rows = []
 for density, (state, mask) in small.items():
     network.load_state_dict(state)
@@ -462,7 +462,7 @@ Table(["density", "neurons left (300 → 100 → 10)", "weights of the smaller n
 #
 # </details>
 
-# %%
+# %% Is a sparse network faster?
 rows = []
 for density, (state, mask) in small.items():
     network.load_state_dict(state)
@@ -488,7 +488,7 @@ Table(["LeNet-300-100", *(f"{way}, µs" for way in latency.WAYS), "fastest again
 #
 # </details>
 
-# %%
+# %% Sparse products pay off only at low density
 SWEEP = (0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 figure, axes = plt.subplots(1, 2, figsize=(13, 4.8))
 for ax, batch in zip(axes, (1, 256), strict=True):
@@ -509,7 +509,7 @@ for ax, batch in zip(axes, (1, 256), strict=True):
 #
 # **The paper** argues with energy instead (Fig. 1). Fetching one number from memory costs
 
-# %% tags=["nbval-check-output"]
+# %% Memory costs more energy than arithmetic tags=["nbval-check-output"]
 cost = papers.HAN_PICOJOULE
 print(f"{cost['read from DRAM']} pJ, {cost['read from DRAM'] / cost['multiplication']:.0f} times a multiplication;")
 print(f"from the small memory on the chip {cost['read from SRAM']} pJ")
@@ -573,7 +573,7 @@ print(f"dropout before fc1: {thin.drop1.dense_rate} dense, {thin.drop1.rate:.3f}
 #
 # </details>
 
-# %%
+# %% AlexNet, thin and short, live
 runner = runs.Runner("han-alexnet-cifar")
 _ = watch(runner, "AlexNet, thin and short")
 live = runner.record
@@ -592,7 +592,7 @@ for i in (0, number):
 found = {name: runs.if_recorded(name, "desk") for name in ("han-alexnet-cifar", "han-vgg-16-cifar")}
 recorded = {name: record for name, record in found.items() if record}
 
-# %%
+# %% AlexNet and VGG-16 on CIFAR-10: longer training makes up for the pruning
 shown = recorded or {"han-alexnet-cifar (live, thin and short)": live}
 figure, axes = plt.subplots(1, len(shown), figsize=(6.5 * len(shown), 4.8), squeeze=False)
 for ax, (name, record) in zip(axes[0], shown.items(), strict=True):
@@ -605,7 +605,7 @@ for ax, (name, record) in zip(axes[0], shown.items(), strict=True):
     )
     ax.set_title(name)
 
-# %%
+# %% In numbers, and layer by layer
 for name, record in shown.items():
     last = record.settings["rounds"]
     print(f"{name}, pruned {1 / record.values('magnitude', last, 'density')[0]:.1f}×, minus the dense network:")
@@ -699,7 +699,7 @@ def cells(record, method="magnitude"):
     return [*errors, f"{kept[0]:,} → {kept[1]:,}", f"{kept[0] / kept[1]:.1f}×"]
 
 
-# %%
+# %% A tenth of the parameters, and no more errors
 names = {"alexnet": "alexnet-cifar", "vgg-16": "vgg-16-cifar"}
 rows = []
 for name, paper in papers.HAN_TABLE_1.items():

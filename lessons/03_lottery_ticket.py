@@ -75,7 +75,7 @@ pruned = watch(
 #
 # *Predict: will it be as good, a little worse, or much worse?*
 
-# %%
+# %% The same small network, from scratch
 small = pruned.last
 total = recipe.iterations + 4 * short.iterations
 scratch = models.create("lenet-300-100", seed=100)
@@ -90,7 +90,7 @@ print(f"  from scratch:          {percent(from_scratch.validation_accuracy[-1])}
 # many iterations as the dense network did (dashed line). The fine-tuned network has been trained for longer, because it
 # was trained in all earlier rounds, too.
 
-# %%
+# %% From scratch the small network falls behind, the further the smaller it is
 desk = runs.load_or_run("lottery-lenet-300-100", "desk")
 print(desk)
 figure, ax = plt.subplots()
@@ -181,8 +181,7 @@ widgets.explore(pictures.ticket_loop(mnist))
 #
 # ## The algorithm by hand
 #
-# **The slides** (S7) give the algorithm in four steps. **Step 1: create a network with random weights**, and keep a
-# copy of them.
+# The algorithm (S7) has four steps. **Step 1: create a network with random weights**, and keep a copy of them.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 6 minutes</summary>
@@ -196,16 +195,16 @@ widgets.explore(pictures.ticket_loop(mnist))
 #
 # </details>
 
-# %%
+# %% Step 1: keep a copy of the initial weights key="2-3"
 steps = recipe.but(iterations=catalog.live(600), evaluate_every=catalog.live(600))
 network = models.create("lenet-300-100", seed=1)
 θ0 = snapshot(network)  # a copy: training must not change it
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # **Step 2: train it, and cut what is superfluous.** In each layer we cut the fifth with the smallest magnitudes. (In
 # the small output layer we cut a tenth; the reason follows below.)
 
-# %%
+# %% Step 2: train, and cut the smallest magnitudes key="1|4-5|7-8"
 _ = train(network, mnist, steps)
 
 mask = {}
@@ -216,25 +215,25 @@ for name, w in masks.prunable(network).items():
     mask[name] = magnitude > cut
 print({name: percent(m.float().mean().item()) for name, m in mask.items()})
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # **Step 3: return the remaining parameters to their initial values.** Only this step separates a lottery ticket from
-# the pruning of lesson 01. The biases return, too.
+# Han's pruning. The biases return, too.
 
-# %%
+# %% Step 3: the survivors return to their initial values key="1|2"
 network.load_state_dict(θ0)
 _ = masks.apply(network, mask)  # m ⊙ θ₀
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # **Step 4: repeat 2 and 3.** We train the ticket. The next round would then cut a fifth of what is left.
 
-# %%
+# %% Step 4: train the ticket, and repeat key="1"
 history = train(network, mnist, steps, mask=mask)
 print(f"P_m = {percent(masks.density(mask))}: {history}")
 
 # %% [markdown]
 # The library's loop does the same four steps. The third is `restart=to_init`:
 
-# %%
+# %% A ticket is searched for by Han's loop with one argument changed key="1,5-6,8|7"
 loop = pruning.prune_iteratively(
     models.create("lenet-300-100", seed=1),
     mnist,
@@ -268,7 +267,7 @@ _ = pictures.before_and_after(before, after, rounds[1].mask["fc2.weight"], ax, "
 # Fifteen rounds leave the share 0.8¹⁵ of the hidden layers. Why is the output layer pruned at half the rate? Count its
 # weights:
 
-# %%
+# %% The output layer is pruned at half the rate
 sizes = {name: m.numel() for name, m in mask.items()}
 Table(
     ["layer", "weights", "after 15 rounds, 20 % each", "after 15 rounds, 10 % of the last"],
@@ -324,7 +323,7 @@ Table(
 #
 # </details>
 
-# %%
+# %% The ticket beside two networks of its size
 runner = runs.Runner("lottery-lenet-300-100")
 methods = ("ticket", "re-initialized", "random")
 
@@ -341,7 +340,7 @@ def picture(arrived):
 
 live = watch(runner, "lottery", total=len(settings.seeds) * settings.trainings, draw=picture)
 
-# %%
+# %% Live, in numbers
 record = runner.record
 last, middle = settings.rounds, settings.redrawn[1]
 for number in (middle, last):
@@ -380,7 +379,7 @@ print(f"dense:            {spread(record.values('ticket', 0, 'test_accuracy'))}"
 #
 # </details>
 
-# %%
+# %% Step through the rounds
 stepper = widgets.TicketStepper(rounds, θ0, "fc1.weight", (28, 28))
 widgets.explore(stepper.draw, round=stepper.numbers, weights=("before", "after"))
 
@@ -388,7 +387,7 @@ widgets.explore(stepper.draw, round=stepper.numbers, weights=("before", "after")
 # The *initial* values of the survivors are not a random sample of $\mathcal{D}_\theta$: small values are missing. A
 # weight that begins large tends to end large, and magnitude pruning keeps the weights that end large.
 
-# %%
+# %% The survivors began large
 first, kept = θ0["fc1.weight"], rounds[-1].mask["fc1.weight"]
 print(f"standard deviation of fc1's initial weights: all {first.std():.3f}, the last ticket's {first[kept].std():.3f}")
 always_black = (mnist.train.x == 0).all(0).flatten()
@@ -422,7 +421,7 @@ print(f"{reading[~always_black].mean():.1f} elsewhere")
 #
 # </details>
 
-# %%
+# %% Recorded at the paper's settings
 paper = runs.load_or_run("lottery-lenet-300-100", "paper")
 print(paper)
 print(f"{paper.settings['recipe']['iterations']:,} iterations per round, {len(paper.trials)} seeds")
@@ -430,7 +429,7 @@ print(f"{paper.settings['recipe']['iterations']:,} iterations per round, {len(pa
 # %%
 beside_paper("lottery-lenet-300-100", "paper")
 
-# %%
+# %% Tickets are sooner; at the end of training much of their lead is gone
 accuracy, at_the_end = "early_stop_test_accuracy", "test_accuracy"
 figure, axes = plt.subplots(1, 3, figsize=(15, 5))
 curves, end = {m: paper.curve(m, "early_stop") for m in methods}, paper.settings["recipe"]["iterations"]
@@ -443,7 +442,7 @@ for ax, key, when in ((axes[1], accuracy, "at the early stop"), (axes[2], at_the
 # In the left panel lower is faster; in the other two higher is better. The table puts each of the paper's statements
 # about this network beside our result (mean and range over the seeds):
 
-# %%
+# %% The paper's statements beside our record
 early = {m: {n: paper.values(m, n, "early_stop") for n in (0, 7)} for m in ("ticket", "re-initialized")}
 sooner = [1 - t / d for t, d in zip(early["ticket"][7], early["ticket"][0], strict=True)]
 slower = [r / t for r, t in zip(early["re-initialized"][7], early["ticket"][7], strict=True)]
@@ -460,7 +459,7 @@ Table(
     [[found.about, f"{found.reported} ({found.source})", ours[key]] for key, found in papers.FRANKLE_LENET.items()],
 )
 
-# %%
+# %% The lead depends on when it is measured
 Table(
     ["P_m", *(f"{m} minus dense, {w}" for m in methods[:2] for w in ("at the early stop", "at the end"))],
     [
@@ -472,7 +471,7 @@ Table(
     ],
 )
 
-# %%
+# %% Seed by seed, at two moments
 for n in (0, 9):
     print(f"P_m = {percent(paper.values('ticket', n, 'density')[0])}, test accuracy, seed by seed:")
     for when, key in (("at the early stop", accuracy), ("at the end", at_the_end)):
@@ -510,7 +509,7 @@ for n in (0, 9):
 #
 # </details>
 
-# %%
+# %% Same mask, new weights: the lead is gone
 figure, axes = plt.subplots(1, 2, figsize=(14, 5), sharey=True)
 density = {n: percent(paper.values("ticket", n, "density")[0]) for n in (0, 3, 7, 15)}
 for ax, method in zip(axes, ("ticket", "re-initialized"), strict=True):
@@ -541,7 +540,7 @@ for ax, method in zip(axes, ("ticket", "re-initialized"), strict=True):
 #
 # </details>
 
-# %%
+# %% One-shot tickets stop winning at a larger size
 figure, ax = plt.subplots()
 ways = ("ticket", "reset at the end", "one shot", "re-initialized")
 plots.against_density({way: desk.curve(way, "test_accuracy") for way in ways}, ax, ylabel="test accuracy")
@@ -579,7 +578,7 @@ for way in ways:
 # </details>
 
 
-# %%
+# %% Not every small ticket wins
 def in_how_many(n, key, wins):
     """In how many seeds the ticket of a round wins against its dense network."""
     pairs = zip(paper.values("ticket", n, key), paper.values("ticket", 0, key), strict=True)
@@ -639,7 +638,7 @@ for name in ("structured-lenet-5", "structured-lenet-5-low"):
     if filters := runs.if_recorded(name, "desk"):
         rates[f"learning rate {filters.settings['recipe']['lr']:g}"] = filters
 
-# %%
+# %% Filters instead of weights: five beginnings
 five = ("fine-tuned", "random filters", "ticket", "from scratch", "from scratch, longer")
 if rates:
     figure, axes = plt.subplots(1, len(rates), figsize=(5.5 * len(rates), 4), sharey=True, squeeze=False)
@@ -648,7 +647,7 @@ if rates:
         dense = {"dense": filters.values("dense", 0, "test_error")}
         plots.against_density(curves, ax, ylabel="test error", reference=dense).set_title(rate)
 
-# %%
+# %% Filters instead of weights, in numbers
 rows = []
 for rate, filters in rates.items():
     for number, kept in enumerate(filters.settings["shares"], 1):
@@ -720,7 +719,7 @@ Table(["", "test accuracy", *(f"{percent(share)} of the filters" for share in sh
 #
 # </details>
 
-# %%
+# %% What we measured
 n = settings.rounds
 print(f"here, {len(record.trials)} seeds, {percent(record.values('ticket', n, 'density')[0])} of the weights:")
 print(f"  ticket minus dense:         {points(record.change('ticket', n, 'test_accuracy'))}")

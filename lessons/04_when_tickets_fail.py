@@ -92,7 +92,7 @@ for method in ("ticket", "re-initialized", "random"):
 # of CIFAR-10 twice: with few iterations on two cores, and with the paper's number of them on a graphics card (its products
 # in bfloat16, numbers of 8 significant bits, to save time; every other setting of a run is the paper's).
 
-# %%
+# %% At the paper's length tickets beat the dense Conv-2
 short, recorded = (runs.load_or_run("lottery-conv-2", at) for at in ("desk", "paper"))
 methods = ("ticket", "re-initialized", "random")
 figure, axes = plt.subplots(1, 2, figsize=(14, 5))
@@ -130,7 +130,7 @@ Table(
 # **The paper reports** (Sec. 3) how far tickets get at most; ours beside it, as means over the seeds that there are:
 
 
-# %%
+# %% The effect is the paper's, but weaker
 def at_most(found, text):
     mean = {p: sum(values) / len(values) for p, values in found.items()}
     best = max(mean, key=mean.get)
@@ -170,7 +170,7 @@ Table(["", "sooner", "better at the early stop", "better at the end"], [*rows, [
 #
 # </details>
 
-# %%
+# %% The layers of a residual network differ in size
 resnet = models.create("resnet-8", seed=0)
 print(resnet.stage2_1)
 print(f"{models.weight_count(resnet):,} weights in {len(masks.prunable(resnet))} layers")
@@ -191,7 +191,7 @@ print(f"{percent(masks.density(mask))} in all, layer by layer {percent(kept[0], 
 # **We recorded** the search for its tickets on images of half the resolution, 16 × 16. That makes the training short
 # enough for two cores to take it to its end. The settings beside the paper's:
 
-# %%
+# %% Our settings beside the paper's
 settings.beside_paper("lottery-resnet", "night")
 
 # %% [markdown]
@@ -203,7 +203,7 @@ settings.beside_paper("lottery-resnet", "night")
 # *Predict: at an eighth of its weights, is the ticket better than the dense network, about as good, or worse? And how far
 # is it from its mask with new weights?*
 
-# %%
+# %% Reset to iteration 0, the ticket of a residual network fails
 deep = runs.if_recorded("lottery-resnet", "night")
 if deep:
     figure, ax = plt.subplots(figsize=(10, 5))
@@ -217,7 +217,7 @@ if deep:
 #
 # In numbers, each with the interval in which the mean lies with 95 % confidence (Student's *t* over the seeds):
 
-# %%
+# %% The failure in numbers
 if deep:
     rows = [
         [
@@ -251,7 +251,7 @@ if deep:
 #
 # </details>
 
-# %%
+# %% Rewinding is one argument of the loop
 live = catalog.settings("lottery-resnet")
 photos = data.load(live.data)
 loop = pruning.prune_iteratively(
@@ -298,7 +298,7 @@ if deep:
 # %% [markdown]
 # How far may it be? The same search, rewound to other iterations:
 
-# %%
+# %% How early is early enough?
 rewinds = runs.if_recorded("lottery-resnet-rewinds", "night")
 if deep and rewinds:
     number = 3
@@ -329,7 +329,7 @@ if deep and rewinds:
 #
 # </details>
 
-# %%
+# %% A very short run, live
 runner = runs.Runner("lottery-length")
 _ = watch(runner, f"{catalog.settings('lottery-length').lengths[-1]:,} iterations")
 brief = tickets.gains_by_length(runner.record)
@@ -351,7 +351,7 @@ for method, gains in brief.items():
 #
 # *Predict: and if we train eight times as long? Does the lead of the ticket grow, stay, or turn?*
 
-# %%
+# %% The lead of a ticket shrinks as the training gets longer
 lengths = runs.if_recorded("lottery-length", "night")
 if lengths:
     figure, ax = plt.subplots(figsize=(10, 5))
@@ -360,7 +360,7 @@ if lengths:
     left = percent(1 - lengths.settings["rate"], 0)
     ax.set_title(f"one pruning to {left}, whole CIFAR-10 at 16 × 16, {len(lengths.trials)} seeds")
 
-# %%
+# %% The lead against the length, in numbers
 if lengths:
     rows = [
         [f"{length:,}", *(points_interval(gains[length]) for gains in by_length.values())]
@@ -376,7 +376,7 @@ if lengths:
 # Two records of the search in rounds say the same, one short, one long (the short one has images of 32 × 32, and no
 # augmentation):
 
-# %%
+# %% Short and long searches
 for run in (runs.load_or_run("lottery-resnet", "desk"), deep):
     if run:
         change = points_interval(run.change("ticket", 3, "test_accuracy"))
@@ -440,7 +440,7 @@ middle = {name: torch.lerp(ends[0][name], ends[1][name], 0.5) for name in θ0}  
 lenet.load_state_dict(middle)
 half_way = 1 - evaluate(lenet, mnist.validation)[1]
 
-# %%
+# %% Two copies, and the line between them
 shares = [i / 10 for i in range(11)]
 errors = connectivity.errors_along(lenet, ends[0], ends[1], mnist.validation, mnist.train, shares)
 print("half-way by hand and by the library, the same error:", half_way == errors[5])
@@ -451,7 +451,7 @@ print(f"error barrier: {percent(connectivity.barrier(errors))}")
 # Two different networks, from one beginning. How high is the barrier? The paper calls less than 2 % stable. The same for
 # two values of *k*, live, and beside it the residual network, recorded:
 
-# %%
+# %% Copied early, two residual networks end in two valleys
 runner = runs.Runner("instability-lenet-300-100")
 _ = watch(runner, "LeNet", total=len(catalog.settings("instability-lenet-300-100").forks))
 apart = runs.load_or_run("instability-resnet-8", "desk")
@@ -498,7 +498,7 @@ for record in (runner.record, apart):
 #
 # </details>
 
-# %%
+# %% Does a ticket win where it is stable?
 stability = runs.if_recorded("instability-tickets", "night")
 if deep and stability:
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5))
@@ -507,7 +507,7 @@ if deep and stability:
     later = {k: heights for k, heights in ticket.items() if k}
     tickets.barriers({"dense": dense, "ticket": {0: ticket[0]}, "rewound": later}, right)
 
-# %%
+# %% Stability and accuracy, in numbers
 if stability:
     text = {"barrier": spread, "test_accuracy": spread}
     rows = [
@@ -541,7 +541,7 @@ if stability:
 #
 # </details>
 
-# %%
+# %% Two more remedies: a lower rate, and a warm-up
 REMEDIES = {"lottery-resnet": "0.1", "lottery-resnet-low": "0.01", "lottery-resnet-warm": "0.03, warm-up"}
 figure, ax = plt.subplots(figsize=(9, 3.6))
 for (name, label), color in zip(REMEDIES.items(), (plots.GRAY, plots.PURPLE, plots.BLUE), strict=True):
@@ -560,7 +560,7 @@ _ = ax.legend()
 # *Predict: with the lower rates, is the ticket ahead of its mask with new weights again? And is the network as good as at
 # 0.1?*
 
-# %%
+# %% The remedies beside the usual rate
 remedies = {label: runs.if_recorded(name, "night") for name, label in REMEDIES.items()}
 remedies = {label: record for label, record in remedies.items() if record}
 if len(remedies) > 1:
@@ -569,7 +569,7 @@ if len(remedies) > 1:
         tickets.against_dense({m: record.curve(m, "test_accuracy") for m in ("ticket", "re-initialized")}, ax)
         ax.set_title(f"learning rate {label}")
 
-# %%
+# %% A remedy must be judged with its dense network
 number = 3
 for label, record in remedies.items():
     found = (record.values(m, number, "test_accuracy") for m in ("ticket", "re-initialized"))

@@ -86,7 +86,7 @@ digits, clothes = data.load("mnist"), data.load("fashion-mnist-mini")
 # </details>
 
 
-# %%
+# %% A ticket is found, and kept
 def search(images, seed):
     recipe = settings.recipe.but(iterations=catalog.live(400), evaluate_every=catalog.live(400))
     network = models.create("lenet-300-100", seed=seed)
@@ -115,7 +115,7 @@ print("same weights, bit for bit:", all(torch.equal(w, again.weights[name]) for 
 # The library refuses whatever is not a ticket of this network, and says why in one sentence. Two examples are a file
 # that was cut off during a download and a ticket that is put into the wrong network.
 
-# %% tags=["nbval-check-output"]
+# %% What is not a ticket is refused tags=["nbval-check-output"]
 cut = Path(folder.name) / "cut.ticket"
 cut.write_bytes(file.read_bytes()[:-1])
 for attempt in (lambda: tickets.load(cut), lambda: tickets.transplant(from_digits, models.create("lenet-5"))):
@@ -194,7 +194,7 @@ def picture(arrived):
 
 live = watch(runner, "transfer", total=len(settings.seeds) * settings.trainings, draw=picture)
 
-# %%
+# %% The live matrix, cell by cell
 matrix = TransferMatrix(runner.record.trials)
 number = matrix.rounds[-1]
 print(f"{len(matrix.trials)} seeds, P_m = {percent(matrix.density(number))}, test accuracy at the early stop")
@@ -237,7 +237,7 @@ def recorded(name):
 lenet = recorded("transfer-lenet-300-100")
 
 
-# %%
+# %% On LeNet tickets do not travel between digits and clothes
 def show(matrix, numbers, width=4.6):
     """The matrix at some rounds, side by side, on one scale of colors."""
     height = 2.2 + 0.85 * len(matrix.sources)
@@ -304,7 +304,7 @@ widgets.explore(explorer.draw, source=explorer.sources[::-1], target=explorer.ta
 #
 # </details>
 
-# %%
+# %% Where two tickets look
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.4))
 for ax, ticket in zip(axes, (from_digits, from_clothes), strict=True):
     plots.inputs_kept(ticket.mask["fc1.weight"], (28, 28), ax, f"found on {ticket.origin['data']}")
@@ -356,7 +356,7 @@ print(f"the ticket of clothes {percent(at_the_border(from_clothes))}")
 #
 # </details>
 
-# %%
+# %% A swap of mask and values costs most of the lead
 recipe = settings.recipe.but(evaluate_every=settings.recipe.iterations)
 at_random = masks.shuffle(from_digits.mask, seed=5)
 choices = {"mask of ticket 1": from_digits.mask, "mask of ticket 2": another.mask, "a random mask": at_random}
@@ -385,7 +385,7 @@ Table(["validation accuracy, digits", "values of ticket 1", "values of ticket 2"
 # Each cell is a single network. The next table has several seeds and all targets. How much of the gain over a random
 # ticket is left when the mask travels without its values?
 
-# %%
+# %% The mask needs its values
 shown = lenet or matrix
 rows = [
     [f"{source} → {target}", percent(shown.density(n)), points(shown.gain(source, target, n)), points(values)]
@@ -416,7 +416,7 @@ Table(["found on → trained on", "P_m", "mask and values, minus random", "the m
 #
 # </details>
 
-# %%
+# %% Tickets travel between optimizers
 optimizers = recorded("transfer-optimizers")
 if optimizers:
     show(optimizers, optimizers.rounds)
@@ -446,7 +446,7 @@ if optimizers:
 #
 # </details>
 
-# %%
+# %% Fewer images make a worse ticket for digits
 sizes = recorded("transfer-sizes")
 if sizes:
     show(sizes, sizes.rounds, width=5.6)
@@ -495,7 +495,7 @@ for ax in axes.flat:
 # %%
 beside_paper("transfer-resnet", "desk")
 
-# %%
+# %% Tickets travel between photographs, not to clothes
 convolutions = recorded("transfer-resnet")
 if convolutions:
     show(convolutions, convolutions.rounds, width=6.4)
@@ -505,7 +505,7 @@ if convolutions:
 # column and the first two of the right one are transfers between photographs and clothes. The next table takes the
 # ticket apart, at the smallest density:
 
-# %%
+# %% Values that have seen another task hurt
 if convolutions:
     n = convolutions.rounds[-1]
     kinds = {"random mask": "random", "mask alone": "re-initialized", "mask and values": "ticket"}
@@ -558,7 +558,7 @@ print("by the library the same:", (found.common, found.expected) == (common, cha
 # weights. In the third, the second mask needs no data: it keeps the weights that were *drawn* largest. The last pair,
 # with a random mask, checks the calculation.
 
-# %%
+# %% Overlap as a multiple of chance
 whole = masks.dense(models.create("lenet-300-100"))
 rates = {name: 1 - masks.density({name: m}) for name, m in from_digits.mask.items()}
 largest = criteria.magnitude(from_digits.weights, whole, rates)
@@ -620,7 +620,7 @@ else:
 # </details>
 
 
-# %%
+# %% How much of the lead is kept?
 def leads(matrix, n):
     """The share of the lead that is kept, of each pair of two different tasks; none where there is no lead."""
     pairs = [(source, target) for source, target in matrix.gains(n) if source != target]

@@ -147,7 +147,7 @@ print(f"n σ² times that of the inputs: {n * std**2 * a.square().mean():.4f}")
 #
 # </details>
 
-# %%
+# %% ReLU halves the mean square
 r = torch.relu(z)
 print(f"mean square: {r.square().mean() / z.square().mean():.3f} of that of z")
 print(f"variance:    {r.var() / z.var():.3f} of that of z")
@@ -213,7 +213,7 @@ print("and by PyTorch:", torch.allclose(mine, pytorch))
 #
 # </details>
 
-# %%
+# %% The two formulas, for LeNet-300-100
 lenet = models.create("lenet-300-100")
 rows = []
 for name, w in lenet.named_parameters():
@@ -258,7 +258,7 @@ print("PyTorch:", nn.init._calculate_fan_in_and_fan_out(w))
 # *Predict: by what factor is the spread too large after eight layers?*
 
 
-# %%
+# %% Without the kernel's area every layer is wrong by the same factor
 def without_area(weight, generator):
     return torch.randn(weight.shape, generator=generator) * sqrt(2 / weight.shape[1])
 
@@ -327,7 +327,7 @@ measured = {
 # *Predict: which lines will be straight on a logarithmic axis? Which will be level? In which direction do the gradients
 # run?*
 
-# %%
+# %% With ReLU every layer multiplies by the same factor
 for activation in ("ReLU", "tanh"):
     figure, axes = plt.subplots(1, 2, figsize=(15, 4.8))
     for ax, what in zip(axes, ("activations", "gradients"), strict=True):
@@ -340,7 +340,7 @@ for activation in ("ReLU", "tanh"):
 # line is straight: every layer multiplies by the same factor, which is nearly the one that we calculated. (Forward it
 # is a little smaller. The formula gives the mean over many draws, and a typical draw of 100 neurons falls short of it.)
 
-# %%
+# %% Calculated and measured, layer by layer
 predicted = {"too small": 0.05 * sqrt(50), "xavier": sqrt(0.5), "kaiming": 1.0, "too large": 0.4 * sqrt(50)}
 rows = []
 for name, expected in predicted.items():
@@ -380,7 +380,7 @@ Table(["ReLU, factor per layer", "calculated", "forward", "back", "after 30, see
 #
 # </details>
 
-# %%
+# %% How far from √2 may the gain be?
 explorer = widgets.SignalExplorer(
     images[:30],
     labels[:30],
@@ -469,7 +469,7 @@ runner = runs.Runner("depth")
 _ = watch(runner, "depth", total=len(settings.seeds) * settings.trainings)
 depth = runner.record
 
-# %%
+# %% Which networks learn, at which depth?
 methods = (*settings.initializers, "xavier and Adam", "kaiming and Adam")
 accuracy = {method: depth.by("depth", "test_accuracy", method) for method in methods}
 most_frequent = mnist.test.y.bincount().max().item() / len(mnist.test)
@@ -478,7 +478,7 @@ curves = {name: accuracy[name] for name in settings.initializers}
 title = f"SGD, {settings.recipe.iterations} iterations"
 _ = plots.against_depth(curves, ax, guess=most_frequent, title=title)
 
-# %%
+# %% The deepest networks, in numbers
 deepest = settings.depths[-1]
 print(f"{deepest} layers, test accuracy (always the most frequent digit: {percent(most_frequent)})")
 for method, by_depth in accuracy.items():
@@ -505,7 +505,7 @@ for method, by_depth in accuracy.items():
 # different images, as two vectors. What is the cosine of the angle between them? (At 1 the layer cannot tell the two
 # images apart, except by a factor.)
 
-# %%
+# %% The formulas keep the size of the signal, not its content
 network = signals.plain(30, 100, initializer=kaiming_normal, seed=0)
 a, number = images[:50], 0
 with torch.inference_mode():
@@ -545,7 +545,7 @@ with torch.inference_mode():
 #
 # </details>
 
-# %%
+# %% Two values do as well as a normal distribution
 layer = torch.empty(300, 784)
 figure, axes = plt.subplots(1, 2, figsize=(13, 4), sharex=True)
 for ax, draw, name in zip(axes, (kaiming_normal, signed_constant), ("kaiming", "signed constant"), strict=True):
@@ -591,7 +591,7 @@ runner = runs.Runner("first-tickets-lenet-300-100")
 _ = watch(runner, "tickets", total=len(settings.seeds) * settings.trainings)
 first = runner.record
 
-# %%
+# %% Tickets from three initializations
 figure, ax = plt.subplots()
 curves = {name: first.curve(name, "test_accuracy") for name in settings.initializers}
 _ = plots.against_density(curves, ax, ylabel="test accuracy")
@@ -612,7 +612,7 @@ Table(["from", "dense", f"ticket at {kept}", "its mask, re-initialized"], rows)
 # sign. Also compare the difference with that between two seeds of the same initialization.
 
 
-# %%
+# %% What is more than noise?
 def compare(method, other, number):
     pairs = zip(
         first.values(method, number, "test_accuracy"), first.values(other, number, "test_accuracy"), strict=True

@@ -60,7 +60,7 @@ mnist = data.load("mnist")
 #
 # </details>
 
-# %% tags=["picture-s10"]
+# %% τ′ comes close to τ, and none of its weights was trained tags=["picture-s10"]
 widgets.explore(pictures.hidden(mnist))
 
 # %% [markdown]
@@ -73,7 +73,7 @@ widgets.explore(pictures.hidden(mnist))
 # For one subnetwork to be good, there must be very many of them. The next cell counts those of LeNet-300-100 that keep
 # half of each layer. It prints how many digits this number has:
 
-# %% tags=["nbval-check-output"]
+# %% There are too many subnetworks to try tags=["nbval-check-output"]
 sizes = torch.tensor(
     [w.numel() for w in masks.prunable(models.create("lenet-300-100", device="meta")).values()]
 ).double()
@@ -122,7 +122,7 @@ print(f"half of the edges, drawn at random: {percent(evaluate(network, mnist.val
 #
 # </details>
 
-# %%
+# %% A mask from training makes untrained weights perform
 network = models.create("lenet-300-100", seed=0)
 θ0 = models.snapshot(network)
 _ = train(network, mnist, Recipe(iterations=catalog.live(600), evaluate_every=catalog.live(600)))
@@ -145,7 +145,7 @@ for name, criterion in by_name.items():
 # **We recorded** all six criteria, in three rounds, each as much as five of lesson 03's rounds. In each round the kept
 # weights return to their initial values. The network is evaluated before training (left) and after it (right):
 
-# %%
+# %% A supermask is made by which weights are kept
 apart = runs.load_or_run("deconstruction-lenet-300-100", "desk")
 print(apart)
 
@@ -168,7 +168,7 @@ _ = figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower cente
 # random mask, with its interval (Student's t, 95 %, over the seeds):
 
 
-# %%
+# %% Criteria beside the random mask
 def minus(one, other):
     """Of every seed, at each density."""
     first, second = found(*one), found(*other)
@@ -222,7 +222,7 @@ for place, column in enumerate(columns):
 #
 # </details>
 
-# %%
+# %% Values or signs: seven beginnings under one mask
 figure, axes = plt.subplots(1, 3, figsize=(15, 6))
 axes[1].sharey(axes[0])
 panels = (("large final", "test_accuracy"), ("random", "test_accuracy"), ("large final", "untrained_test_accuracy"))
@@ -235,7 +235,7 @@ _ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower cente
 # %% [markdown]
 # What are the signs worth? The accuracy with the initial signs minus the accuracy with random ones, magnitudes alike:
 
-# %%
+# %% Under a ticket's mask the initial signs are worth accuracy
 starts = ("values", "constant", "redrawn")
 rows = [
     [mask, start, *map(points_interval, minus((mask, start), (mask, f"{start}, random signs")))]
@@ -263,7 +263,7 @@ for mask in ("large final", "movement", "random"):
 #
 # What are the magnitudes worth? The accuracy with the initial values minus the accuracy with other magnitudes, signs kept:
 
-# %%
+# %% Beside the signs, the magnitudes are worth little
 rows = [
     [mask, f"values minus {start}", *map(points_interval, minus((mask, "values"), (mask, start)))]
     for mask in ("large final", "random")
@@ -277,7 +277,7 @@ Table(["mask", "magnitudes", *(f"magnitudes, {d}" for d in columns)], rows)
 # last when the training goes on? The two starts of one magnitude, at the smallest density, on the validation set:
 
 
-# %%
+# %% The worth of the signs shrinks while the network trains
 def errors(start, place):
     """Of every seed, after the `place`-th quarter of the last round's training."""
     curves = apart.values(deconstruction.method("large final", start), apart.settings["rounds"], "curve")
@@ -295,7 +295,7 @@ for quarter in range(4):
 # **Beside the paper.** Its best supermask by a rule, for MNIST, kept large final weights of the same sign, each with one
 # magnitude. Ours is the one that the validation set prefers:
 
-# %%
+# %% Our best supermask beside the paper's
 mean = {
     (criterion, start, d): sum(accuracies) / len(accuracies)
     for criterion in apart.settings["criteria"]
@@ -364,7 +364,7 @@ widgets.explore(pictures.straight_through())
 # In PyTorch this takes a dozen lines. The trick is in `used`: its *value* is the weight times the mask, and its
 # *derivative* is that of the weight times $|s|$.
 
-# %%
+# %% The top k go forward, and the gradient passes straight through key="10-12|13|14"
 k, lr, momentum = 0.5, 0.1, 0.9
 frozen = supermasks.edge_popup(models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0), k)
 start = {name: layer.scores.detach().clone() for name, layer in supermasks.scored(frozen).items()}
@@ -396,7 +396,7 @@ def step(x, y):
 # We take two hundred steps by hand and compare the result with the library. `supermasks.edge_popup` freezes a network
 # and gives its weights scores; after that it is trained like any other network.
 
-# %%
+# %% By hand and by the library
 steps = catalog.live(200)
 recipe = catalog.settings("hidden-lenet-300-100").recipe.but(
     iterations=steps, evaluate_every=steps, batch=128, schedule="constant", weight_decay=0.0
@@ -459,7 +459,7 @@ print(f"sort {1000 * sorting:.1f} ms, masks.top {1000 * partition:.1f} ms, {sort
 #
 # </details>
 
-# %% tags=["picture-s11"]
+# %% Edges come and go; their weights never change tags=["picture-s11"]
 widgets.explore(pictures.edge_popup(mnist))
 
 # %% [markdown]
@@ -491,7 +491,7 @@ runner = runs.Runner("hidden-lenet-300-100")
 _ = watch(runner, "supermasks", total=len(settings.seeds) * settings.rows)
 live = runner.record
 
-# %%
+# %% Supermasks, random masks and training, against k
 kinds = [*settings.initializers, "random"]
 figure, ax = plt.subplots()
 curves = {kind: live.by("k", "test_accuracy", kind) for kind in kinds}
@@ -511,7 +511,7 @@ _ = plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", 
 #
 # The same figure without the random masks:
 
-# %%
+# %% Without the random masks
 figure, ax = plt.subplots()
 curves.pop("random")
 _ = plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", reference=reference)
@@ -534,7 +534,7 @@ _ = plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", 
 #
 # </details>
 
-# %%
+# %% How the random weights are drawn matters
 rows = []
 for k, kaiming in curves["kaiming"].items():
     others = (curves[name][k] for name in ("xavier", "signed constant"))
@@ -554,7 +554,7 @@ Table(["k", "Kaiming", "Xavier minus Kaiming", "signed constant minus Kaiming"],
 # Does a supermask then choose *signs* alone, even where the magnitudes differ? The control is that of "Values or signs?".
 # A supermask is found for Kaiming's weights; then the weights under it get other magnitudes, or other signs:
 
-# %%
+# %% With other signs the supermask is worth nothing
 short = settings.recipe.but(iterations=catalog.live(500), evaluate_every=catalog.live(500))
 hidden = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
 _ = train(supermasks.edge_popup(hidden, 0.5), mnist, short)
@@ -573,7 +573,7 @@ for name, (magnitudes, signs) in deconstruction.STARTS.items():
 # There is a remedy: since only the share k of the inputs arrives, replace fan-in by k · fan-in in the formula (the
 # paper's *scaled* Kaiming). In the library it is one argument. For a small k:
 
-# %%
+# %% Larger weights make up for the missing ones
 for kept, name in ((1.0, "Kaiming"), (0.1, "scaled Kaiming")):
     hidden = models.create("lenet-300-100", initializer=initializers.named("kaiming", kept=kept), seed=0)
     history = train(supermasks.edge_popup(hidden, 0.1), mnist, short)
@@ -595,7 +595,7 @@ for kept, name in ((1.0, "Kaiming"), (0.1, "scaled Kaiming")):
 #
 # </details>
 
-# %%
+# %% A wider random network has more to choose from
 by_width = {"supermask": live.by("width", "test_accuracy", "by width") | {1.0: curves["kaiming"][settings.k]}}
 by_width["trained"] = live.by("width", "test_accuracy", "trained")
 figure, ax = plt.subplots()
@@ -617,7 +617,7 @@ _ = plots.against(by_width, ax, xlabel="width of the hidden layers", ylabel="tes
 #
 # *Predict: from which width on does the interval hold 0, so that the seeds cannot tell the two apart?*
 
-# %%
+# %% A wide enough random network holds a τ′
 wide = runs.load_or_run("hidden-lenet-300-100", "desk")
 print(wide)
 kept = wide.by("k", "test_accuracy", "kaiming")[wide.settings["k"]]
@@ -652,7 +652,7 @@ Table(["width", "trained", "supermask τ′", f"τ′ minus τ, trained, width {
 #
 # </details>
 
-# %% tags=["nbval-check-output"]
+# %% No weight has moved, not by a bit tags=["nbval-check-output"]
 fresh = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
 print("the weights are the very same:", supermasks.checksum(frozen) == supermasks.checksum(fresh))
 with torch.no_grad():
@@ -663,7 +663,7 @@ print("and if one of them had moved by a millionth?", supermasks.checksum(frozen
 # The mask alone is enough, too. Remove the scores and apply the supermask to the random network like any other mask of
 # this course: it classifies as before.
 
-# %% tags=["nbval-check-output"]
+# %% The mask alone carries everything tags=["nbval-check-output"]
 before = evaluate(frozen, mnist.validation)[1]
 supermask = supermasks.release(frozen)  # the scores are gone
 masks.apply(frozen, supermask)
@@ -687,7 +687,7 @@ print(f"the mask keeps {percent(masks.density(supermask))} of the weights")
 #
 # </details>
 
-# %%
+# %% A ranking is good near its own k
 hidden = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
 history = train(supermasks.edge_popup(hidden, 0.5), mnist, short)
 shares = [0.01, 0.02, 0.05, *(i / 10 for i in range(1, 11))]
@@ -718,7 +718,7 @@ widgets.explore(explorer.draw, k=explorer.ks)
 #
 # </details>
 
-# %%
+# %% Conv-2, live and very short
 taste = runs.Runner("hidden-conv-2")
 _ = watch(taste, "Conv-2", total=catalog.settings("hidden-conv-2").rows)
 found = taste.record
@@ -733,7 +733,7 @@ print(f"trained {percent(found.values('trained', 0, 'test_accuracy')[0])}, chanc
 # %%
 beside_paper("hidden-conv-2", "desk")
 
-# %%
+# %% Convolutions: Kaiming is ahead of Xavier, training ahead of both
 figure, axes = plt.subplots(1, 2, figsize=(14, 5), sharey=True)
 conv = {name: runs.load_or_run(f"hidden-{name}", "desk") for name in ("conv-2", "conv-4")}
 for ax, (name, record) in zip(axes, conv.items(), strict=True):
@@ -743,7 +743,7 @@ for ax, (name, record) in zip(axes, conv.items(), strict=True):
     plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", reference=reference)
     ax.set_title(f"{name.capitalize()}, {record.settings['recipe']['iterations']} iterations")
 
-# %%
+# %% The best supermasks, chosen on the validation set
 rows = []
 for name, record in conv.items():
     validation, accuracy = (
@@ -785,7 +785,7 @@ Table(["network", "trained, as many iterations", *(f"best supermask, {kind}" for
 # </details>
 
 
-# %%
+# %% A wide random network reaches a trained ResNet-34
 def kept_at(k, name):
     with torch.device("meta"):
         network = torchvision.models.get_model(name)
@@ -830,7 +830,7 @@ widgets.explore(pictures.subset_sums())
 # %% [markdown]
 # The same for many targets:
 
-# %%
+# %% Each additional number divides the error by a constant factor
 generator = torch.Generator().manual_seed(0)
 targets = 2 * torch.rand(200, generator=generator) - 1
 counts, far = range(2, 15, 2), []
@@ -849,7 +849,7 @@ _ = ax.set(xlabel="random numbers to choose from", ylabel="median error of the s
 # paths. The target is a trained layer that reads digits averaged down to 7 × 7 pixels:
 
 
-# %%
+# %% The target: a small trained layer
 def average(part):
     return data.Split(avg_pool2d(part.x, 4).flatten(1), part.y)
 
@@ -860,7 +860,7 @@ recipe = catalog.settings("hidden-lenet-300-100").trained.but(batch=60, lr=3e-3)
 _ = train(target, coarse, recipe)
 print(f"trained, 49 → 10: test accuracy {percent(evaluate(target, coarse.test)[1])}")
 
-# %%
+# %% A trained layer, built from random parts
 rows = []
 for n in (4, 8, 16, 24):
     big, mask = subset_sum.contain(target[0].weight.detach(), n)
@@ -889,7 +889,7 @@ Table(["random network", "weights", "as drawn", "with the mask"], rows)
 #
 # </details>
 
-# %%
+# %% Without training, and with it
 curve, seen = (live.by("k", f"{part}_accuracy", "kaiming") for part in ("test", "validation"))
 k_best = max(seen, key=lambda k: sum(seen[k]))
 print(f"LeNet-300-100, no weight trained: {spread(curve[k_best])} at k = {percent(k_best, 0)}")

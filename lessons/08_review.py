@@ -78,7 +78,7 @@ from ltcourse.networks import masks
 #
 # </details>
 
-# %% tags=["key-output"]
+# %% The points of answer 1 tags=["key-output"]
 own_words.OwnWords(review.HYPOTHESIS)
 
 # %% [markdown]
@@ -206,7 +206,7 @@ for seed in range(3):
 #
 # </details>
 
-# %% tags=["key-output"]
+# %% The points of answer 2 tags=["key-output"]
 own_words.OwnWords(review.TICKET_SEARCH)
 
 # %% [markdown]
@@ -297,7 +297,7 @@ checks.find_ticket(find_ticket)
 #
 # </details>
 
-# %% tags=["key-output"]
+# %% The points of answer 3 tags=["key-output"]
 own_words.OwnWords(review.SUPERMASK_SEARCH)
 
 # %% [markdown]
@@ -453,7 +453,7 @@ Table(
 #
 # </details>
 
-# %%
+# %% Which way does the evidence point?
 table = claims.table()
 table.overview
 
@@ -464,7 +464,7 @@ table.overview
 # Now part by part. Open "the numbers" in a row to see what decides, what the paper reports, and every number with its
 # interval. The first part of the lecture is pruning.
 
-# %%
+# %% The claims about pruning
 claims.table("S1", "S2", "S3", "S4")
 
 # %% [markdown]
@@ -474,7 +474,7 @@ claims.table("S1", "S2", "S3", "S4")
 #
 # The second part is lottery tickets.
 
-# %%
+# %% The claims about tickets
 claims.table("S6", "S7", "S8")
 
 # %% [markdown]
@@ -484,13 +484,13 @@ claims.table("S6", "S7", "S8")
 #
 # The third part is supermasks, and the weights in which they are found.
 
-# %%
+# %% The claims about supermasks
 claims.table("S10", "S13", "S14")
 
 # %% [markdown]
 # The last part is the slides' second source, on tickets that travel.
 
-# %%
+# %% The claims about tickets that travel
 claims.table("source 2")
 
 # %% [markdown]

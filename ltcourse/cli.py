@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import nullcontext
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -93,30 +94,46 @@ def _wait_for(command: list[str], environment: dict[str, str]) -> int:
 
 
 def slides(options: argparse.Namespace) -> int:
-    """Write lessons as slides: one file each, which opens in a browser with no network."""
+    """Write the lecture, or lessons, as slides: one file each, which opens in a browser with no network."""
     from ltcourse.stage import lecture
     from ltcourse.stage import slides as export
 
     if options.all == bool(options.lessons):
-        raise ValueError("name lessons, as in `ltcourse slides 03`, or say --all")
-    chosen = lecture.lessons() if options.all else [lecture.find(name) for name in options.lessons]
-    for notebook in chosen:
-        file, count = export.write(notebook, files.place(options.to))
+        raise ValueError(
+            "name the lecture or lessons, as in `ltcourse slides lecture` or `ltcourse slides 03`, or say --all"
+        )
+    names = [file.stem for file in lecture.lessons()] if options.all else options.lessons
+    only = tuple(name.strip() for name in options.only.split(",") if name.strip())
+    byline = tuple(filter(None, (options.author, options.place, options.date)))
+    how = export.Options(options.minutes, only, options.code, options.for_students, byline)
+    folder = files.place(options.to)
+    for name in names:
+        write = export.write_lecture if name == "lecture" else partial(export.write, lecture.find(name))
+        file, count = write(folder, how)
         print(f"{file}: {count} slides, {file.stat().st_size / 1000:,.0f} kB", flush=True)
-    print("In the browser: arrows turn pages, S opens the notes, F fills the screen, ? lists all keys.")
+    print("In the browser: arrows turn pages, S opens the notes, B blanks, F fills the screen, ? lists all keys.")
     print("As PDF: put ?print-pdf behind the address, and print.")
     return 0
 
 
 def rehearse(options: argparse.Namespace) -> int:
-    """Run a lesson and print what each cell takes beside the plan."""
+    """Run lessons and print what each cell takes beside the plan, and when to start those that take long."""
     from ltcourse.experiments import catalog
-    from ltcourse.stage import lecture, rehearsal
+    from ltcourse.stage import lecture, plan, rehearsal
 
-    notebook, budget = lecture.find(options.lesson), catalog.budget(options.budget)
-    print(f"{notebook.stem} at the budget {budget}", flush=True)
-    for line in rehearsal.report(rehearsal.rehearse(notebook, budget), options.minutes):
-        print(line, flush=True)
+    names = [name for name in options.lessons if name != "lecture"]
+    notebooks, budget = [lecture.find(name) for name in names], catalog.budget(options.budget)
+    if len(names) < len(options.lessons):
+        print("\n".join(plan.timetable(plan.read(), options.minutes)), flush=True)
+    sums = []
+    for notebook in notebooks:
+        print(f"{notebook.stem} at the budget {budget}", flush=True)
+        rehearsed = rehearsal.Rehearsed(rehearsal.rehearse(notebook, budget))
+        for line in rehearsal.report(rehearsed, options.minutes):
+            print(line, flush=True)
+        sums.append((notebook.stem, rehearsed))
+    if len(sums) > 1:
+        print("\n".join(rehearsal.total(sums, options.minutes)), flush=True)
     return 0
 
 
@@ -236,13 +253,28 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("lab", help="open JupyterLab on the first lesson; further arguments go to JupyterLab")
     command.set_defaults(run=lab)
-    command = commands.add_parser("slides", help="write lessons as slides that open with no network")
-    command.add_argument("lessons", nargs="*", metavar="LESSON", help="such as 03, or the path of a notebook")
+    command = commands.add_parser("slides", help="write the lecture, or lessons, as slides that open with no network")
+    command.add_argument(
+        "lessons",
+        nargs="*",
+        metavar="LESSON",
+        help="lecture (S1 to S17), a lesson such as 03, or the path of a notebook",
+    )
     command.add_argument("--all", action="store_true", help="every lesson")
     command.add_argument("--to", default="slides", metavar="FOLDER", help="where to write them (default: slides)")
+    command.add_argument("--minutes", type=int, choices=(45, 90), default=45, help="that there are (default: 45)")
+    command.add_argument(
+        "--only", default="", metavar="SECTIONS", help="such as S6-S8, or words of headings, with commas"
+    )
+    command.add_argument(
+        "--code", choices=("none", "key", "all"), default="key", help="key: the lines that carry the idea (default)"
+    )
+    command.add_argument("--for-students", action="store_true", help="without notes, solutions and answers")
+    for part in ("author", "place", "date"):
+        command.add_argument(f"--{part}", default="", help="for the title")
     command.set_defaults(run=slides)
     command = commands.add_parser("rehearse", help="run a lesson and compare each cell with the lecture's plan")
-    command.add_argument("lesson", metavar="LESSON", help="such as 03")
+    command.add_argument("lessons", metavar="LESSON", nargs="+", help="such as 03; lecture: the plan of S1 to S17")
     command.add_argument("--budget", help="smoke, class, desk, night or paper (default: LTCOURSE_BUDGET, else class)")
     command.add_argument("--minutes", type=_count, default=45, help="of the lecture (default: 45)")
     command.set_defaults(run=rehearse)

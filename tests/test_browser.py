@@ -343,7 +343,9 @@ def until(condition, complaint, seconds=240):
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slides")
-    return {file.stem: slides.write(file, folder) for file in lecture.lessons()}
+    return {"lecture": slides.write_lecture(folder)} | {
+        file.stem: slides.write(file, folder) for file in lecture.lessons()
+    }
 
 
 def opened(page, file, query=""):
@@ -351,56 +353,111 @@ def opened(page, file, query=""):
     page.wait_for_function("window.Reveal && Reveal.isReady()")
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_slides_open_show_their_formulas_and_turn_their_pages(page, exported, lesson):
-    file, count = exported[lesson.stem]
+@pytest.mark.parametrize("deck", ["lecture", *(file.stem for file in lecture.lessons())])
+def test_key_by_key_everything_fits_and_can_be_read_from_the_last_row(page, exported, deck):
+    file, count = exported[deck]
     opened(page, file)
-    seen, shrunk = [], []
-    for _ in range(20 * count):
-        here = page.evaluate(LOOK)
-        if not seen or seen[-1] != here["at"]:
-            seen.append(here["at"])
-            shrunk += [f"{here['at']}: {problem}" for problem in here["problems"]]
-        if here["last"]:
-            break
-        page.keyboard.press("ArrowRight")
-    assert len(seen) == len(set(seen)) == count, "each page comes once"
-    assert not shrunk, "\n".join(shrunk)
+    found = page.evaluate(STEP_THROUGH)
+    assert len(found["seen"]) == len(set(found["seen"])) == count, "each page comes once"
+    assert not found["problems"], "\n".join(found["problems"])
 
 
-# Of the slide that is shown: what does not fit or is not there.
-LOOK = """() => {
-    const slide = Reveal.getCurrentSlide(), body = slide.querySelector(".body"), problems = [];
+# At every key from the first slide to the last: what does not fit, is not there, or is too small. A slide is drawn in
+# 720 lines, so 20 pixels of 1080 lines are 13.33 here, and the 18 of code are 12.
+STEP_THROUGH = """() => {
+    const seen = [], problems = [];
     const tall = (element) => element.getBoundingClientRect().height;
-    const [taller, wider] = [body.scrollHeight - body.clientHeight, body.scrollWidth - body.clientWidth];
-    if (taller > 2) problems.push(`too tall by ${taller}`);
-    if (wider > 2) problems.push(`too wide by ${wider}`);
-    for (const formula of slide.querySelectorAll(".formula"))
-        if (!formula.closest("details") && tall(formula) < 5) problems.push(`no formula ${formula.ariaLabel}`);
-    for (const image of slide.querySelectorAll("img"))
-        if (!image.complete || !image.naturalWidth) problems.push("a picture is broken");
-        else if (!image.closest(".fragment") && tall(image) < 150) problems.push(`a picture of ${tall(image)} pixels`);
-    for (const code of slide.querySelectorAll("pre"))
-        if (!code.closest("details") && parseFloat(getComputedStyle(code).fontSize) < 14.5)
-            problems.push(`letters of ${getComputedStyle(code).fontSize}`);
-    for (const folded of slide.querySelectorAll("details")) if (folded.open) problems.push("a solution is not folded");
-    const { h, v } = Reveal.getIndices(slide);
-    return { at: `${h}/${v}`, problems, last: Reveal.isLastSlide() && !Reveal.availableFragments().next };
+    const hidden = (element) => element.closest("details") || element.closest(".fragment:not(.visible)");
+    const look = (slide) => {
+        const body = slide.querySelector(".body"), found = [];
+        const [taller, wider] = [body.scrollHeight - body.clientHeight, body.scrollWidth - body.clientWidth];
+        if (taller > 2) found.push(`too tall by ${taller}`);
+        if (wider > 2) found.push(`too wide by ${wider}`);
+        for (const formula of slide.querySelectorAll(".formula"))
+            if (!hidden(formula) && !formula.closest("aside") && tall(formula) < 5)
+                found.push(`no formula ${formula.ariaLabel}`);
+        for (const image of body.querySelectorAll("img")) {
+            if (!image.complete || !image.naturalWidth) found.push("a picture is broken");
+            else if (!image.closest(".figure") || hidden(image)) continue;
+            const drawn = image.src.startsWith("data:image/svg") ? 96 : 80;  // pixels an inch
+            const scale = Math.min(image.clientWidth / image.naturalWidth, image.clientHeight / image.naturalHeight);
+            const letters = scale * drawn * 13 / 72;
+            if (letters < 13.2) found.push(`a figure with letters of ${letters} pixels`);
+        }
+        for (const text of body.querySelectorAll("p, li, td, th, pre, figcaption, .minutes")) {
+            const size = parseFloat(getComputedStyle(text).fontSize);
+            if (!hidden(text) && size < (text.matches("pre.code") ? 12 : 13.33)) found.push(`letters of ${size}`);
+        }
+        for (const folded of slide.querySelectorAll("details"))
+            if (folded.open && !folded.closest("aside")) found.push("a solution is not folded");
+        return found;
+    };
+    for (let key = 0; key < 2000; key++) {
+        const slide = Reveal.getCurrentSlide(), { h, v } = Reveal.getIndices(slide), at = `${h}/${v}`;
+        if (seen.at(-1) !== at) seen.push(at);
+        problems.push(...look(slide).map((said) => `${at} "${slide.querySelector("h2").textContent}": ${said}`));
+        if (Reveal.isLastSlide() && !Reveal.availableFragments().next) break;
+        Reveal.next();
+    }
+    return { seen, problems: [...new Set(problems)] };
 }"""
 
 
-def test_the_notes_open_in_a_window_of_their_own_and_follow_the_slides(page, exported):
-    opened(page, exported["03_lottery_ticket"][0])
-    page.evaluate("Reveal.slide(2)")
+@pytest.fixture
+def presenter(page, exported):
+    """The lecture on its fifth slide, and the instructor's window."""
+    opened(page, exported["lecture"][0])
+    page.evaluate("localStorage.clear()")
+    for _ in range(4):
+        page.keyboard.press("PageDown")
+    page.evaluate("while (Reveal.availableFragments().next) Reveal.next()")
     with page.expect_popup() as popup:
         page.keyboard.press("s")
-    notes = popup.value
-    until(lambda: "Expect" in notes.inner_text("body"), "no notes are shown")
-    before = notes.inner_text("h1")
-    page.evaluate("Reveal.slide(3)")
-    until(lambda: notes.inner_text("h1") != before, "the notes stay behind")
-    notes.keyboard.press("ArrowLeft")
-    until(lambda: page.evaluate("Reveal.getIndices().h") == 2, "the notes' window turns no pages")
+    return popup.value
+
+
+HERE_AND_NEXT = (
+    "[0, 1].map((step) => Reveal.getSlides()[Reveal.getSlidePastCount() + step].querySelector('h2').innerText)"
+)
+
+
+def test_the_instructor_sees_the_notes_and_the_next_slide_and_turns_pages(page, presenter):
+    here, following = page.evaluate(HERE_AND_NEXT)
+    until(lambda: presenter.inner_text("#here") == here, "no slide is named")
+    assert "Expect" in presenter.inner_text("#said") and presenter.inner_text("#then") == f"Next: {following}"
+    assert presenter.inner_text("#next h2") == following
+    picture, frame = (presenter.locator(at).bounding_box() for at in ("#next .page", "#next"))
+    assert abs(picture["width"] - frame["width"]) < 4 and abs(picture["height"] - frame["height"]) < 4
+    presenter.keyboard.press("PageDown")
+    until(lambda: presenter.inner_text("#here") != here, "the notes stay behind")
+    presenter.keyboard.press("b")
+    until(lambda: page.evaluate("Reveal.isPaused()"), "B does not blank the slides")
+    presenter.keyboard.press("b")
+    until(lambda: not page.evaluate("Reveal.isPaused()"), "B does not bring them back")
+
+
+def test_the_clock_starts_pauses_resets_survives_a_reload_and_turns_red(page, presenter):
+    page.evaluate("watch.state = { ran: 125000, since: null }; watch.save(); tick()")
+    assert presenter.inner_text("#time") == "2:05"
+    presenter.click("#toggle")
+    until(lambda: presenter.inner_text("#time") not in ("", "2:05"), "the clock stands still")
+    presenter.click("#toggle")
+    assert page.evaluate("watch.state.since") is None, "it is paused"
+    ran = page.evaluate("watch.state.ran")
+    page.reload()
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    assert page.evaluate("watch.state.ran") == ran >= 126_000
+    until(presenter.is_closed, "the window of the slides that are gone stays")
+    with page.expect_popup() as popup:
+        page.keyboard.press("s")
+    again = popup.value
+    shown = f"{ran // 60_000}:{ran % 60_000 // 1000:02d}"
+    until(lambda: again.inner_text("#time") == shown, "the time is not the one that was kept")
+    for ran, late in ((0, False), (3_600_000, True)):
+        page.evaluate(f"watch.state = {{ ran: {ran}, since: null }}; tick()")
+        assert ("late" in (again.get_attribute("#time", "class") or "")) == late
+    again.click("#reset")
+    assert again.inner_text("#time") == "0:00" and page.evaluate("watch.minutes()") == 0
 
 
 def test_up_and_down_go_to_other_sections(page, exported):

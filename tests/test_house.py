@@ -36,7 +36,7 @@ MODULES = sorted(SOURCES.keys() - {""})
 HOUSE = """
     cli
     doctor
-    stage: bundle student_copy grading sandbox examiner slices rehearsal slides lecture formulas
+    stage: bundle student_copy grading sandbox examiner slices rehearsal slides plan pages pieces lecture formulas
     claims: evidence catalog demonstrations measures implemented sheet verdicts
     conformance
     classroom: checks quiz review own_words questions packed

@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from ltcourse.display import stopped
+from ltcourse.display import stopped, vectors
 
 T = TypeVar("T")
 INTERVAL = 0.2  # seconds between two redraws: what an eye can follow
@@ -136,8 +136,11 @@ def in_notebook() -> bool:
 def figures_below_cells() -> None:
     """Let a notebook show figures below its cells, where the environment's MPLBACKEND would keep them from it.
 
-    Servers set it for programs that nobody looks at. Without it, what a notebook chose by `%matplotlib` holds.
+    Servers set it for programs that nobody looks at. Without it, what a notebook chose by `%matplotlib` holds. A
+    notebook that is being built also keeps each figure's drawing, for its slides.
     """
+    if in_notebook() and os.environ.get("LTCOURSE_BUILD"):
+        vectors.keep_beside_pictures()
     chosen = os.environ.get("MPLBACKEND")
     if in_notebook() and chosen and "inline" not in chosen:
         from IPython import get_ipython

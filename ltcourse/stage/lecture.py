@@ -15,7 +15,7 @@ from ltcourse.names import choose
 NOTEBOOKS = ROOT / "notebooks"
 MINUTES = 45  # of a lecture, where nobody says otherwise
 
-_HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)
+HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 _SLIDE_NUMBERS = re.compile(r"\bS(\d+)(?:\s?[–-]\s?S(\d+))?\b")
 _SUMMARY = re.compile(r"\s*<details><summary>(.*?)</summary>(.*)</details>\s*", re.DOTALL)
@@ -80,15 +80,17 @@ def _parts(cell: NotebookNode) -> list[NotebookNode]:
     hidden = [found.span() for found in _FENCE.finditer(cell.source)]
     starts = [
         found.start()
-        for found in _HEADING.finditer(cell.source)
+        for found in HEADING.finditer(cell.source)
         if found.start() and not any(a <= found.start() < b for a, b in hidden)
     ]
     pieces = [cell.source[a:b].strip("\n") for a, b in zip([0, *starts], [*starts, None], strict=True)]
     # A heading with nothing under it is one with the heading that follows: "Exercises", and the first of them.
     for i in range(len(pieces) - 1, 0, -1):
-        if _HEADING.fullmatch(pieces[i - 1]):
+        if HEADING.fullmatch(pieces[i - 1]):
             pieces[i - 1 : i + 1] = [f"{pieces[i - 1]}\n\n{pieces[i]}"]
-    return [nbformat.from_dict({**cell, "source": piece}) for piece in pieces]
+    untitled = {key: value for key, value in cell.metadata.items() if key != "title"}  # it is that of the first part
+    others = [nbformat.from_dict({**cell, "source": piece, "metadata": untitled}) for piece in pieces[1:]]
+    return [nbformat.from_dict({**cell, "source": pieces[0]}), *others]
 
 
 def _slide_type(cell: NotebookNode, before: str) -> str:
@@ -99,7 +101,7 @@ def _slide_type(cell: NotebookNode, before: str) -> str:
         if re.match(r"(import|from) ", cell.source):
             return "skip"
         return "-" if "exercise" in tags(cell) or re.match(r"checks\.", cell.source) else "subslide"
-    if found := _HEADING.match(cell.source):
+    if found := HEADING.match(cell.source):
         return "slide" if len(found[1]) < 3 else "subslide"
     return "fragment" if before == "code" and not {"hint", "solution"} & set(tags(cell)) else "-"
 
@@ -150,7 +152,7 @@ def sections(notebook: NotebookNode) -> list[Section]:
     """Return the sections of a lesson, its title first."""
     found: list[Section] = []
     for index, cell in enumerate(notebook.cells):
-        heading = _HEADING.match(cell.source) if cell.cell_type == "markdown" else None
+        heading = HEADING.match(cell.source) if cell.cell_type == "markdown" else None
         if (heading and len(heading[1]) < 3) or not found:
             found.append(Section(heading[2] if heading else ""))
         here = found[-1]
@@ -185,3 +187,8 @@ def read_notes(source: str) -> tuple[float, str]:
 def slide_numbers(text: str) -> set[int]:
     """Return the numbers of the lecture's slides that a text names: "S4, S6–S8" → 4, 6, 7, 8."""
     return {n for a, b in _SLIDE_NUMBERS.findall(text) for n in range(int(a), int(b or a) + 1)}
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as minutes and seconds: 125 → "2:05"."""
+    return f"{int(seconds + 0.5) // 60}:{int(seconds + 0.5) % 60:02d}"

@@ -1,8 +1,9 @@
-// Text alone is enlarged while it fits; what does not fit is shrunk, to seven tenths at most; what is still too tall
+// Text alone is enlarged while it fits, code a little; what does not fit is shrunk, to seven tenths at most; what is still too tall
 // scrolls.
 function fit(body) {
   const fits = () => body.scrollHeight <= body.clientHeight + 1 && body.scrollWidth <= body.clientWidth + 1;
-  const largest = body.querySelector(".code, .figure, .printed, img") || body.closest(".title") ? 1 : 1.16;
+  const fixed = body.querySelector(".figure, img, details") || body.closest(".title");
+  const largest = fixed ? 1 : body.querySelector(".code") ? 1.1 : 1.4;
   const shrink = (least) => {
     for (let size = largest; size > least; size -= 0.04) {
       body.parentElement.style.setProperty("--fit", size);
@@ -41,8 +42,8 @@ window.addEventListener("load", () => {
     keyboard: { 38: section(-1), 40: section(1) },
   });
   Reveal.addKeyBinding({ keyCode: 83, key: "S", description: "Speaker notes" }, speak);
-  for (const shown of ["ready", "slidechanged"]) {
-    Reveal.on(shown, ({ currentSlide }) => Reveal.isPrintView() || currentSlide.querySelectorAll(".body").forEach(fit));
+  for (const shown of ["ready", "slidechanged", "fragmentshown", "fragmenthidden"]) {
+    Reveal.on(shown, () => Reveal.isPrintView() || Reveal.getCurrentSlide().querySelectorAll(".body").forEach(fit));
   }
   Reveal.on("slidechanged", tell);
   setInterval(tick, 1000);
@@ -50,42 +51,4 @@ window.addEventListener("load", () => {
 
 for (const steps of document.querySelectorAll(".steps")) {
   steps.addEventListener("click", () => Reveal.next());
-}
-
-// The instructor's window: what to say, what comes next, the time that has passed beside the plan.
-let notes = null;
-const begun = Date.now();
-const clock = (minutes) => `${Math.floor(minutes)}:${String(Math.floor((minutes * 60) % 60)).padStart(2, "0")}`;
-
-function tell() {
-  if (!notes || notes.closed) return;
-  const slide = Reveal.getCurrentSlide();
-  const all = Reveal.getSlides();
-  const next = all[all.indexOf(slide) + 1];
-  const name = (page) => (page ? page.querySelector("h2").textContent : "the end");
-  const said = slide.querySelector("aside.notes");
-  notes.document.body.innerHTML =
-    `<p class="time"></p><h1>${name(slide)}</h1>${said ? said.innerHTML : ""}<p class="next">Next: ${name(next)}</p>`;
-  tick();
-}
-
-function tick() {
-  if (!notes || notes.closed) return;
-  const until = Reveal.getCurrentSlide().dataset.until;
-  notes.document.querySelector(".time").innerHTML =
-    `<b>${clock((Date.now() - begun) / 60000)}</b> since the slides were opened` +
-    (until ? ` · by the plan this section ends at ${clock(Number(until))}` : "");
-}
-
-function speak() {
-  notes = window.open("", "notes", "width=900,height=700");
-  if (!notes) return;
-  notes.document.title = `Notes: ${document.title}`;
-  notes.document.head.innerHTML =
-    "<style>body { font: 22px/1.4 sans-serif; margin: 24px; } .time, .next { color: #00507d; } b { font-size: 1.1em; }</style>";
-  notes.document.onkeydown = (event) => {
-    if (["ArrowRight", "PageDown", " "].includes(event.key)) Reveal.next();
-    if (["ArrowLeft", "PageUp"].includes(event.key)) Reveal.prev();
-  };
-  tell();
 }

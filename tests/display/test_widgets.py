@@ -24,7 +24,7 @@ from ltcourse.networks import masks, models
 from ltcourse.networks.initializers import kaiming_normal, with_gain
 from ltcourse.networks.models import snapshot
 from ltcourse.pruning import criteria, prune_iteratively, supermasks
-from ltcourse.stage import slides
+from ltcourse.stage import pieces
 from ltcourse.training import Recipe, evaluate, train
 
 SHARES = [k / 20 for k in range(20)] + [0.97, 0.99, 1.0]
@@ -288,7 +288,7 @@ def test_a_built_notebook_keeps_a_picture_and_a_few_steps_and_no_widget(monkeypa
 
 
 def test_slides_look_for_the_steps_where_a_widget_leaves_them():
-    assert slides.STEPS == widgets.STEPS
+    assert pieces.STEPS == widgets.STEPS
 
 
 def test_a_live_widget_is_shown_with_its_picture(shown, drawn):

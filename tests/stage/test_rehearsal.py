@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from ltcourse import cli
 from ltcourse.stage import lecture, rehearsal
 from ltcourse.stage.lecture import Section
-from ltcourse.stage.rehearsal import Timing, kind, report
+from ltcourse.stage.rehearsal import Rehearsed, Timing, kind, report, total
 
 
 def write(folder, *cells):
@@ -65,30 +65,68 @@ def test_what_is_recorded_and_what_runs_live(source, expected):
     assert kind(source) == expected
 
 
-def lines(minutes):
+def live(index, seconds):
+    return Timing(index, "live", seconds, "train()", False)
+
+
+def small():
     one = Section("One", [4], minutes=1)
     two = Section("Two", minutes=4, skip=True)
     rehearsed = [
-        (one, [Timing(3, "live", 70.0, "train()", False), Timing(4, "recorded", 0.2, "load_or_run()", False)]),
+        (one, [live(3, 70.0), Timing(4, "recorded", 0.2, "load_or_run()", False)]),
         (two, [Timing(6, "", 0.04, "print()", True)]),
     ]
-    return "\n".join(report(iter(rehearsed), minutes))
+    return Rehearsed(iter(rehearsed))
+
+
+def lines(minutes):
+    return "\n".join(report(small(), minutes))
 
 
 def test_the_report_sets_the_cells_beside_the_plan():
     text = lines(6)
-    assert "One (S4): plan 1:00, cells run 1:10" in text
+    assert "One (S4): from 0:00, plan 1:00, cells run 1:10" in text
     assert re.search(r"cell   4    70\.0 s  live      train\(\)  <- the audience waits", text)
     assert re.search(r"cell   5     0\.2 s  recorded  load_or_run\(\)$", text, re.MULTILINE)
-    assert "Two: plan 4:00, cells run 0:00   [skip when late]" in text
-    assert "plan 5:00 of a lecture of 6 minutes; its cells run 1:10 of that" in text
-    assert "1 minutes to spare" in text and "slower than its plan: One: its cells alone run 1:10 of 1:00" in text
+    assert "Two: from 1:00, plan 4:00, cells run 0:00   [skip when late]" in text
+    assert "plan 5:00 of a lecture of 6 minutes, 1 minutes to spare; the cells run 1:10 of that" in text
+    assert "slower than its plan: One: its cells alone run 1:10 of 1:00" in text
     assert "skip when late: Two (4 min); that saves 4 minutes" in text
 
 
 def test_a_plan_that_is_too_long_says_by_how_much():
     assert "2 minutes too long" in lines(3)
     assert "exactly as long" in lines(5)
+
+
+@pytest.mark.parametrize(
+    ("sections", "starts"),
+    [
+        ([(5, [60])], ["0:00"]),
+        ([(5, []), (4, [60])], ["5:00"]),  # when its section begins
+        ([(5, []), (4, [300])], ["3:00"]),  # five minutes before the last of its section
+        ([(5, []), (4, [120, 120])], ["4:00", "6:00"]),  # one after the other, done by 8:00
+        ([(5, []), (2, [60]), (2, [180])], ["4:00", "5:00"]),  # the second is started before its section
+        ([(1, [60])], ["before the lecture"]),
+        ([(5, [9.9])], []),  # nobody waits
+    ],
+)
+def test_it_says_when_to_start_a_cell_that_takes_long(sections, starts):
+    rehearsed = Rehearsed(
+        (Section(f"Section {i}", minutes=minutes), [live(10 * i + j, s) for j, s in enumerate(seconds)])
+        for i, (minutes, seconds) in enumerate(sections)
+    )
+    said = re.findall(r"^start cell \d+ (?:at minute )?(.*?): it runs", "\n".join(report(rehearsed)), re.MULTILINE)
+    assert said == starts
+
+
+def test_several_lessons_are_summed_up():
+    both = [("01_one", small()), ("02_two", small())]
+    for _, one in both:
+        list(report(one))
+    text = "\n".join(total(both, 6))
+    assert "01_one: plan 5:00, cells run 1:10" in text
+    assert "plan 10:00 of 2 lectures of 12 minutes, 2 minutes to spare; the cells run 2:20 of that" in text
 
 
 def test_the_command_rehearses_a_lesson(capsys):

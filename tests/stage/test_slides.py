@@ -4,7 +4,9 @@ import base64
 import json
 import re
 from io import BytesIO
+from itertools import pairwise
 
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from nbformat import v3
@@ -12,7 +14,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from ltcourse import cli
-from ltcourse.stage import formulas, lecture, slides
+from ltcourse.display import vectors
+from ltcourse.stage import formulas, lecture, pieces, slides
 
 NOTES = "<details><summary>For the instructor, 4 minutes</summary>\n\n**Say** *slowly*.\n\n</details>"
 CDN = re.compile(r"cdn|jsdelivr|unpkg|cloudflare|googleapis", re.IGNORECASE)
@@ -36,6 +39,7 @@ def printed(text):
     return new_output("stream", name="stdout", text=text)
 
 
+ALL = slides.Options(code="all")
 TITLE = "# A lesson\n\n**Question** Is $a' \\ge a$?\n\n**Slides** S6\n\n**Outline** one · two"
 
 
@@ -43,10 +47,10 @@ TITLE = "# A lesson\n\n**Question** Is $a' \\ge a$?\n\n**Slides** S6\n\n**Outlin
 def export(tmp_path):
     """Write slides of cells, and return the HTML."""
 
-    def write(*cells):
+    def write(*cells, **options):
         listed = list(lecture.in_slides([new_markdown_cell(TITLE), *cells]))
         nbformat.write(new_notebook(cells=listed), tmp_path / "01_small.ipynb")
-        file, count = slides.write(tmp_path / "01_small.ipynb", tmp_path / "out")
+        file, count = slides.write(tmp_path / "01_small.ipynb", tmp_path / "out", slides.Options(**options))
         text = file.read_text(encoding="utf-8")
         assert count == text.count('<div class="page')
         return text
@@ -73,7 +77,7 @@ def test_the_title_asks_the_question_and_the_plan_says_the_minutes(export):
     assert "The plan" in plan and "S7" in plan and "4 min" in plan and "skip when late" in plan
     assert '<aside class="notes">' in one and "<em>slowly</em>" in one and "<b>skip when late</b>" in one
     assert 'data-until="4"' in one and 'data-until="4"' in two and "<aside" not in two
-    assert '<span class="chip">S7</span>' in one
+    assert '<span class="number">S7</span>' in one
 
 
 def test_formulas_are_drawn(export):
@@ -96,6 +100,7 @@ def test_code_stands_with_what_it_shows_and_the_text_that_reads_it_comes_at_the_
         new_code_cell("print(1)", outputs=[printed("one\n"), shown(image_png=png(), text_plain="<Figure>")]),
         new_markdown_cell("Read it: it is one.\n\n*Predict: what is two?*"),
         new_code_cell("print(2)", outputs=[printed("two <b>\n")]),
+        code="all",
     )
     one, two = pages(text)[2:] if "The plan" in text else pages(text)[1:]
     assert "print" in one and "one</pre>" in one and "data:image/png" in one
@@ -124,7 +129,7 @@ def test_a_widget_is_its_picture_and_a_few_steps(export):
     steps = [{"caption": f"x {i}", "image/webp": "UklGRg=="} for i in range(3)]
     text = export(new_markdown_cell("## One"), new_code_cell("explore()", outputs=[shown(image_png=png())]))
     assert 'class="figure steps"' not in text
-    bundle = new_output("display_data", {"image/png": png(), slides.STEPS: steps})
+    bundle = new_output("display_data", {"image/png": png(), pieces.STEPS: steps})
     text = export(new_markdown_cell("## One"), new_code_cell("explore()", outputs=[bundle]))
     assert text.count('<figure class="fragment"') == 3 and "<b>x 2</b> · 3 of 3" in text
 
@@ -142,6 +147,7 @@ def test_a_long_table_and_long_output_go_on_with_no_row_lost_and_the_header_repe
         new_code_cell("Table()", outputs=[shown(text_markdown=f"| a | b | c |\n|:--|:--|:--|\n{rows}", text_plain="")]),
         new_markdown_cell("## Two"),
         new_code_cell("print()", outputs=[printed(printed_rows)]),
+        code="all",
     )
     tables = [page for page in pages(text) if "<table>" in page]
     assert 2 <= len(tables) <= 4 and all("<th" in page for page in tables), "an address takes no room"
@@ -173,8 +179,93 @@ def test_what_an_exercise_asks_stands_before_its_code(export):
         new_code_cell("print(1)", outputs=[printed("\n".join(["one"] * 14))]),
         new_markdown_cell(asked),
         new_code_cell("def f(): ...", metadata={"tags": ["exercise"]}),
+        code="all",
     )
     assert 0 < text.rindex("Write a function") < text.index('<span class="k">def</span>')
+
+
+# What is chosen
+
+
+NOTED = new_markdown_cell(NOTES, metadata={"tags": ["notes"]})
+
+
+def sections_of_an_hour():
+    """Three sections of half an hour, each of which can be left out."""
+    notes = NOTES.replace("4", "30")
+    return [
+        cell
+        for name in ("One", "Two", "Three")
+        for cell in (
+            new_markdown_cell(f"## {name}\n\nText of S7."),
+            new_markdown_cell(notes, metadata={"tags": ["notes", "skip-when-late"]}),
+        )
+    ]
+
+
+def titles(text):
+    return [re.search("<h2>(.*?)</h2>", page)[1] for page in pages(text)]
+
+
+def test_what_can_be_skipped_is_left_out_until_the_plan_fits(export):
+    assert titles(export(*sections_of_an_hour())) == ["A lesson", "One"]
+    assert titles(export(*sections_of_an_hour(), minutes=90)) == ["A lesson", "The plan", "One", "Two", "Three"]
+
+
+def test_some_sections_alone(export):
+    assert titles(export(*sections_of_an_hour(), only=("two",))) == ["A lesson", "Two"]
+    assert titles(export(*sections_of_an_hour(), only=("S6-S8",)))[2:] == ["One", "Two", "Three"]
+    with pytest.raises(
+        ValueError, match="no section is 'Four': name slides, such as S6-S8, or words of One, Two, Three"
+    ):
+        export(*sections_of_an_hour(), only=("Four",))
+
+
+def test_a_cell_brings_its_title_and_its_key_lines(export):
+    cell = new_code_cell(
+        "x = 1\ny = 2\nprint(x)", outputs=[printed("one\n")], metadata={"title": "It is one", "key": "1|3"}
+    )
+    text = export(new_markdown_cell("## One"), cell)
+    assert titles(text) == ["A lesson", "It is one"]
+    assert text.count('class="lit"') == 2 and text.count('class="dim"') == 2 and "y = 2" not in text
+    assert "y = 2" in re.sub("<[^>]*>", "", pages(export(new_markdown_cell("## One"), cell, code="all"))[1])
+    assert '<pre class="code' not in export(new_markdown_cell("## One"), cell, code="none")
+
+
+def test_the_title_of_a_cell_is_not_that_of_the_section_after_it():
+    cell = new_markdown_cell("It is so.\n\n## Next\n\nText.", metadata={"title": "So it is"})
+    assert [part.metadata.get("title") for part in lecture.in_slides([cell])] == ["So it is", None]
+
+
+def test_students_get_no_notes_no_solutions_and_no_answers(export):
+    cells = (
+        new_markdown_cell("## One\n\nDo."), NOTED,
+        new_code_cell("answers()", outputs=[printed("forty-two\n")], metadata={"tags": ["key-output"]}),
+        new_markdown_cell("It is this.", metadata={"tags": ["solution"]}),
+    )  # fmt: skip
+    told, handed = export(*cells), export(*cells, students=True)
+    for secret in ("slowly", "forty-two", "It is this"):
+        assert secret in told and secret not in handed
+
+
+def test_what_has_no_room_below_its_figure_is_told_in_the_notes(export):
+    reading = "\n\n".join(["What the figure shows, in some words. " * 6] * 5)
+    figure = shown(image_png=png(900, 450), text_plain="<Figure>")
+    text = export(new_markdown_cell("## One"), new_code_cell("draw()", outputs=[figure]), new_markdown_cell(reading))
+    _, page = pages(text)
+    on_the_slide, _, told = page.partition("<aside")
+    assert on_the_slide.count("What the figure shows") + told.count("What the figure shows") == 30
+    assert "What the figure shows" in on_the_slide and "From the lesson" in told
+
+
+def test_a_drawing_is_shown_rather_than_its_picture(export):
+    figure, ax = plt.subplots(figsize=(4, 3))
+    ax.plot([1, 2])
+    data = {**vectors.bundle(figure), "image/png": png(), "text/plain": "<Figure>"}
+    plt.close(figure)
+    text = export(new_markdown_cell("## One"), new_code_cell("draw()", outputs=[new_output("display_data", data)]))
+    assert "data:image/svg+xml" in text and "data:image/png" not in text
+    assert 150 < int(re.search(r"min-height: (\d+)px", text)[1]) < 240, "75 pixels an inch"
 
 
 # Nothing from outside
@@ -196,21 +287,37 @@ def exported(tmp_path_factory):
 
 
 @pytest.mark.parametrize("file", lecture.lessons(), ids=lambda file: file.stem)
-def test_a_lesson_is_one_file_that_fetches_nothing_and_leaves_nothing_out(file, exported):
+def test_a_lesson_is_one_file_that_fetches_nothing_and_leaves_no_figure_out(file, exported):
     text = exported[file.stem].read_text(encoding="utf-8")
     page = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
     assert not FETCHED.search(re.sub(r"base64,[A-Za-z0-9+/=]+", "", page))
     assert not CDN.search(re.sub(r"base64,[A-Za-z0-9+/=]+", "", text))
     assert "default-src 'none'" in text, "the browser itself refuses what would come from elsewhere"
-    assert len(text) < 3_000_000
+    assert len(text) < 6_000_000
     lesson = nbformat.read(file, as_version=4)
     for cell in lesson.cells:
         if cell.metadata["slideshow"]["slide_type"] in ("skip", "notes") or cell.cell_type != "code":
             continue
-        for output in cell.outputs:
-            if "image/png" in output.get("data", {}):
-                assert output.data["image/png"].replace("\n", "") in text, cell.id
+        for data in (output.get("data", {}) for output in cell.outputs):
+            if vectors.VECTOR in data and pieces.STEPS not in data:
+                drawing = vectors.unpacked(data[vectors.VECTOR])
+                assert base64.b64encode(drawing.encode()).decode() in text, cell.id
+            elif "image/png" in data:
+                assert data["image/png"].replace("\n", "") in text, cell.id
     assert "**Say**" not in text and "$" not in re.sub(r"<(pre|code)\b.*?</\1>|base64,\S+", "", page, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("file", lecture.lessons(), ids=lambda file: file.stem)
+def test_a_lesson_reads_as_a_lecture(file, exported):
+    """No slide of code alone, none of a printed line alone beside others of its section, no two of one title."""
+    found = pages(exported[file.stem].read_text(encoding="utf-8"))
+    titles = [re.search("<h2>(.*?)</h2>", page)[1] for page in found]
+    assert not [a for a, b in pairwise(titles) if a == b]
+    for page in found:
+        body = re.search(r'<div class="body">(.*)</div>', page.partition("<aside")[0], re.DOTALL)[1]
+        assert re.sub(r'<div class="keyed">.*?</div>|<pre class="code">.*?</pre>', "", body, flags=re.DOTALL).strip()
+        if file.stem[:2] != "00":  # which says what these words mean
+            assert "The slides say" not in body and "The slides ask" not in body
 
 
 def test_what_would_be_fetched_is_found():
@@ -223,9 +330,9 @@ def test_what_would_be_fetched_is_found():
 
 
 def slides_of(folder, notebook, version=4):
-    """The pages of a notebook that nobody has prepared for slides."""
+    """The pages, with all code, of a notebook that nobody has prepared for slides."""
     nbformat.write(notebook, folder / "talk.ipynb", version=version)
-    return pages(slides.write(folder / "talk.ipynb", folder)[0].read_text(encoding="utf-8"))
+    return pages(slides.write(folder / "talk.ipynb", folder, ALL)[0].read_text(encoding="utf-8"))
 
 
 def code(source="x = 1", *outputs):
