@@ -239,7 +239,7 @@ def _holder(pruner: _Pruner, pruned: _Pruned) -> Callable[[], Any]:
 
 
 def _goes_on(pruned: _Pruned, optimizer: torch.optim.Optimizer, name: str) -> torch.optim.Optimizer:
-    """The optimizer with its memory, or a new one if the parameters are others than before."""
+    """The optimizer with its memory, or a new one if the network has new parameters."""
     known = {id(p) for group in optimizer.param_groups for p in group["params"]}
     same = all(id(p) in known for p in pruned.network.parameters())
     return optimizer if same else OPTIMIZERS[name](pruned.network.parameters())

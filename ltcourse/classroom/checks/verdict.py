@@ -170,7 +170,7 @@ def show(value: Any) -> str:
     if isinstance(value, nn.Module):
         return f"a network of {', '.join(f'{name} {tuple(p.shape)}' for name, p in value.named_parameters())}"
     if isinstance(value, torch.optim.Optimizer) or inspect.isroutine(value):
-        return type(value).__name__
+        return str(type(value).__name__)
     if isinstance(value, (list, tuple)) and not _plain(value):
         return f"{type(value).__name__} of {len(value)}"
     if not isinstance(value, Tensor):
