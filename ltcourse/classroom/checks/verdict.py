@@ -172,9 +172,9 @@ def show(value: Any) -> str:
     if isinstance(value, torch.optim.Optimizer) or inspect.isroutine(value):
         return str(type(value).__name__)
     if isinstance(value, (list, tuple)) and not _plain(value):
-        return f"{type(value).__name__} of {len(value)}"
+        return f"{kind} of {len(value)}"
     if not isinstance(value, Tensor):
-        return f"{type(value).__name__} {' '.join(repr(value).split())}"[:80]
+        return f"{kind} {' '.join(repr(value).split())}"[:80]
     if value.numel() > 8:
         kept = f", {int(value.sum())} kept" if value.dtype == torch.bool else ""
         return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}{kept}"
