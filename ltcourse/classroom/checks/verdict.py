@@ -45,7 +45,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found; shown in a notebook as a short report, and true in an `if` only where it passed.
+    """What a check found; shown in a notebook as a short report.
 
     passed: None where the exercise is not done yet.
     Lesson 01, "Exercises".
@@ -54,9 +54,6 @@ class Verdict:
     exercise: str
     passed: bool | None
     findings: tuple[Finding, ...] = ()
-
-    def __bool__(self) -> bool:
-        return self.passed is True
 
     def __str__(self) -> str:
         if self.passed is None:
@@ -172,9 +169,9 @@ def show(value: Any) -> str:
     if isinstance(value, torch.optim.Optimizer) or inspect.isroutine(value):
         return str(type(value).__name__)
     if isinstance(value, (list, tuple)) and not _plain(value):
-        return f"{kind} of {len(value)}"
+        return f"{type(value).__name__} of {len(value)}"
     if not isinstance(value, Tensor):
-        return f"{kind} {' '.join(repr(value).split())}"[:80]
+        return f"{type(value).__name__} {' '.join(repr(value).split())}"[:80]
     if value.numel() > 8:
         kept = f", {int(value.sum())} kept" if value.dtype == torch.bool else ""
         return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}{kept}"
