@@ -176,6 +176,7 @@ def of_all(network, mask, density):
     return criteria.magnitude(masks.prunable(network), masks.dense(network), 1 - density)
 
 
+# %%
 right = in_rounds(of_those_left)
 beside(
     "Zeros that are held, and zeros that are not",
