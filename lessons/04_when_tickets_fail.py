@@ -301,8 +301,8 @@ if deep:
         print(f"rewound minus reset {points_interval([r - t for r, t in pairs])}")
 
 # %% [markdown]
-# How far may it be? The next cell shows the same search, rewound to other iterations, once it is recorded (it prints
-# nothing so far). Look for the earliest iteration from which the network is as accurate as the dense one.
+# How far may it be? The next cell shows the same search, rewound to other iterations, or says that it is not recorded
+# yet. Look for the earliest iteration from which the network is as accurate as the dense one.
 
 # %%
 rewinds = runs.if_recorded("lottery-resnet-rewinds", "night")
@@ -375,9 +375,9 @@ if lengths:
     display(Table(["iterations", *(f"{m} minus dense" for m in by_length)], rows))
 
 # %% [markdown]
-# The lead of the ticket shrinks as the training gets longer, and turns. The pruned networks do not get worse; the dense
-# network uses the time better. Look for the length at which the ticket's curve crosses zero, and whether the rewound one's
-# does.
+# In the figure, look at whether the lead of the ticket shrinks as the training gets longer, and whether it turns. Do
+# the pruned networks get worse, or does the dense network use the time better? Look for the length at which the
+# ticket's curve crosses zero, and whether the rewound one's does.
 #
 # Two records of the search in rounds say the same, one short, one long (the short one has images of 32 × 32, and no
 # augmentation):
@@ -481,8 +481,9 @@ for record in (runner.record, apart):
 # 2020, Sec. 4). One way to think of it: a mask fits the valley in which it was found. A network that may still end in
 # another one has little use for it.
 #
-# For each *k* we search for a ticket by rewinding to *k*, in two rounds. Then we train two copies of it from *k* on, with
-# the examples in different orders, and two copies of the dense network.
+# For each *k* we search for a ticket by rewinding to *k*, in two rounds. Then we train two copies of it from *k* on,
+# with the examples in different orders, and two copies of the dense network. (The next cell says so as long as this
+# is not recorded.)
 #
 # *Predict: at k = 0 and at the k to which we rewound above, how high is the barrier of the pruned network? Higher or lower
 # than that of the dense one?*
@@ -520,10 +521,9 @@ if stability:
     display(Table(["k", "barrier, pruned", "accuracy, pruned", "barrier, dense", "accuracy, dense"], rows))
 
 # %% [markdown]
-# The next cells show this where it is recorded; without the record they print nothing. Look along the rows: does
-# every *k* at which the pruned network is as accurate as the dense one have a barrier of less than 2 % (the dashed
-# line)? One row in which it wins without being stable speaks against the paper's claim. And compare the two barriers:
-# the pruned network can be stable before the dense one is.
+# Where the record is there, look along the rows: does every *k* at which the pruned network is as accurate as the
+# dense one have a barrier of less than 2 % (the dashed line)? One row in which it wins without being stable speaks
+# against the paper's claim. And compare the two barriers: the pruned network can be stable before the dense one is.
 #
 # ## A lower rate, and warm-up
 #
@@ -558,8 +558,8 @@ _ = ax.legend()
 # **Another paper** (Liu et al. 2019, Sec. 6; see lesson [03](03_lottery_ticket.ipynb)) reports from CIFAR-10 that the initial
 # values beat newly drawn ones at a rate of 0.01, and do not at 0.1, where the networks are the better ones.
 #
-# *Predict: with the lower rates, is the ticket ahead of its mask with new weights again? And is the network as good as at
-# 0.1?*
+# *Predict: with the lower rates, is the ticket ahead of its mask with new weights again? And is the network as good
+# as at 0.1?* (The next cell names the rates that are not recorded yet.)
 
 # %%
 remedies = {label: runs.if_recorded(name, "night") for name, label in REMEDIES.items()}

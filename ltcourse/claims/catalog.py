@@ -460,8 +460,8 @@ CLAIMS = (
         title="tickets of more data transfer better",
         says="Tickets found on more data transfer better.",
         paper=_MORCOS["size"],
-        rule=f"at another set, at {_ENDS}, the accuracy of the ticket of all of MNIST, and of that of 50 %, minus that of "
-        "10 % is above 0.",
+        rule=f"at another set, at {_ENDS}, the accuracy of the ticket of all of MNIST, and of that of 50 %, minus "
+        "that of 10 % is above 0.",
         measure=measures.larger_is_better,
         scales=_SMALL,
         control="a ticket found on a tenth of the images",
