@@ -660,9 +660,10 @@ rows = [
 Table(["width", "trained", "supermask τ′", f"τ′ minus τ, trained, width {min(trained):g}"], rows)
 
 # %% [markdown]
-# **The paper reports** (abstract) that with growing width and depth an untrained subnetwork *approaches* a network with
-# trained weights in accuracy. S10 claims less: there the trained network is the *smaller* of the two. The paper has an
-# example of that, in "ImageNet" below.
+# On average each doubling of the width gains less than the one before, and the seeds do not settle the last one. (The
+# claims table of lesson 08 prints the intervals.) **The paper reports** (abstract) that with growing width and depth
+# an untrained subnetwork *approaches* a network with trained weights in accuracy. S10 claims less: there the trained
+# network is the *smaller* of the two. The paper has an example of that, in "ImageNet" below.
 #
 # ## No weight has moved
 #
