@@ -334,8 +334,8 @@ for ax, when, suffix in ((axes[0], "not retrained", "_before"), (axes[1], "retra
 
 # %% [markdown]
 # **The paper reports** (Fig. 5, for AlexNet) that L1 is better before retraining and L2 after it. **We measured** the
-# first, but not the second: after retraining L1 is still slightly ahead, as in lesson 01. (The two figures have
-# different scales.)
+# first, but not the second: after retraining only 3 % tells the two apart, and there L1 is ahead, as in lesson 01.
+# (The two figures have different scales.)
 #
 # ## Where is the weight?
 #
@@ -625,16 +625,16 @@ for name, record in shown.items():
 # and all of the length of its training. In the first two recordings the network with a ninth of the weights was less
 # accurate than the dense one. Only seed 1 of the third recording had never been seen before.
 #
-# **We recorded** two comparisons, and they give different answers. The slides' table compares a pruned network with the
-# dense network that it was pruned from. By this comparison neither network loses top-1 accuracy in either seed, AlexNet
-# at a ninth of its weights and VGG-16 at a tenth; AlexNet loses a little top-5 accuracy. But the pruned networks were
-# trained for longer. The fair comparison is with the dense network trained on for as long (the second line of each),
-# and by it both pruned networks are less accurate.
+# **We recorded** two comparisons, and they give different answers. The slides' table compares a pruned network with
+# the dense network that it was pruned from. By this comparison neither network loses top-1 accuracy in either seed,
+# AlexNet at a ninth of its weights and VGG-16 at a tenth; AlexNet loses a little top-5 accuracy. But the pruned
+# networks were trained for longer. The fair comparison is with the dense network trained on for as long (the second
+# line of each), and by it both pruned networks are less accurate, in both seeds, though two seeds do not settle it.
 #
 # In AlexNet a random mask is no worse as long as half of the weights are left: there, choosing by magnitude pays only
 # at high sparsity. In VGG-16 it pays from the first round on.
 #
-# So "no loss" means here that longer training has made up for the pruning.
+# So “no loss” here means that longer training has made up for the pruning.
 #
 # Both networks are thinner than the papers', VGG-16 more so. The printed shares show which layers were pruned most: in
 # AlexNet the first dense layer, in VGG-16 the last convolutions, whereas its dense layers keep a large share. In the

@@ -100,10 +100,10 @@ _ = plots.against_density(curves, ax, ylabel="test accuracy", reference=dense)
 
 # %% [markdown]
 # Down to a fifth of the weights the network from scratch is as accurate as the dense one, within the range of the
-# seeds. Below that it falls behind, and the further the smaller it is: at the two smallest densities it is less
-# accurate in every seed. The fine-tuned network does not fall below the dense one. So the structure alone is not
-# enough, at least not in trainings of this length. **The paper reports** the same (Han et al. 2015, Sec. 3.3): keep the
-# surviving weights, do not draw new ones.
+# seeds. From 7 % down it falls behind, and on average the further, the smaller it is: at the two smallest densities
+# it is less accurate in every seed. The fine-tuned network does not fall below the dense one. So the structure alone
+# is not enough, at least not in trainings of this length. **The paper reports** the same (Han et al. 2015, Sec. 3.3):
+# keep the surviving weights, do not draw new ones.
 #
 # The usual conclusion was that small networks are harder to train, so one trains a large network and prunes it. There
 # is another possibility: the surviving weights may need the *values* that they began with.
@@ -478,8 +478,8 @@ for n in (0, 9):
         print(f"  {when:17s}", "  ".join(percent(a, 2) for a in paper.values("ticket", n, key)))
 
 # %% [markdown]
-# At the early stop our tickets are sooner and more accurate than the dense network, as in the paper. At 13.5 % their
-# lead in accuracy is about twice the paper's.
+# From 33 to 4.5 % our tickets are more accurate than the dense network at the early stop, as in the paper; they are
+# sooner beyond doubt only from 26 to 17 %. At 13.5 % their lead in accuracy is about twice the paper's.
 #
 # Most of this lead depends on when it is measured. At the end of training the mean lead at 13.5 % is half as large,
 # and in most seeds less than half of it is left. (One seed's dense network ended low, and this seed carries the mean.)
@@ -488,9 +488,10 @@ for n in (0, 9):
 # its best. A lead at the early stop shows that the ticket learns faster, rather than that it ends better.
 #
 # Two more results differ from the paper's. The paper's re-initialized networks lose accuracy from 21.1 % on; at that
-# density the mean of ours is still level with the dense network, and only smaller ones fall below it. At 3.6 % the
-# paper's ticket is back at the dense accuracy; at the early stop ours is still ahead in every seed, and at the end it
-# is not. We have fewer seeds than the paper's five trials, so consider the ranges before you rely on either difference.
+# density the mean of ours is still level with the dense network, and only at 3.6 % do the seeds show it below. There
+# the paper's ticket is back at the dense accuracy; at the early stop ours is still ahead in every seed, and at the
+# end it is not. We have fewer seeds than the paper's five trials, so consider the ranges before you rely on either
+# difference.
 #
 # ## Faster?
 #
@@ -604,14 +605,15 @@ Table(["P_m", "mean early stop, ticket : dense", "sooner (S8)", "no later (S6)",
 #
 # ## Filters instead of weights
 #
-# Is the counter-evidence known? Liu et al. (2019) asked the question of S4 for *structured* pruning, which removes whole
-# filters and neurons, so that what is left is an ordinary, smaller network. **Their paper reports** (Sec. 4) that such a
-# network, trained from scratch for as long or at the same cost, is about as good as the pruned and fine-tuned one: its
-# shape counts, the inherited weights do not. They also report (Sec. 6) that tickets lose their advantage over newly
-# drawn weights when the learning rate is as high as training usually has it.
+# There is counter-evidence. Liu et al. (2019) asked the question of S4 for *structured* pruning, which removes whole
+# filters and neurons, so that what is left is an ordinary, smaller network. **Their paper reports** (Sec. 4) that
+# such a network, trained from scratch for as long or at the same cost, is about as good as the pruned and fine-tuned
+# one: what matters is its shape, not the inherited weights. They also report (Sec. 6) that tickets lose their
+# advantage over newly drawn weights when the learning rate is as high as training usually has it.
 #
-# **We recorded** their comparison for LeNet-5, at two learning rates, the second a tenth of the first. From each layer the
-# filters with the smallest sums of absolute weights go (Li et al. 2017). What is left is trained from five beginnings:
+# **We recorded** their comparison for LeNet-5, at two learning rates, the second a tenth of the first. From each
+# layer we remove the filters whose absolute weights have the smallest sums (Li et al. 2017). What is left is trained
+# in five ways:
 #
 # - *fine-tuned*: from its trained weights, for a quarter of the iterations, at a tenth of the rate;
 # - *random filters*: the same, with filters chosen at random;
@@ -619,12 +621,12 @@ Table(["P_m", "mean early stop, ticket : dense", "sooner (S8)", "no later (S6)",
 # - *from scratch*: from newly drawn weights, for as long as the dense network;
 # - *from scratch, longer*: the same for twice as long, which still costs less than training the dense network first.
 #
-# *Predict: at an eighth of the filters, which of the five is best?*
+# *Predict: with an eighth of the filters left, which of the five is best?*
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 4 minutes</summary>
 #
-# **Say** The strongest objection to the question of S4 is a paper, and its experiment is short.
+# **Say** One paper objects strongly to the usual answer to S4; we repeat its experiment.
 #
 # **Ask** If whole filters go, what is worth keeping: the trained weights, the initial weights, or the shape alone?
 #
@@ -656,9 +658,11 @@ for rate, filters in rates.items():
 Table(["", "filters", "weights", *five], rows)
 
 # %% [markdown]
-# Compare at equal cost. The fine-tuned network has the dense training behind it, so its rival is the network that was
-# trained from scratch for longer. The ticket and the network from scratch differ in the initial weights alone. And the
-# random filters say what the *choice* of the filters is worth.
+# Compare the costs. The fine-tuned network has the dense training behind it, so its rival is the network that was
+# trained from scratch for longer. But fine-tuning is short and gentle, a quarter of the iterations at a tenth of the
+# rate, while training from scratch for longer starts at the full rate. This may be the reason for a part of the
+# difference, or for all of it. The ticket and the network from scratch differ only in their initial weights. The
+# random filters show how much the choice of filters matters.
 
 # %%
 pairs = (("from scratch, longer", "fine-tuned"), ("ticket", "from scratch"), ("fine-tuned", "random filters"))
@@ -672,18 +676,19 @@ for rate, filters in rates.items():
 Table(["", "test accuracy", *(f"{percent(share)} of the filters" for share in shares)], rows)
 
 # %% [markdown]
-# From scratch wins. At both rates the newly drawn network is ahead of the fine-tuned one, at every size at which the
-# interval tells. That is Liu et al.'s answer to S4, and more than they report, who find the two about as good. Note how
-# the fine-tuning is done: for a quarter of the iterations, at a tenth of the rate. When few filters are left, little of
-# the dense network is left to be tuned, and such gentle steps do not make up for it.
+# From scratch does better. At both rates the newly drawn network is ahead of the fine-tuned one, at every size at
+# which the interval tells. That is Liu et al.'s answer to S4, and more than they report, who find the two about as
+# good. Our fine-tuning is perhaps too gentle: when few filters are left, little of the dense network is left to be
+# tuned.
 #
 # The initial weights are worth little here. At the higher rate the ticket is ahead of newly drawn weights at one size of
 # four, by a fraction of a point; at the lower rate its lead at the smallest size is over a point. That agrees with their
 # second finding, that the lead of a ticket belongs to low rates. Which filters are kept does matter to the fine-tuned
 # network: at the higher rate, the chosen ones beat random ones at all sizes but the smallest.
 #
-# So S4's question has two answers. Where single weights go, the newly drawn network fell short at the smallest sizes, in
-# this lesson's records. Where whole filters go, it does better than fine-tuning.
+# So S4's question has two answers. When single weights are removed, the network from newly drawn weights fell short
+# of the dense one at the smallest sizes, in this lesson's records. When whole filters are removed, it does better
+# than our fine-tuning.
 #
 # ## Two workers of one thread
 #
@@ -711,7 +716,8 @@ Table(["", "test accuracy", *(f"{percent(share)} of the filters" for share in sh
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 2 minutes</summary>
 #
-# **Say** The small network can be trained from the beginning, if it begins with its own initial values.
+# **Say** When single weights are removed, the small network can be trained from the beginning if it begins with its
+# own initial values.
 #
 # **Ask** Is a ticket a way to save training time?
 #
@@ -732,9 +738,10 @@ for n in (9, 15):
     print(f"{points(paper.change('ticket', n, at_the_end))} at the end")
 
 # %% [markdown]
-# The slides' question has an answer: the small network *can* be trained from the beginning, if it begins with the
-# values that it had inside the large network. Finding the right mask costs one training per round, far more than
-# training the large network once. So a ticket does not save time. It shows what training needs.
+# The slides' question has an answer: when single weights are removed, the small network *can* be trained from the
+# beginning, if it begins with the values that it had inside the large network; when whole filters are removed, newly
+# drawn weights do nearly as well. Finding the right mask costs one training per round, far more than training the
+# large network once. So a ticket does not save time. It shows what training needs.
 #
 # MNIST is easy, and LeNet is small. Do convolutional networks and deep networks contain tickets, too? Lesson
 # [04](04_when_tickets_fail.ipynb) shows where they fail.

@@ -36,8 +36,8 @@ EARLY = "early_stop_test_accuracy"
 # %% [markdown]
 # ## Convolutions
 #
-# **The slides say** (S8): the outcome is a network of 1–15 % of the original size with at least the same accuracy. Lesson
-# 03 saw that for digits and dense layers. Does it hold for photographs, and for deeper networks?
+# **The slides say** (S8): the outcome is a network of 1–15 % of the original size with at least the same accuracy.
+# Lesson 03 found it in part for digits and dense layers. Does it hold for photographs, and for deeper networks?
 #
 # **The paper** repeats its experiment on CIFAR-10, with three networks of 3×3 convolutions. Conv-2 has two of them,
 # Conv-4 four, Conv-6 six; each ends in dense layers of 256, 256 and 10 neurons. Two convolutions and a pooling that halves
@@ -88,9 +88,9 @@ for method in ("ticket", "re-initialized", "random"):
     print(f"  {method:15s} {spread(conv.values(method, number, 'test_accuracy'))}")
 
 # %% [markdown]
-# This is too short to mean much: 1,000 test images leave a standard error of more than a point. **We recorded** the whole
-# of CIFAR-10 twice: with few iterations on two cores, and with the paper's number of them on a graphics card (its products
-# in bfloat16, numbers of 8 significant bits, to save time; every other setting of a run is the paper's).
+# This is too short to mean much: 1,000 test images leave a standard error of more than a point. **We recorded** two
+# searches on all of CIFAR-10: a short one on two cores, and one of the paper's length on a graphics card (its
+# products in bfloat16, numbers of 8 significant bits, to save time; every other setting of a run is the paper's).
 
 # %% At the paper's length tickets beat the dense Conv-2
 short, recorded = (runs.load_or_run("lottery-conv-2", at) for at in ("desk", "paper"))
@@ -104,9 +104,10 @@ for run, ax in zip((short, recorded), axes, strict=True):
 
 # %% [markdown]
 # Left, the searches are so short that the masks come from networks that have hardly begun to learn, and the smallest
-# ticket is worse than the dense network. Right, at the paper's length, tickets are better than the dense network down to
-# a tenth of its weights, and about as good down to a twentieth. In both, the initial values matter: with new weights the
-# same masks do worse, and the smallest of them no better than a random one of its size.
+# ticket is worse than the dense network. Right, at the paper's length, in the one seed recorded, tickets are better
+# than the dense network down to a tenth of its weights, and about as good down to a twentieth. In both, the initial
+# values matter: with new weights the same masks do worse, and the smallest of them no better than a random one of its
+# size.
 #
 # As in lesson 03, the early stop tells the speed:
 
@@ -145,12 +146,13 @@ ours = [at_most(sooner, times), at_most(gain, points), at_most(gain_at_end, poin
 Table(["", "sooner", "better at the early stop", "better at the end"], [*rows, ["Conv-2, ours", *ours]])
 
 # %% [markdown]
-# The effect is the paper's, but weaker: sooner by less, better by less, and at larger sizes. The largest of sixteen
-# differences is flattered by having been chosen, in the paper as here. And look at how many seeds the title counts: from
-# one, nothing can be said about chance. Conv-4 and Conv-6 are not recorded: one round of theirs takes hours on two cores (`ltcourse
-# record lottery-conv-4 --budget paper` makes the record where there is a graphics card).
+# The effect is the paper's, but weaker: sooner by less, better by less, and at larger sizes. The largest of many
+# differences is flattered by having been chosen, in the paper as here. And look at how many seeds the title counts:
+# from one, nothing can be said about chance. Conv-4 and Conv-6 are not recorded: one round of theirs takes hours on
+# two cores (`ltcourse record lottery-conv-4 --budget paper` makes the record where there is a graphics card).
 #
-# So tickets are not a matter of digits and dense layers alone. Do they hold for deeper networks?
+# In the one seed recorded, then, tickets are not a matter of digits and dense layers alone. Do they hold for deeper
+# networks?
 #
 # ## A residual network
 #
@@ -189,7 +191,8 @@ print(f"{percent(masks.density(mask))} in all, layer by layer {percent(kept[0], 
 
 # %% [markdown]
 # **We recorded** the search for its tickets on images of half the resolution, 16 × 16. That makes the training short
-# enough for two cores to take it to its end. The settings beside the paper's:
+# enough for two cores to take it through its whole schedule, about eleven passes over the images. The settings beside
+# the paper's:
 
 # %% Our settings beside the paper's
 settings.beside_paper("lottery-resnet", "night")
@@ -211,9 +214,9 @@ if deep:
     ax.set_title(f"ResNet-8, reset to iteration 0, {len(deep.trials)} seeds")
 
 # %% [markdown]
-# The ticket fails. Reset to iteration 0 it falls below the dense network, and further below with every round. Its initial
-# values are worth little: with new weights the same masks do only a point or so worse. The choice of the weights is worth
-# little, too: random masks are not far behind.
+# The ticket fails. Reset to iteration 0 it falls below the dense network. In both seeds it falls further with every
+# round; the table below says which intervals exclude 0. With new weights the same masks do a little worse on average,
+# and so do random masks. Two seeds hardly tell the three apart.
 #
 # In numbers, each with the interval in which the mean lies with 95 % confidence (Student's *t* over the seeds):
 
@@ -235,10 +238,10 @@ if deep:
 #
 # ## Rewind a little less far
 #
-# Must it be iteration 0? Frankle and Carbin asked that a year later, now with Gintare Karolina Dziugaite and Daniel Roy
-# (2019, 2020). Their survivors do not return to their values before training, but to those of an *early* iteration *k*.
-# In the loop that is one argument, `restart=to_step(k)`. Training then goes on from iteration *k*. Live, on a tenth of the
-# images:
+# Must the weights return to iteration 0? Frankle and Carbin asked that a year later, now with Gintare Karolina
+# Dziugaite and Daniel Roy (2019, 2020). Their survivors do not return to their values before training, but to those
+# of an *early* iteration *k*. In the loop that is one argument, `restart=to_step(k)`. Training then goes on from
+# iteration *k*. Live, on a tenth of the images:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 5 minutes</summary>
@@ -247,7 +250,8 @@ if deep:
 #
 # **Ask** By how much can a twentieth of the training change what is left of the network?
 #
-# **Expect** A little. In the figure it is most of what resetting loses.
+# **Expect** A little. In the figure it is most of what resetting loses down to an eighth of the weights, and about
+# half of it at the smallest size.
 #
 # </details>
 
@@ -282,10 +286,11 @@ if deep:
     )
 
 # %% [markdown]
-# Rewinding does not fail. The rewound network is as good as the dense one down to an eighth of its weights, where the
-# reset one has lost many points. Below that it falls, too, but from far above. Both searches prune by the same rule and train for as long. They differ
-# in the iteration to which the survivors return (and so, from the second round on, in the masks: each search prunes the
-# networks that it has trained).
+# Rewinding does not fail. Down to an eighth of the weights the rewound network cannot be told from the dense one, or
+# is ahead (at a half and a quarter in both seeds). Below that it falls short, but by much less than the reset one, in
+# both seeds. Both searches prune by the same rule and train for as long. They differ in the iteration to which the
+# survivors return (and so, from the second round on, in the masks: each search prunes the networks that it has
+# trained).
 
 # %%
 if deep:
@@ -296,7 +301,8 @@ if deep:
         print(f"rewound minus reset {points_interval([r - t for r, t in pairs])}")
 
 # %% [markdown]
-# How far may it be? The same search, rewound to other iterations:
+# How far may it be? The next cell shows the same search, rewound to other iterations, or says that it is not recorded
+# yet. Look for the earliest iteration from which the network is as accurate as the dense one.
 
 # %% How early is early enough?
 rewinds = runs.if_recorded("lottery-resnet-rewinds", "night")
@@ -314,8 +320,8 @@ if deep and rewinds:
 # ## When to believe a ticket
 #
 # Is it depth that makes the ticket fail? Our residual network has eight layers, and Conv-6, in which the paper finds
-# tickets, has nine. Something else matters as much: *how long* everybody trains. Here is the residual network live, on a
-# tenth of the images, in the shortest training that we tried, and with a single pruning.
+# tickets, has nine. Something else matters as much: *how long* the networks train. Here is the residual network live,
+# on a tenth of the images, in the shortest training that we tried, and with a single pruning.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 7 minutes</summary>
@@ -369,9 +375,9 @@ if lengths:
     display(Table(["iterations", *(f"{m} minus dense" for m in by_length)], rows))
 
 # %% [markdown]
-# The lead of the ticket shrinks as the training gets longer, and turns. The pruned networks do not get worse; the dense
-# network uses the time better. Look for the length at which the ticket's curve crosses zero, and whether the rewound one's
-# does.
+# In the figure, look at whether the lead of the ticket shrinks as the training gets longer, and whether it turns. Do
+# the pruned networks get worse, or does the dense network use the time better? Look for the length at which the
+# ticket's curve crosses zero, and whether the rewound one's does.
 #
 # Two records of the search in rounds say the same, one short, one long (the short one has images of 32 × 32, and no
 # augmentation):
@@ -392,7 +398,7 @@ for run in (runs.load_or_run("lottery-resnet", "desk"), deep):
 # re-initialized network is the fair control: it has the same mask, with as much training in it, and differs in the values
 # alone. The comparison with the dense network is not fair in that sense, for a ticket no more than for a rewound network.
 #
-# ## Are two runs one run?
+# ## Do two runs end in the same valley?
 #
 # What has happened by the early iteration that had not happened at 0? Frankle et al. (2020) propose a test. Train the
 # network for *k* iterations. Then make two copies, and train each to the end, with the examples in different orders. Does
@@ -469,10 +475,11 @@ for record in (runner.record, apart):
         print(f"{record.settings['network']}, from iteration {fork} on: error barrier {spread(heights)}, {verdict}")
 
 # %% [markdown]
-# Look for a wall in LeNet's lines: one usually sees none. Two copies of the residual network, made at iteration 0, end in
-# two valleys with a wall between them. Copies made a twentieth of the training later end in one. So chance decides where
-# it ends, but only in the first iterations. **The paper reports** (2020, Sec. 3): LeNet is stable from iteration 0 on,
-# ResNet-20 only from about 2,000 of its 63,000.
+# Look for a wall in LeNet's lines: one usually sees none. Two copies of the residual network, made at iteration 0,
+# end in two valleys with a wall between them. Copies made a twentieth of the training later end in one. So chance
+# decides where it ends, but in this record only in the first iterations. The record is short, 1,000 iterations and
+# two seeds, so that the last section's warning applies to it, too. **The paper reports** (2020, Sec. 3): LeNet is
+# stable from iteration 0 on, ResNet-20 only from about 2,000 of its 63,000.
 #
 # ## Does a ticket win where it is stable?
 #
@@ -481,8 +488,9 @@ for record in (runner.record, apart):
 # 2020, Sec. 4). One way to think of it: a mask fits the valley in which it was found. A network that may still end in
 # another one has little use for it.
 #
-# For each *k* we search for a ticket by rewinding to *k*, in two rounds. Then we train two copies of it from *k* on, with
-# the examples in different orders, and two copies of the dense network.
+# For each *k* we search for a ticket by rewinding to *k*, in two rounds. Then we train two copies of it from *k* on,
+# with the examples in different orders, and two copies of the dense network. (The next cell says so as long as this
+# is not recorded.)
 #
 # *Predict: at k = 0 and at the k to which we rewound above, how high is the barrier of the pruned network? Higher or lower
 # than that of the dense one?*
@@ -520,9 +528,9 @@ if stability:
     display(Table(["k", "barrier, pruned", "accuracy, pruned", "barrier, dense", "accuracy, dense"], rows))
 
 # %% [markdown]
-# Look along the rows: does every *k* at which the pruned network is as accurate as the dense one have a barrier of less
-# than 2 % (the dashed line)? One row in which it wins without being stable speaks against the paper's claim. And compare
-# the two barriers: the pruned network can be stable before the dense one is.
+# Where the record is there, look along the rows: does every *k* at which the pruned network is as accurate as the
+# dense one have a barrier of less than 2 % (the dashed line)? One row in which it wins without being stable speaks
+# against the paper's claim. And compare the two barriers: the pruned network can be stable before the dense one is.
 #
 # ## A lower rate, and warm-up
 #
@@ -557,8 +565,8 @@ _ = ax.legend()
 # **Another paper** (Liu et al. 2019, Sec. 6; see lesson [03](03_lottery_ticket.ipynb)) reports from CIFAR-10 that the initial
 # values beat newly drawn ones at a rate of 0.01, and do not at 0.1, where the networks are the better ones.
 #
-# *Predict: with the lower rates, is the ticket ahead of its mask with new weights again? And is the network as good as at
-# 0.1?*
+# *Predict: with the lower rates, is the ticket ahead of its mask with new weights again? And is the network as good
+# as at 0.1?* (The next cell names the rates that are not recorded yet.)
 
 # %% The remedies beside the usual rate
 remedies = {label: runs.if_recorded(name, "night") for name, label in REMEDIES.items()}
@@ -609,15 +617,15 @@ settings.differences(
 )
 
 # %% [markdown]
-# The shapes of the curves agree with the paper's in a network and on images that are smaller than its own. The numbers
-# are not comparable with its numbers. `ltcourse record lottery-resnet --budget paper` comes nearer, where there is a
-# graphics card: it has the paper's network, images and length, but a cosine for the learning rate, no augmentation, and all
-# layers pruned.
+# The network and the images are smaller than the paper's, so the numbers are not comparable with its numbers.
+# `ltcourse record lottery-resnet --budget paper` comes nearer, where there is a graphics card: it has the paper's
+# network, images and length, but a cosine for the learning rate, no augmentation, and all layers pruned.
 #
 # ## What it says about the hypothesis
 #
-# - As the slides state it (S6), for a *randomly initialized* network, it is confirmed for small networks (lesson 03). For
-#   a residual network that is trained to its end at the usual learning rate it is not: the papers report that, and our
+# - As the slides state it (S6), for a *randomly initialized* network, one of the two numbers that decide is for and
+#   one is undecided, for LeNet (lesson 03). For a residual network that is trained through its whole schedule, about
+#   eleven passes over the images, at the usual learning rate it is not confirmed: the papers report that, and our
 #   runs show it.
 # - The corrected statement is about an *early* network: there is a subnetwork of the network at iteration *k* that trains
 #   as well as the whole. It claims less, and it holds for more networks.
@@ -631,7 +639,8 @@ settings.differences(
 #
 # **Ask** Is the hypothesis of the slides true?
 #
-# **Expect** For small networks yes. For deep ones, fully trained, it needs the early iteration.
+# **Expect** For LeNet one of the two numbers that decide is for and one is undecided. Deep networks, fully trained,
+# need the early iteration.
 #
 # </details>
 

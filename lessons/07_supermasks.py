@@ -94,15 +94,15 @@ print(f"half of the edges, drawn at random: {percent(evaluate(network, mnist.val
 #
 # ## What makes a ticket win?
 #
-# The first supermasks were found by taking lottery tickets apart (Zhou et al. 2019). A ticket of lesson 03 rests on two
-# choices. The **criterion** says which weights the mask keeps: those of the largest $|w|$ after training. The **start**
-# says what the kept weights begin with: their initial values. Either choice can be replaced. A criterion may compare a
-# weight before training, $w_0$, with the same weight after it, $w$:
+# The first supermasks were found in a study of what makes lottery tickets work (Zhou et al. 2019). A ticket of lesson
+# 03 rests on two choices. The **criterion** says which weights the mask keeps: those of the largest $|w|$ after
+# training. The **start** says which values the kept weights start from: their initial values. Either choice can be
+# replaced. A criterion may compare a weight before training, $w_0$, with the same weight after it, $w$:
 #
 # | criterion | keeps the weights with the largest |
 # |:--|:--|
 # | large final (lesson 03) | $\lvert w \rvert$ |
-# | large final, same sign | $w \cdot \mathrm{sign}(w_0)$: a weight that changed its sign goes first |
+# | large final, same sign | $w \cdot \mathrm{sign}(w_0)$: weights that changed their sign are pruned first |
 # | magnitude increase | $\lvert w \rvert - \lvert w_0 \rvert$ |
 # | movement | $\lvert w - w_0 \rvert$ |
 # | small final (a control) | $-\lvert w \rvert$ |
@@ -116,7 +116,7 @@ print(f"half of the edges, drawn at random: {percent(evaluate(network, mnist.val
 #
 # **Say** The bridge from tickets to supermasks. A ticket is a mask and a start. We replace one at a time.
 #
-# **Ask** The mask comes from a trained network, the weights are as they were drawn. What does this network know?
+# **Ask** The mask comes from a trained network, the weights are as they were drawn. Can this network read digits?
 #
 # **Expect** Many say chance. But the mask has seen the digits: choosing which weights stay is learning, too.
 #
@@ -138,12 +138,13 @@ for name, criterion in by_name.items():
     print(f"{name}: {percent(evaluate(network, mnist.validation)[1])} with no weight trained")
 
 # %% [markdown]
-# A mask that was found by training makes untrained weights perform: this is what the paper first called a supermask. **The
-# paper's explanation**: large final prunes the weights that end near 0. Setting such a weight to 0 moves it to where
-# training was taking it, so that masking does a part of the training.
+# A mask that was found by training can make untrained weights perform: this is what the paper first called a
+# supermask. **The paper's explanation**: large final prunes the weights that end near 0. Setting such a weight to 0
+# moves it to where training was taking it, so that masking does a part of the training.
 #
-# **We recorded** all six criteria, in three rounds, each as much as five of lesson 03's rounds. In each round the kept
-# weights return to their initial values. The network is evaluated before training (left) and after it (right):
+# **We recorded** all six criteria, in three rounds; each prunes as much as five rounds of lesson 03. In each round
+# the kept weights return to their initial values. The network is evaluated before training (left) and after it
+# (right):
 
 # %% A supermask is made by which weights are kept
 apart = runs.load_or_run("deconstruction-lenet-300-100", "desk")
@@ -164,8 +165,8 @@ axes[1].axhline(sum(dense) / len(dense), color="black", linestyle="-.", linewidt
 _ = figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 # %% [markdown]
-# In numbers: the mask alone, at the largest of the three densities, and then the accuracy after training minus that of the
-# random mask, with its interval (Student's t, 95 %, over the seeds):
+# The first column is the accuracy of the mask alone at the largest density. The others are the accuracy after
+# training minus that of the random mask, with its interval (Student's t, 95 %, over the seeds):
 
 
 # %% Criteria beside the random mask
@@ -191,10 +192,11 @@ for place, column in enumerate(columns):
     print(f"at {column} ahead of the random mask: {'; '.join(ahead) or 'none'}. Behind: {'; '.join(behind) or 'none'}")
 
 # %% [markdown]
-# A criterion that is not named is not told apart from the random mask by these seeds. Two controls frame the others. A
-# random mask leaves the network at chance until it is trained. Small final keeps just what large final removes first. So
-# a supermask is made by *which* weights are kept. It is not enough that the rule looks at the trained weights: movement
-# keeps what went far in either direction, and its mask alone stays near chance.
+# These seeds cannot distinguish an unnamed criterion from the random mask. The two controls mark the extremes. A
+# random mask leaves the network at chance until it is trained. Small final keeps just what large final removes first.
+# So a supermask is made by *which* weights are kept. A rule that uses the trained weights is not enough: movement
+# keeps the weights that moved far, in either direction. Its mask alone stays near chance at the largest density; it
+# does better at the smallest, but far worse than large final's.
 #
 # ## Values or signs?
 #
@@ -206,8 +208,8 @@ for place, column in enumerate(columns):
 # | **one magnitude**, the standard deviation of the layer's $w_0$ | constant | constant, random signs |
 # | **magnitudes drawn anew** | redrawn | redrawn, random signs: re-initialized, as in lesson 03 |
 #
-# In a row only the signs differ, in a column only the magnitudes. A seventh start gives every weight of a layer the same
-# positive value. All seven are trained under the same mask.
+# Along a row only the signs differ; down a column, only the magnitudes. A seventh start gives every weight of a layer
+# the same positive value. All seven are trained under the same mask.
 #
 # *Predict: what costs a ticket more, to lose its magnitudes or to lose its signs? And what does it cost a random mask?*
 
@@ -216,9 +218,10 @@ for place, column in enumerate(columns):
 #
 # **Say** Three by two: the rows change the magnitudes, the columns change the signs. The random mask is the control.
 #
-# **Ask** Which would you rather lose, the magnitudes or the signs? Why should a random mask not care?
+# **Ask** Which would you rather lose, the magnitudes or the signs? Why should it make no difference under a random
+# mask?
 #
-# **Expect** Most bet on the values. A random mask knows nothing of the training, so any signs are as good for it.
+# **Expect** Most bet on the values. A random mask knows nothing of the training, so any signs do equally well.
 #
 # </details>
 
@@ -233,7 +236,8 @@ axes[2].set(title="large final, no weight trained", ylim=(0, 1))
 _ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 # %% [markdown]
-# What are the signs worth? The accuracy with the initial signs minus the accuracy with random ones, magnitudes alike:
+# What are the signs worth? The accuracy with the initial signs minus the accuracy with random ones, with the same
+# magnitudes:
 
 # %% Under a ticket's mask the initial signs are worth accuracy
 starts = ("values", "constant", "redrawn")
@@ -253,13 +257,15 @@ for mask in ("large final", "movement", "random"):
     print(f"  of {columns[-1]} kept, {spread(unchanged, 1)} end with the sign they began with")
 
 # %% [markdown]
-# Under a ticket's mask the initial signs are worth accuracy, with all three kinds of magnitudes, and the more the fewer
-# weights are kept: at the largest density the intervals still hold 0, at the two smaller ones none does. Under the random
-# mask the two starts are two draws from one distribution, so that the true difference is 0: those rows show what chance
-# alone does. So signs do not matter as such. They matter under a mask that was found by training from them: nearly all
-# weights that large final keeps end on the side of 0 where they began. Movement asks only how far a weight went, on
-# whichever side; yet when few weights are left, its masks need their signs, too. One positive value for all is the worst
-# start for a ticket: every neuron begins as a plain sum of what its kept edges bring.
+# Under a ticket's mask the initial signs are worth accuracy, with all three kinds of magnitudes, and on average the
+# more, the fewer weights are kept: at the largest density the intervals still hold 0, at the two smaller ones none
+# does. Under the random mask the two starts are two draws from one distribution, so that the true difference is 0:
+# those rows show what chance alone does. So signs do not matter in themselves. They matter under a mask that was
+# found by training from them: nearly all weights that large final keeps end on the side of 0 where they began. This
+# cannot be the whole reason: movement asks only how far a weight moved, in either direction, and no more of its
+# weights keep their sign than of a random mask's. Even so, its small masks need the initial signs. One positive value
+# for all is the worst start for a ticket, though it costs a random mask accuracy, too: every neuron begins by summing
+# its kept inputs with equal weight.
 #
 # What are the magnitudes worth? The accuracy with the initial values minus the accuracy with other magnitudes, signs kept:
 
@@ -272,9 +278,10 @@ rows = [
 Table(["mask", "magnitudes", *(f"magnitudes, {d}" for d in columns)], rows)
 
 # %% [markdown]
-# Beside the signs, the magnitudes are worth little: compare the two tables under large final. One magnitude for all is
-# as good as the ticket's own; magnitudes drawn anew cost a little. Does the worth of the signs
-# last when the training goes on? The two starts of one magnitude, at the smallest density, on the validation set:
+# Compared with the signs, the magnitudes matter little: compare the two tables under large final. One magnitude for
+# all cannot be told from the ticket's own; magnitudes drawn anew cost a little, at the two smaller densities (at the
+# largest the interval holds 0). Does the advantage persist in longer training? We compare the two constant starts, at
+# the smallest density, on the validation set:
 
 
 # %% The worth of the signs shrinks while the network trains
@@ -289,11 +296,12 @@ for quarter in range(4):
     print(f"after {quarter + 1} of 4 quarters of the training: the signs are worth {points_interval(gap)}")
 
 # %% [markdown]
-# The worth of the signs shrinks while the network is trained. This record does not say what is left of it after a training
-# as long as the paper's; `ltcourse record deconstruction-lenet-300-100 --budget paper` would.
+# The worth of the signs shrinks from the first quarter of the training to the last; the intervals of neighboring
+# quarters overlap. This record does not say what is left of it after a training as long as the paper's; `ltcourse
+# record deconstruction-lenet-300-100 --budget paper` would.
 #
-# **Beside the paper.** Its best supermask by a rule, for MNIST, kept large final weights of the same sign, each with one
-# magnitude. Ours is the one that the validation set prefers:
+# **Beside the paper.** Its best supermask by a rule, for MNIST, kept large final weights of the same sign, each with
+# one magnitude. We choose ours on the validation set:
 
 # %% Our best supermask beside the paper's
 mean = {
@@ -308,10 +316,10 @@ print(f"our best mask without training: {criterion}; start: {start}; {percent(d)
 Table(["no weight trained", "the paper reports"], [[r.about, r.reported] for r in papers.ZHOU.values()])
 
 # %% [markdown]
-# **The paper says** that the signs are what matters in the initial weights of a ticket (Sec. 3). In this network our record
-# agrees, with its controls: signs over magnitudes, under masks that were found by training. It is a small network and a
-# short training. **The point is contested**: in deep networks, new magnitudes with the old signs do not train as the
-# old weights do (Frankle, Schwab & Morcos 2020).
+# **The paper says** that the signs are what matters in the initial weights of a ticket (Sec. 3). In this network our
+# record agrees, with its controls: signs matter more than magnitudes under masks found by training. It is a small
+# network and a short training. **The point is contested**: in deep networks, new magnitudes with the old signs do not
+# train as the old weights do (Frankle, Schwab & Morcos 2020).
 #
 # The table's learned masks go further. The mask itself is trained, by gradients, and the weights never are. That is the
 # step from tickets to the slides' algorithm.
@@ -468,9 +476,9 @@ widgets.explore(pictures.edge_popup(mnist))
 #
 # ## How many edges?
 #
-# Now we repeat the experiment of the slides (S13, S14) in miniature: LeNet-300-100 on MNIST, with five values of k,
-# three ways to draw the random weights, four widths and two seeds. There are two controls: the same network with its
-# weights trained for as many iterations (gray), and random masks (red).
+# Now we repeat the experiment of the slides (S13, S14) in miniature: LeNet-300-100 on MNIST, with several values of
+# k, three ways to draw the random weights, several widths and seeds. There are two controls: the same network with
+# its weights trained for as many iterations (gray), and random masks (red).
 #
 # *Predict: which k is best, and is k = 100 % any good?*
 
@@ -551,8 +559,9 @@ Table(["k", "Kaiming", "Xavier minus Kaiming", "signed constant minus Kaiming"],
 # al. 2020, Sec. 4) the same order for the signed constant, with a far larger distance in deep networks on ImageNet
 # (below).
 #
-# Does a supermask then choose *signs* alone, even where the magnitudes differ? The control is that of "Values or signs?".
-# A supermask is found for Kaiming's weights; then the weights under it get other magnitudes, or other signs:
+# Does a supermask then choose weights by their signs alone, even where the magnitudes differ? The control is that of
+# "Values or signs?". A supermask is found for Kaiming's weights; then the weights under it get other magnitudes, or
+# other signs:
 
 # %% With other signs the supermask is worth nothing
 short = settings.recipe.but(iterations=catalog.live(500), evaluate_every=catalog.live(500))
@@ -567,8 +576,10 @@ for name, (magnitudes, signs) in deconstruction.STARTS.items():
     print(f"{name}: {percent(evaluate(hidden, mnist.validation)[1])}")
 
 # %% [markdown]
-# With random signs the mask is worth nothing, whatever the magnitudes. With the signs and one magnitude it keeps much of
-# its accuracy, but not all, and with new magnitudes less: it was chosen for signs first, and for these magnitudes, too.
+# Compare the seven lines. How much is left with other magnitudes, and how much with other signs?
+# <details><summary>What one usually sees</summary>  With random signs the mask is worth nothing, whatever the
+# magnitudes. With the signs and one magnitude it keeps much of its accuracy, and with new magnitudes less: it depends
+# mostly on the signs and partly on the magnitudes.  </details>
 #
 # There is a remedy: since only the share k of the inputs arrives, replace fan-in by k · fan-in in the formula (the
 # paper's *scaled* Kaiming). In the library it is one argument. For a small k:
@@ -611,9 +622,9 @@ _ = plots.against(by_width, ax, xlabel="width of the hidden layers", ylabel="tes
 #
 # </details>
 #
-# **We recorded** longer runs of several seeds, up to four times the width. S10 asks for a τ′ in a large random network
-# that does as well as a small *trained* τ. Take the narrowest network as τ. The last column says how far each τ′ is from
-# it, with the 95 % interval over the seeds (Student's t).
+# **We recorded** longer runs of several seeds, up to four times the width. S10 asks for a τ′ in a large random
+# network that does as well as a small *trained* τ. We take the narrowest trained network as τ. The last column says
+# how far each τ′ is from it, with the 95 % interval over the seeds (Student's t).
 #
 # *Predict: from which width on does the interval hold 0, so that the seeds cannot tell the two apart?*
 
@@ -631,9 +642,10 @@ rows = [
 Table(["width", "trained", "supermask τ′", f"τ′ minus τ, trained, width {min(trained):g}"], rows)
 
 # %% [markdown]
-# **The paper reports** (abstract) that with growing width and depth an untrained subnetwork *approaches* a network with
-# trained weights in accuracy. S10 claims less: there the trained network is the *smaller* of the two. The paper has an
-# example of that, in "ImageNet" below.
+# On average each doubling of the width gains less than the one before, and the seeds do not settle the last one. (The
+# claims table of lesson 08 prints the intervals.) **The paper reports** (abstract) that with growing width and depth
+# an untrained subnetwork *approaches* a network with trained weights in accuracy. S10 claims less: there the trained
+# network is the *smaller* of the two. The paper has an example of that, in "ImageNet" below.
 #
 # ## No weight has moved
 #
@@ -756,15 +768,16 @@ for name, record in conv.items():
 Table(["network", "trained, as many iterations", *(f"best supermask, {kind}" for kind in accuracy)], rows)
 
 # %% [markdown]
-# (The best k is chosen on the validation set.) Kaiming is ahead of Xavier at every k, and the trained network is ahead
-# of both. Why does Xavier do so badly? In a convolution from 64 to 64 channels, fan-in and fan-out are equal, so
-# Xavier's weights are smaller by a factor of √2 in layer after layer, and nothing makes them larger.
+# (The best k is chosen on the validation set.) Kaiming is ahead of Xavier in both seeds at every k, although not
+# every interval of two seeds excludes 0. The trained network is ahead of both. Why does Xavier do so badly? In a
+# convolution from 64 to 64 channels, fan-in and fan-out are equal, so Xavier's weights are smaller by a factor of √2
+# in layer after layer, and nothing makes them larger.
 #
 # **The paper** trains scores for 100 epochs and shows curves without numbers. In its Fig. 3 the best supermasks of
-# Conv-2, 4, 6 and 8 reach about 77.5, 86, 88 and 88.5 %, at k between 30 and 70 %, and the deeper the network, the
-# smaller the distance to the trained one. Our runs see each image less than once. So the heights of our curves mean
-# little, and a comparison of depths means nothing. What can be compared is the shape over k, and Kaiming with Xavier.
-# On a graphics card, `ltcourse record hidden-conv-8 --budget paper` makes the paper's figure.
+# Conv-2, 4, 6 and 8 reach by eye about 77.5, 86, 88 and 88.5 %, at k between 30 and 70 %, and the deeper the network,
+# the smaller the distance to the trained one. Our runs see each image less than once. So the heights of our curves
+# mean little, and a comparison of depths means nothing. What can be compared is the shape over k, and Kaiming with
+# Xavier. On a graphics card, `ltcourse record hidden-conv-8 --budget paper` makes the paper's figure.
 #
 # ## ImageNet
 #
@@ -871,10 +884,11 @@ for n in (4, 8, 16, 24):
 Table(["random network", "weights", "as drawn", "with the mask"], rows)
 
 # %% [markdown]
-# No weight of the random network was trained. If there are enough of them, the subnetwork is as good as the trained
-# layer, because it *is* the trained layer, built from random parts. The price is width: compare the second column with
-# the 490 weights of the target. The proof says that a good subnetwork exists. Edge-popup searches for one without
-# knowing the target, and nobody has proved that it always finds one.
+# No weight of the random network was trained. If there are enough of them, the subnetwork is nearly as good as the
+# trained layer, because it is close to the trained layer, built from random parts. (For five random networks of this
+# width, our claims table computes the difference. Its interval holds 0.) The price is width: compare the second
+# column with the 490 weights of the target. The proof says that a good subnetwork exists. Edge-popup searches for one
+# without knowing the target, and nobody has proved that it always finds one.
 #
 # ## What we saw
 

@@ -431,25 +431,26 @@ Table(
 # | ✘ against | no number is for, and the whole interval of at least one lies on the other side |
 # | – not tested | nothing was run that could decide: too short, one seed, never at that size, or not at all |
 #
-# There is no tolerance: level means level. The sizes of one run are not independent, so a run counts once, however many
-# sizes it has. For "1–15 % of the weights" two sizes decide, the largest and the smallest that were recorded between
-# them.
+# There is no tolerance. The sizes of one run are not independent, so a run counts once, however many sizes it has.
+# For "1–15 % of the weights" two sizes decide, the largest and the smallest that were recorded between them.
 #
-# **How strong is it?** The *strength*: how many seeds, at which scale (the paper's network, data and length; shorter runs;
-# a smaller network), against which control. Few seeds make wide intervals: with three, an interval reaches 2.5 standard
-# deviations of the seeds to either side; with five, half as far.
+# **How strong is it?** The *strength*: how many seeds, at which scale (the paper's network, data and length; shorter
+# runs; a smaller network), against which control. Few seeds make wide intervals: with two, an interval reaches 9
+# standard deviations of the seeds to either side; with three, 2.5; with five, half as far as with three.
 #
-# *Predict: of four claims on the ticket of LeNet-300-100, which is the only one that our seeds decide? It wins (S6), its
-# initial values matter (S7), it trains faster (S8), it is at least as accurate (S8).*
+# *Predict: of four claims on the ticket of LeNet-300-100, which do our seeds come closest to deciding? It wins (S6),
+# its initial values matter (S7), it trains faster (S8), it is at least as accurate (S8).*
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 8 minutes</summary>
 #
-# **Say** Here the slides themselves are examined. Which way the evidence points is one question, how strong it is another.
+# **Say** Here the slides themselves are examined. The direction of the evidence is one question; its strength is
+# another.
 #
 # **Ask** Which claim do you trust least after this course, and what would change your mind?
 #
-# **Expect** Speed (S8) is a good answer: the mean is on the claim's side, and the interval over three seeds is not.
+# **Expect** Speed (S8) is a good answer. At the larger size the mean is on the claim's side, at the smaller it is
+# not; both intervals hold both answers.
 #
 # </details>
 
@@ -458,8 +459,9 @@ table = claims.table()
 table.overview
 
 # %% [markdown]
-# In brackets stand the seeds and the scale, and for a mixed claim how many of its numbers are for, undecided, or against.
-# (*Our recipe* means the paper's network and data, trained as we chose, where the paper does not say how.)
+# The brackets give the seeds and the scale, and for claims that are mixed or against, how many of their numbers are
+# for, undecided, or against. (*Our recipe* means the paper's network and data, trained as we chose, where the paper
+# does not say how.)
 #
 # Now part by part. Open "the numbers" in a row to see what decides, what the paper reports, and every number with its
 # interval. The first part of the lecture is pruning.
@@ -540,8 +542,8 @@ print(f"\nIn all {intervals} intervals of 95 %: by chance alone, about {interval
 
 # %% [markdown]
 # An *undecided* number is not a weak yes. Its interval holds both answers, so our seeds cannot tell them apart; more
-# seeds could. *Not tested* is weaker still: what ran here could not have decided, whatever came out. A dense network that
-# has seen each image once is far from its end, and anything that learns faster beats it.
+# seeds could. *Not tested* says less: no outcome of what was run could have decided. A dense network that has seen
+# each image once is far from its end, and anything that learns faster beats it.
 #
 # And *against* is about the experiment in the row. The same experiment at the paper's settings may come out otherwise.
 # `ltcourse record NAME --budget paper` runs it, where there is a graphics card and time, and the table then uses that

@@ -119,8 +119,9 @@ def travel(first, second, **more):
     return transfer({("a", "b"): first, ("b", "a"): second}, **more)
 
 
-def by_size(lead, **more):
-    """Tickets of all of "a" with this lead at "b" over those of a tenth of it."""
+def by_size(lead, half=None, **more):
+    """Tickets of all of "a", and of a half of it, with these leads at "b" over those of a tenth of it."""
     level = [0.01] * SEEDS
     leads = {(s, t): level for s in ("a", "half", "tenth") for t in ("a", "b")}
-    return transfer(leads | {("a", "b"): [0.01 + g for g in lead]}, sources=("a", "half", "tenth"), **more)
+    leads |= {(s, "b"): [0.01 + g for g in gains] for s, gains in (("a", lead), ("half", half or lead))}
+    return transfer(leads, sources=("a", "half", "tenth"), **more)

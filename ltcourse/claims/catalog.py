@@ -40,8 +40,8 @@ _BEATS_RANDOM = f"at {_ENDS}, its accuracy minus that of a random ticket of the 
 _HAN = {"paper": Scale.RECIPE, "desk": Scale.RECIPE}
 _FULL = {"paper": Scale.PAPER}
 _SHORT = {"paper": Scale.PAPER, "desk": Scale.SHORTER}
-_DEEP = {"paper": Scale.PAPER, "night": Scale.SMALLER}
-_SMALL = {"paper": Scale.SMALLER, "desk": Scale.SMALLER}
+_DEEP = {"paper": Scale.PAPER, "night": Scale.SMALLER_SHORTER}
+_SMALL = {"paper": Scale.SMALLER, "desk": Scale.SMALLER_SHORTER}
 _COUNTED = {"": Scale.COUNTED}
 _CONVOLUTIONS = ("hidden-conv-2", "hidden-conv-4")
 
@@ -59,7 +59,7 @@ CLAIMS = (
     ),
     Claim(
         key="S2 fine-tuning",
-        title="fine-tuning is needed",
+        title="fine-tuning lowers the error",
         says="What is left has to be fine-tuned.",
         paper="AlexNet: about 2× smaller without retraining, 9× with it (Han et al. 2015, Fig. 5).",
         rule="at each density, LeNet-300-100's error after fine-tuning minus the error before is below 0.",
@@ -160,7 +160,7 @@ CLAIMS = (
     ),
     Claim(
         key="S4 scratch",
-        title="from scratch does as well",
+        title="from scratch does as well down to 3.6 %, single weights",
         says="So why not train the pruned network from scratch? (Asked: does it do as well as the dense one?)",
         paper="Retrain the surviving weights, never newly drawn ones (Han et al. 2015, Sec. 3.3).",
         rule=f"at {_ENDS}, the accuracy at the end from newly drawn weights minus the dense network's is at least 0.",
@@ -170,6 +170,20 @@ CLAIMS = (
         records=("lottery-lenet-300-100",),
         lesson="03_lottery_ticket",
         heading="Recorded, at the paper's settings",
+    ),
+    Claim(
+        key="S4 filters",
+        title="from scratch does as well, whole filters",
+        says="The same question of whole filters. (Asked: does training from scratch do as well as fine-tuning?)",
+        paper="From scratch, at the same cost, about as good as fine-tuned (Liu et al. 2019, Sec. 4).",
+        rule="at both learning rates, at the largest and the smallest recorded share of 1–50 % of LeNet-5's filters, "
+        "the accuracy from newly drawn weights, trained for longer, minus that of fine-tuning is at least 0.",
+        measure=measures.filters_from_scratch,
+        scales={"desk": Scale.SMALLER_SHORTER},
+        control="the fine-tuned network",
+        records=("structured-lenet-5", "structured-lenet-5-low"),
+        lesson="03_lottery_ticket",
+        heading="Filters instead of weights",
     ),
     Claim(
         key="S6 hypothesis",
@@ -190,10 +204,10 @@ CLAIMS = (
     Claim(
         key="S7 initial-values",
         title="the initial values matter",
-        says="The remaining parameters return to their initial values: the mask alone does not win.",
+        says="The remaining parameters return to their initial values: the same mask does worse with new weights.",
         paper=f"Re-initialized at 21.1 %: early stop {_LENET['slower']}, accuracy {_LENET['worse']} ({_FRANKLE}).",
-        rule=f"at {_ENDS}, the ticket's accuracy minus that of its mask with new weights, each at its early stop, is "
-        "above 0.",
+        rule=f"at {_ENDS}, the ticket's accuracy minus that of its mask with new weights, each at its early stop and "
+        "at the end, is above 0.",
         measure=measures.first_values_matter,
         scales=_SHORT,
         control="the same mask, re-initialized",
@@ -270,14 +284,14 @@ CLAIMS = (
     ),
     Claim(
         key="S8 rewinding",
-        title="in a deep network rewinding beats resetting",
+        title="in a deep network rewinding finds tickets",
         says="In a deep network the weights return to an early iteration, not to the first. (Not on the slides.)",
         paper="Rewinding to an early iteration finds tickets where resetting fails (Frankle et al. 2019, 2020).",
-        rule=f"at {_ENDS}, the accuracy of the rewound network minus that of the ticket reset to iteration 0, at the "
-        "end, is above 0.",
+        rule=f"at {_ENDS}, at the end, the accuracy of the rewound network minus that of the ticket reset to iteration "
+        "0 is above 0, and minus the dense network's it is at least 0.",
         measure=measures.rewound,
         scales=_DEEP,
-        control="the same search, reset to iteration 0",
+        control="the same search, reset to iteration 0, and the dense network",
         records=("lottery-resnet",),
         lesson="04_when_tickets_fail",
         heading="Rewind a little less far",
@@ -301,10 +315,11 @@ CLAIMS = (
         title="a wide enough N holds a τ′",
         says="There is such a τ′ in a large enough N.",
         paper="Proved, for N wide enough (Malach et al. 2020; Pensia et al. 2020).",
-        rule="for one layer, the distance of a mask built by subset sums is below 1× that in a narrower N.",
+        rule="for one trained layer, the accuracy of a mask of random weights, built by subset sums, minus that of the "
+        "layer is at least 0.",
         measure=demonstrations.contained,
         scales={"": Scale.SMALLER},
-        control="a narrower random network",
+        control="the trained layer",
         lesson="07_supermasks",
         heading="Why should there be one?",
     ),
@@ -353,7 +368,7 @@ CLAIMS = (
         title="wider supermasks are better",
         says="Wider random networks have better supermasks.",
         paper=f"At enough width the supermask meets the trained network ({_RAMANUJAN}, Sec. 4).",
-        rule="LeNet-300-100, from the narrowest to the widest: the accuracy gained per doubling is above 0.",
+        rule="LeNet-300-100, from each width to the next, its double: the accuracy gained is above 0.",
         measure=measures.wider_is_better,
         scales=_SMALL,
         control="a narrower random network",
@@ -442,11 +457,11 @@ CLAIMS = (
     ),
     Claim(
         key="source 2 size",
-        title="more data makes better tickets",
+        title="tickets of more data transfer better",
         says="Tickets found on more data transfer better.",
         paper=_MORCOS["size"],
-        rule=f"at another set, at {_ENDS}, the accuracy of the ticket of all of MNIST minus that of a tenth of it is "
-        "above 0.",
+        rule=f"at another set, at {_ENDS}, the accuracy of the ticket of all of MNIST, and of that of 50 %, minus "
+        "that of 10 % is above 0.",
         measure=measures.larger_is_better,
         scales=_SMALL,
         control="a ticket found on a tenth of the images",

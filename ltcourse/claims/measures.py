@@ -6,7 +6,6 @@ about "1–15 %", the largest and the smallest size that the record has between 
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import log2
 from statistics import mean
 
 from ltcourse import papers
@@ -126,6 +125,25 @@ def from_scratch(record: Record) -> Measurement:
     return Measurement(tuple(numbers), "; ".join(told))
 
 
+def filters_from_scratch(*records: Record) -> Measurement:
+    """Ask whether a network of fewer filters, trained from scratch for longer, is as accurate as the fine-tuned one.
+
+    Of records of `structured`, each of one learning rate; the largest and the smallest share of the filters decide.
+    Lesson 03, "Filters instead of weights".
+    """
+    numbers, told = [], []
+    for record in records:
+        rate, shares = f"rate {record.settings['recipe']['lr']:g}", record.settings["shares"]
+        for n, share in enumerate(shares, 1):
+            scratch, tuned = (record.values(m, n, "test_accuracy") for m in ("from scratch, longer", "fine-tuned"))
+            where, apart = f"{rate}, {percent(share)} of the filters", _minus(scratch, tuned)
+            if n in (1, len(shares)):
+                numbers.append(_number(record, f"accuracy, from scratch minus fine-tuned, {where}", apart, "≥"))
+            else:
+                told.append(f"{where} {points_interval(apart)}")
+    return Measurement(tuple(numbers), "; ".join(told))
+
+
 # Tickets (S6 to S8)
 
 
@@ -208,7 +226,9 @@ def _ahead(record: Record, of: str, key: str, numbers: Sequence[int]) -> tuple[C
 
 
 def first_values_matter(record: Record) -> Measurement:
-    """Ask whether a far smaller ticket is more accurate at its early stop than its mask with newly drawn weights.
+    """Ask whether a far smaller ticket is more accurate than its mask with newly drawn weights.
+
+    Each at its early stop, and at the end.
 
     Lesson 03, "Recorded, at the paper's settings".
     """
@@ -219,7 +239,9 @@ def first_values_matter(record: Record) -> Measurement:
         new, old = (record.values(method, n, "early_stop") for method in ("re-initialized", "ticket"))
         later.append(f"{_size(record, n)}: {times_interval(_over(new, old))}")
     beside = f"early stop, re-initialized : ticket, {'; '.join(later)}"
-    return Measurement(_ahead(record, "re-initialized", EARLY, _ends(tried)), beside)
+    return Measurement(
+        tuple(n for key in (EARLY, END) for n in _ahead(record, "re-initialized", key, _ends(tried))), beside
+    )
 
 
 def repeated(record: Record) -> Measurement:
@@ -232,9 +254,9 @@ def repeated(record: Record) -> Measurement:
 
 
 def rewound(record: Record) -> Measurement:
-    """Ask whether a far smaller ticket is more accurate if its weights return to an early iteration, not to the first.
+    """Ask of a far smaller ticket whose weights return to an early iteration whether it is as accurate as the whole.
 
-    Of a record of `lottery` that rewinds.
+    And whether it is more accurate than one whose weights return to iteration 0. Of a record of `lottery` that rewinds.
     Lesson 04, "Rewind a little less far".
     """
     if not (tried := _tickets(record)):
@@ -248,7 +270,8 @@ def rewound(record: Record) -> Measurement:
         )
         for n in _ends(tried)
     )
-    return Measurement(numbers, f"rewound to iteration {record.settings['rewind']:,}")
+    level = tuple(_gain(record, n, END, "rewound") for n in _ends(tried))
+    return Measurement((*numbers, *level), f"rewound to iteration {record.settings['rewind']:,}")
 
 
 # Supermasks (S10, S13, S14)
@@ -325,19 +348,19 @@ def _by_width(record: Record) -> tuple[dict[float, list[float]], dict[float, lis
 
 
 def wider_is_better(record: Record) -> Measurement:
-    """Ask by how much supermasks gain a doubling of the width, from the narrowest network to the widest.
+    """Ask by how much supermasks gain with each step to a wider network.
 
     Of a record of `hidden` with several widths.
     Lesson 07, "How wide?".
     """
     hidden, trained = _by_width(record)
     narrow, wide = min(hidden), max(hidden)
-    gains = [gain / log2(wide / narrow) for gain in _minus(hidden[wide], hidden[narrow])]
-    steps = [f"{b:g} minus {a:g} {points_interval(_minus(hidden[b], hidden[a]))}" for a, b in pairwise(hidden)]
+    numbers = tuple(
+        _number(record, f"accuracy, width {b:g} minus {a:g}", _minus(hidden[b], hidden[a]), ">")
+        for a, b in pairwise(hidden)
+    )
     behind = [f"{w:g} {points_interval(_minus(hidden[w], trained[w]))}" for w in (narrow, wide)]
-    what = f"accuracy gained per doubling of the width, from {narrow:g} to {wide:g}"
-    also = f"step by step, width {'; '.join(steps)}; minus trained, width {'; '.join(behind)}"
-    return Measurement((_number(record, what, gains, ">"),), also)
+    return Measurement(numbers, f"minus trained, width {'; '.join(behind)}")
 
 
 def as_good_as_a_smaller(record: Record) -> Measurement:
@@ -405,7 +428,7 @@ def transferred(record: Record) -> Measurement:
 
 
 def larger_is_better(record: Record) -> Measurement:
-    """Ask how much more accurate tickets found on all of a set are than those found on its smallest part, elsewhere.
+    """Ask how much more accurate, elsewhere, tickets found on more of a set are than those found on its smallest part.
 
     At the set itself nothing is transferred; what comes out there stands beside. Of a record of `transfer` whose first
     three sources are all, a half and a tenth of a set.
@@ -420,14 +443,14 @@ def larger_is_better(record: Record) -> Measurement:
         return _minus(matrix.gain(source, target, n), matrix.gain(part, target, n))
 
     numbers = tuple(
-        _number(record, f"accuracy at {t}, {whole} minus {part}, {size(matrix.density(n))}", lead(whole, t, n), ">")
+        _number(record, f"accuracy at {t}, {more} minus {part}, {size(matrix.density(n))}", lead(more, t, n), ">")
         for n in tried
+        for more in (whole, half)
         for t in matrix.targets
         if t != whole
     )
-    halves = [f"{half} minus {part}, at {t} {points_interval(lead(half, t, tried[-1]))}" for t in matrix.targets]
-    own = f"{whole} minus {part}, at {whole} itself {points_interval(lead(whole, whole, tried[-1]))}"
-    return Measurement(numbers, "; ".join([own, *halves]))
+    own = (f"{s} minus {part} {points_interval(lead(s, whole, tried[-1]))}" for s in (whole, half))
+    return Measurement(numbers, f"at {whole} itself: {'; '.join(own)}")
 
 
 # Not run

@@ -111,11 +111,11 @@ class Overview:
 
 
 def _basis(row: ClaimRow) -> str:
-    """The seeds and the scale that a claim rests on, and where it is mixed, how; empty where it is not tested."""
+    """The seeds and the scale that a claim rests on, and unless all is for, how; empty where it is not tested."""
     if row.direction is Direction.UNTESTED or row.scale is None:
         return ""
     strength = ", ".join([f"{row.seeds} seeds", row.scale.short][not row.seeds :])
-    return f"({strength}{f': {row.why}' if row.direction is Direction.MIXED else ''})"
+    return f"({strength}{'' if row.direction is Direction.FOR else f': {row.why}'})"
 
 
 def _numbers(row: ClaimRow) -> str:

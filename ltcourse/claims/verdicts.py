@@ -32,12 +32,14 @@ class Scale(StrEnum):
     RECIPE = "the paper's network and data, our recipe"
     SHORTER = "the paper's network and data, shorter runs"
     SMALLER = "a smaller network or easier data"
+    SMALLER_SHORTER = "a smaller network or easier data, shorter runs"
     COUNTED = "exact: counted"
 
     @property
     def short(self) -> str:
         """The scale in a word or two."""
-        return {"PAPER": "paper's scale", "RECIPE": "our recipe"}.get(self.name, self.name.lower())
+        named = {"PAPER": "paper's scale", "RECIPE": "our recipe"}
+        return named.get(self.name, self.name.lower().replace("_", ", "))
 
 
 @dataclass(frozen=True)

@@ -365,7 +365,7 @@ def along_a_line(errors: Mapping[str, Sequence[Sequence[float]]], ax: Axes, titl
 
     errors: label → one list of errors per trial, 0 to 1, evenly spaced along the line.
     Source: Frankle et al. 2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", Fig. 2.
-    Lesson 04, "Are two runs one run?".
+    Lesson 04, "Do two runs end in the same valley?".
     """
     for i, (label, trials) in enumerate(errors.items()):
         x = np.linspace(0, 1, len(trials[0])).tolist()

@@ -26,7 +26,7 @@ class Instability(Settings):
     """The settings of an instability analysis.
 
     forks: the iterations until which two runs are one. points: of the line between their ends.
-    Lesson 04, "Are two runs one run?".
+    Lesson 04, "Do two runs end in the same valley?".
     """
 
     forks: tuple[int, ...]
@@ -87,7 +87,7 @@ def fork_and_compare(chosen: Instability, seed: int, device: str, journal: Journ
     """Train one network for k iterations, then twice with different orders of the examples, and look between the two.
 
     Source: Frankle et al. 2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", Sec. 2.
-    Lesson 04, "Are two runs one run?".
+    Lesson 04, "Do two runs end in the same valley?".
     """
     forks = _Forks(chosen, seed, device)
     for number in range(1, len(chosen.forks) + 1):

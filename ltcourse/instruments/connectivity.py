@@ -19,7 +19,7 @@ def between(a: State, b: State, share: float) -> State:
     share: 0 to 1. Counters, such as the number of batches seen, are those of `a`.
     Raises ValueError for weights of different networks.
     Source: Frankle et al. 2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", Sec. 2.
-    Lesson 04, "Are two runs one run?".
+    Lesson 04, "Do two runs end in the same valley?".
     """
     if a.keys() != b.keys() or any(a[name].shape != b[name].shape for name in a):
         raise ValueError("these weights are of two different networks: no line leads from one to the other")
@@ -35,7 +35,7 @@ def errors_along(
     point, since the mean of two networks' statistics is not that of the network between them.
     Raises ValueError for weights of different networks.
     Source: Frankle et al. 2020, Sec. 2.
-    Lesson 04, "Are two runs one run?".
+    Lesson 04, "Do two runs end in the same valley?".
     """
     found = []
     for share in shares:
@@ -51,7 +51,7 @@ def barrier(errors: Sequence[float]) -> float:
     errors: along the line, ends included, 0 to 1. Below 0.02 the paper calls the two runs stable.
     Raises ValueError for fewer than two points.
     Source: Frankle et al. 2020, Sec. 2 (linear interpolation instability).
-    Lesson 04, "Are two runs one run?".
+    Lesson 04, "Do two runs end in the same valley?".
     """
     if len(errors) < 2:
         raise ValueError("a line has two ends: give the errors of both, and of what is between them")

@@ -20,10 +20,11 @@ def closest(target: Tensor, numbers: Tensor) -> Tensor:
     chosen = torch.zeros_like(numbers, dtype=torch.bool)
     for goal, row, choice in zip(target.flatten(), numbers.flatten(0, -2), chosen.flatten(0, -2), strict=True):
         places = row.nonzero().flatten()[:MOST]
-        n = len(places)
-        subsets = (torch.arange(2**n)[:, None] >> torch.arange(n)) & 1  # (2^n, n)
-        best = (subsets.to(row) @ row[places] - goal).abs().argmin()
-        choice[places] = subsets[best].bool()
+        sums = row.new_zeros(1)
+        for number in row[places]:
+            sums = torch.cat([sums, sums + number])  # all subsets without it, then all with it
+        best = int((sums - goal).abs().argmin())
+        choice[places] = torch.tensor([bool(best >> i & 1) for i in range(len(places))])
     return chosen
 
 

@@ -22,7 +22,7 @@ SAID = {
     "S1": {"neurons"},
     "S2": {"fine-tuning"},
     "S3": {"parameters", "compression", "LeNet-300-100", "LeNet-5", "AlexNet", "VGG-16"},
-    "S4": {"quality", "scratch"},
+    "S4": {"quality", "scratch", "filters"},
     "S6": {"hypothesis"},
     "S7": {"initial-values", "repeat"},
     "S8": {"faster", "accuracy", "convolutions", "depth", "rewinding"},
@@ -131,7 +131,8 @@ def test_a_deep_ticket_is_believed_after_a_night_and_not_before(written):
     assert "`ltcourse record lottery-resnet --budget night`" in row.measured.also
     written("night", DOWN, DOWN, DOWN)
     row = claims.examine("S8 depth")
-    assert row.direction is Direction.AGAINST and row.scale is Scale.SMALLER and row.records[0].budget == "night"
+    assert row.direction is Direction.AGAINST and row.scale is Scale.SMALLER_SHORTER
+    assert row.records[0].budget == "night"
     assert claims.examine("S8 rewinding").direction is Direction.FOR
     written("paper", UP, UP, UP)
     row = claims.examine("S8 depth")

@@ -89,7 +89,7 @@ def test_one_look_says_seeds_and_scale_and_how_a_claim_is_mixed(whole):
             assert basis == ""
         else:
             assert f"{row.seeds} seeds" in basis or row.scale is verdicts.Scale.COUNTED
-            assert row.scale.short in basis and (row.why in basis) == (row.direction is Direction.MIXED)
+            assert row.scale.short in basis and (row.why in basis) == (row.direction is not Direction.FOR)
 
 
 def test_a_direction_without_claims_is_none_and_not_missing(whole):
