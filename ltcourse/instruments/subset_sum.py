@@ -24,7 +24,7 @@ def closest(target: Tensor, numbers: Tensor) -> Tensor:
         for number in row[places]:
             sums = torch.cat([sums, sums + number])  # all subsets without it, then all with it
         best = int((sums - goal).abs().argmin())
-        choice[places] = torch.tensor([bool(best >> i & 1) for i in range(len(places))])
+        choice[places] = torch.tensor([best >> i & 1 for i in range(len(places))], dtype=torch.bool)
     return chosen
 
 

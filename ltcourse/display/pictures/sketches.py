@@ -24,7 +24,7 @@ _LOW = 0.43  # the loss at which a run ends
 def loss(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the loss of the sketch at a point: a bowl with two valleys in it, at the left and at the right.
 
-    Lesson 04, "Are two runs one run?".
+    Lesson 04, "Do two runs end in the same valley?".
     """
     left, right = ((x + 1.3) ** 2 + (y + 0.4) ** 2), ((x - 1.3) ** 2 + (y + 0.5) ** 2)
     return np.asarray(1.15 + 0.1 * (x**2 + y**2) - np.exp(-left / 0.7) - np.exp(-right / 0.7))
@@ -33,7 +33,7 @@ def loss(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def descent(start: tuple[float, float]) -> np.ndarray:
     """Return the points through which gradient descent on `loss` goes from a start to the floor, (steps, 2).
 
-    Lesson 04, "Are two runs one run?".
+    Lesson 04, "Do two runs end in the same valley?".
     """
     point, way, h = np.array(start, dtype=float), [np.array(start, dtype=float)], 1e-4
     while loss(*point) > _LOW and len(way) < 1000:
@@ -57,7 +57,7 @@ def valleys() -> Frames:
 
     A sketch: the landscape is a formula of two weights, `loss`, and the runs are gradient descent on it.
     Source: Frankle et al. 2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", Fig. 1.
-    Lesson 04, "Are two runs one run?".
+    Lesson 04, "Do two runs end in the same valley?".
     """
     said = (
         ("early", "Two runs part early, and end in two valleys"),
