@@ -96,7 +96,7 @@ def slides(options: argparse.Namespace) -> int:
     from ltcourse.stage import slides as export
 
     if options.all == bool(options.lessons):
-        raise ValueError("name lessons, as in `ltcourse slides 03`, or say --all")
+        raise ValueError("name lessons, as in `ltcourse slides 03`, or say --all, one of the two")
     chosen = lecture.lessons() if options.all else [lecture.find(name) for name in options.lessons]
     for notebook in chosen:
         file, count = export.write(notebook, files.place(options.to))
