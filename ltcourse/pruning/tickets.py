@@ -226,7 +226,7 @@ def _is_output(network: nn.Module, name: str, there: torch.Size) -> bool:
     if isinstance(layer, nn.Linear):
         weights = {str(i): m.weight for i, m in enumerate(layers) if isinstance(m, nn.Linear)}
         return [weights[i] is layer.weight for i in criteria.ends(weights)] == [True]
-    return layer is layers[-1] and not layer.transposed  # type: ignore[union-attr]
+    return layer is layers[-1] and not layer.transposed
 
 
 @dataclass(frozen=True)

@@ -97,15 +97,19 @@ def refuse_unfit(data: Dataset) -> None:
                 f"{data.name} has {len(data.classes)} classes, and the {part} part has the label {odd}: "
                 "number the classes from 0, and name each"
             )
-    if odd_images := _not_finite(data.test.x):  # of the others the loss tells, long before
-        raise ValueError(f"{odd_images} of data.test hold NaN or infinity: leave them out")
+    if wrong := _not_finite(data, "test"):  # of the other parts the loss tells, long before
+        raise ValueError(wrong)
 
 
-def _not_finite(x: Tensor) -> str:
-    """How many of the images hold no number, and the first of them; "" if none do."""
+def _not_finite(data: Dataset, part: str) -> str:
+    """What is wrong with images that hold no numbers, and what to do; "" if all do."""
+    x = getattr(data, part).x
     if not x.is_floating_point() or (whole := x.flatten(1).isfinite().all(1)).all():
         return ""
-    return f"{int((~whole).sum()):,} of the {len(x):,} images, first number {int((~whole).nonzero()[0])},"
+    return (
+        f"{int((~whole).sum()):,} of the {len(x):,} images of data.{part} hold NaN or infinity, first number "
+        f"{int((~whole).nonzero()[0])}: leave them out"
+    )
 
 
 def _evaluations(
@@ -379,7 +383,7 @@ def refuse_untrainable(network: nn.Module, images: Tensor) -> None:
 
 
 def refuse_precision(network: nn.Module, images: Tensor) -> None:
-    """Raise ValueError, with what to do, for a network in half precision, of another one than its images, or of none."""
+    """Raise ValueError, with what to do, for a network in half precision, of another one or of none."""
     refuse_meta(network)
     for name, p in network.named_parameters():
         kind = str(p.dtype).removeprefix("torch.")
@@ -418,11 +422,8 @@ def refuse_divergence(loss: float, iteration: int, recipe: Recipe, data: Dataset
     """Raise FloatingPointError, with what to do, if a loss is no longer a number."""
     if not math.isfinite(loss):
         for part in ("train", "validation"):
-            if odd := _not_finite(getattr(data, part).x):
-                raise FloatingPointError(
-                    f"the loss is {loss} by iteration {iteration:,}, since {odd} of data.{part} hold NaN or infinity: "
-                    "leave them out"
-                )
+            if wrong := _not_finite(data, part):
+                raise FloatingPointError(f"the loss is {loss} by iteration {iteration:,}, since {wrong}")
         raise FloatingPointError(
             f"the loss is {loss} by iteration {iteration:,}: training diverged, "
             f"lower the learning rate (it is {recipe.lr})"
