@@ -238,7 +238,8 @@ def _std(weights: Tensor) -> float:
 def _refuse_misfit(mask: Mask, weights: Weights) -> None:
     """Raise ValueError for what is no mask of these weights, or of some of them."""
     refuse_no_mask(mask)
-    some = weights if mask.keys() - weights.keys() else {name: weights[name] for name in mask}
+    odd = mask.keys() - weights.keys()
+    some = {name: w for name, w in weights.items() if (w.dim() > 1 if odd else name in mask)}
     refuse_misfit(mask, some)
 
 

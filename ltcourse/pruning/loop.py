@@ -15,12 +15,13 @@ from ltcourse.data import Dataset
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask
 from ltcourse.networks.models import same, snapshot
-from ltcourse.networks.weights import copied, has_scores
+from ltcourse.networks.weights import copied, has_scores, refuse_meta
 from ltcourse.pruning.criteria import Criterion, Rate, magnitude
 from ltcourse.pruning.restarts import Restart, State, to_init
 from ltcourse.quantities import whole
 from ltcourse.training import History, Recipe, train
 from ltcourse.training.checkpoints import kept_in
+from ltcourse.training.loop import refuse_unfit, span
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,11 @@ def prune_iteratively(
     Source: Han et al. 2015, Sec. 3 (`keep`); Frankle & Carbin 2019, Sec. 1 and App. B, Strategy 1 (`to_init`).
     Lesson 01, "Repeat".
     """
+    refuse_unfit(data)
+    for used in (recipe, retrain or recipe):
+        span(used, 0, None)
     masks.dense(network)  # refuses a network without weights of its own, of which no snapshot could be taken
+    refuse_meta(network)
     rounds, seed = whole("rounds", rounds, 0), whole("seed", seed)
     θ0 = snapshot(network)
 
