@@ -44,6 +44,8 @@ def not_negative(name: str, value: Any) -> float:
     Raises ValueError, one sentence that calls it by `name`, for any other.
     """
     number = real(name, value)
+    if math.isnan(number):
+        raise ValueError(f"{name} is {_shown(value)}: it must be a number")
     if not number >= 0:
         raise ValueError(f"{name} is {_shown(value)}: it must not be negative")
     if math.isinf(number):

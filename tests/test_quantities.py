@@ -80,7 +80,7 @@ def changed(seed):
 
 
 def drawn_anew(seed):
-    return restarts.redraw(seed)(models.create("lenet-300-100"), None, 1)[0]
+    return restarts.redraw(seed)(models.create("lenet-300-100"), lambda _: {}, 1)[0]
 
 
 def pruned_at_random(seed):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torchvision.models as tv
 from torch import Tensor, nn
@@ -141,6 +142,75 @@ class ResettableMatrix(Matrix):
     def reset_parameters(self) -> None:
         nn.init.normal_(self.W, std=0.1)
         nn.init.zeros_(self.c)
+
+
+class Drawn(Matrix):
+    """A dense layer of one's own, drawn in a way that is given."""
+
+    def __init__(self, draw: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self._draw = draw
+
+    def reset_parameters(self) -> None:
+        self._draw(self.W)
+        nn.init.zeros_(self.c)
+
+
+class DrawnWith(Matrix):
+    """A dense layer of one's own, drawn with an argument that somebody has to give."""
+
+    def reset_parameters(self, std: float) -> None:
+        nn.init.normal_(self.W, std=std)
+
+
+def by_own_generator(w: Tensor) -> None:
+    nn.init.normal_(w, generator=torch.Generator().manual_seed(0))
+
+
+def after_own_seed(w: Tensor) -> None:
+    torch.manual_seed(0)
+    nn.init.normal_(w)
+
+
+def by_chance(w: Tensor) -> None:
+    w.copy_(torch.as_tensor(np.random.default_rng().normal(size=tuple(w.shape))))
+
+
+def by_numpy(w: Tensor) -> None:
+    w.copy_(torch.as_tensor(np.random.normal(size=tuple(w.shape))))  # noqa: NPY002 (as students write it)
+
+
+def drawn(draw: Callable[[Tensor], object]) -> nn.Module:
+    return nn.Sequential(Drawn(draw), nn.ReLU(), nn.Linear(20, 10))
+
+
+class Listed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList([torch.randn(20, PIXELS) / PIXELS**0.5])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weights[0].T
+
+
+def overlapping() -> nn.Module:
+    network = mlp()
+    network[1].weight = nn.Parameter(torch.randn(20, 1).expand(20, PIXELS))
+    return network
+
+
+def columns() -> nn.Module:
+    """Two weights side by side in one memory, of which each has its own numbers."""
+    network, both = mlp(nn.ReLU(), nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 20)), torch.randn(20, 40) / 4
+    network[3].weight, network[5].weight = nn.Parameter(both[:, :20]), nn.Parameter(both[:, 20:])
+    return network
+
+
+def with_flags() -> nn.Module:
+    network = mlp()
+    network.flags = nn.Parameter(torch.tensor([[True, False], [True, True]]), requires_grad=False)
+    network.counts = nn.Parameter(torch.tensor([3, 4]), requires_grad=False)
+    return network
 
 
 class LowRank(nn.Linear):
@@ -286,6 +356,16 @@ ZOO: dict[str, Callable[[], nn.Module]] = {
     "matrix of one's own": lambda: nn.Sequential(Matrix(), nn.ReLU(), nn.Linear(20, 10)),
     "matrix of one's own, resettable": lambda: nn.Sequential(ResettableMatrix(), nn.ReLU(), nn.Linear(20, 10)),
     "low-rank update": lambda: nn.Sequential(nn.Flatten(), LowRank(PIXELS, 20), nn.ReLU(), nn.Linear(20, 10)),
+    "a list of parameters": lambda: nn.Sequential(nn.Flatten(), Listed(), nn.ReLU(), nn.Linear(20, 10)),
+    "drawn by a generator of its own": lambda: drawn(by_own_generator),
+    "drawn after a seed of its own": lambda: drawn(after_own_seed),
+    "drawn by chance": lambda: drawn(by_chance),
+    "drawn by NumPy": lambda: drawn(by_numpy),
+    "drawn with an argument": lambda: nn.Sequential(DrawnWith(), nn.ReLU(), nn.Linear(20, 10)),
+    "a weight that overlaps itself": overlapping,
+    "two weights side by side in one memory": columns,
+    "parameters that are no numbers": with_flags,
+    "scripted": lambda: torch.jit.script(mlp()),
     "bilinear": Pair,
     "head defined before body": HeadFirst,
     "weight norm, old": lambda: normed(weight_norm),

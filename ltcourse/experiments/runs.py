@@ -411,10 +411,10 @@ def _code() -> str:
     A copy without git that lies within another repository is not of that repository.
     """
     here = Path(__file__).resolve()
-    git = ["git", "-C", str(here.parent)]
+    git = ["git", "-C", str(here.parents[1])]  # the whole package
     try:
         top = subprocess.run([*git, "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True)
-        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], capture_output=True, check=True)
+        subprocess.run([*git, "ls-files", "--error-unmatch", str(here)], capture_output=True, check=True)
         if Path(top.stdout.strip()).resolve() != here.parents[2]:
             return version("ltcourse")
         commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ltcourse.networks.weights import is_weight, owned, refuse_computed
-from ltcourse.quantities import real, seeded
+from ltcourse.networks.weights import is_weight, owned, refuse_computed, refuse_meta, refuse_own_masks
+from ltcourse.quantities import real, seeded, whole
 
 Mask = dict[str, Tensor]
 Weights = Mapping[str, Tensor]
@@ -25,10 +25,12 @@ def prunable(network: nn.Module) -> dict[str, nn.Parameter]:
     tells them from biases, scales and tokens). A weight that several layers share is there once.
     Under scores (`supermasks.edge_popup`) a weight and its scores are two parameters, and both are here.
     Raises ValueError, with what to do, for weights that are computed from other tensors (`weight_norm` and other
-    parametrizations, `torch.nn.utils.prune`), that have no shape yet, or that overlap in memory.
+    parametrizations, `torch.nn.utils.prune`), beside which the module keeps a mask of its own, that have no shape yet,
+    are sparse, complex or quantized, or that overlap in memory.
     Lesson 01, "A network with random weights".
     """
     refuse_computed(network)
+    refuse_own_masks(network)
     return {name: p for name, owner, attribute, p in owned(network) if is_weight(owner, attribute, p)}
 
 
@@ -76,7 +78,11 @@ def refuse_no_mask(mask: Any) -> None:
     if not mask:
         raise ValueError("this mask is empty: make one with masks.dense(network)")
     for name, m in mask.items():
+        if not isinstance(name, str):
+            raise ValueError(f"a mask is by name, and one of its names is {name!r}: make it with masks.dense(network)")
         if isinstance(m, Tensor):
+            if m.layout != torch.strided:
+                raise ValueError(f"a mask is dense, but {name!r} is a sparse tensor: write mask[{name!r}].to_dense()")
             if m.dtype != torch.bool:
                 raise ValueError(f"a mask is boolean, but {name!r} is {m.dtype}: write mask[{name!r}].bool()")
         elif np.ndim(m):
@@ -86,6 +92,8 @@ def refuse_no_mask(mask: Any) -> None:
             raise ValueError(
                 f"a mask has one boolean for each weight, but {name!r} is only {m!r}: begin with masks.dense(network)"
             )
+    if not any(m.numel() for m in mask.values()):
+        raise ValueError("this mask is of no weights at all: make one with masks.dense(network)")
 
 
 def check(mask: Mask, network: nn.Module) -> None:
@@ -93,8 +101,12 @@ def check(mask: Mask, network: nn.Module) -> None:
 
     Lesson 01, "Remove".
     """
+    refuse_misfit(mask, prunable(network))
+
+
+def refuse_misfit(mask: Mask, weights: Weights) -> None:
+    """Raise ValueError, one sentence that names the first difference, if `mask` is not one of these weights."""
     refuse_no_mask(mask)
-    weights = prunable(network)
     if odd := sorted(mask.keys() ^ weights.keys()):
         if prefix := _prefix(weights, mask):
             raise ValueError(
@@ -106,6 +118,12 @@ def check(mask: Mask, network: nn.Module) -> None:
                 f"the names in this mask begin with {prefix!r}, as torch.compile and DataParallel let them, and those "
                 f"of the network do not: write {{name.removeprefix({prefix!r}): m for name, m in mask.items()}}"
             )
+        if {name.replace("_orig_mod.", "") for name in mask} == {name.replace("_orig_mod.", "") for name in weights}:
+            compiled = "network" if any("_orig_mod." in name for name in odd if name in weights) else "mask"
+            raise ValueError(
+                f"some names of this {compiled} contain '_orig_mod.', as torch.compile of a part of a network lets "
+                "them: compile that part in place, with part.compile(), which leaves the names as they are"
+            )
         where = "network" if odd[0] in mask else "mask"
         raise ValueError(
             f"this mask is of another network: the {where} has no {odd[0]!r}; make it with masks.dense(network)"
@@ -115,6 +133,10 @@ def check(mask: Mask, network: nn.Module) -> None:
             raise ValueError(
                 f"this mask is of another network: {name!r} has shape {tuple(m.shape)} in the mask and "
                 f"{tuple(weights[name].shape)} in the network; make it with masks.dense(network)"
+            )
+        if m.is_meta and not weights[name].is_meta:
+            raise ValueError(
+                f"{name!r} of this mask is on the device 'meta' and holds nothing: make it with masks.dense(network)"
             )
 
 
@@ -132,6 +154,7 @@ def apply(network: nn.Module, mask: Mask) -> nn.Module:
     Lesson 01, "Remove".
     """
     check(mask, network)
+    refuse_meta(network)
     with torch.no_grad():
         for name, p in prunable(network).items():
             p.mul_(mask[name])
@@ -142,9 +165,10 @@ def keep_largest(scores: Tensor, count: int) -> Tensor:
     """Return a boolean tensor that keeps exactly `count` of the largest scores.
 
     Among equal scores the earlier ones go first, so that the count is exact and the choice is always the same.
-    scores: any shape, no NaN. Raises ValueError for a NaN or a count outside 0 to the number of scores.
+    scores: any shape, no NaN. Raises ValueError for a NaN, or a count that is not a whole number from 0 to theirs.
     Lesson 01, "Remove" and exercise 1.
     """
+    count = whole("count", count)
     if not 0 <= count <= scores.numel():
         raise ValueError(f"cannot keep {count} of {scores.numel()} weights")
     refuse_nan(scores)

@@ -2,7 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -77,17 +79,25 @@ def weight_count(network: nn.Module) -> int:
 def snapshot(network: nn.Module) -> dict[str, Tensor]:
     """Copy the parameters and buffers of a network, name to tensor, so that later training cannot change the copy.
 
+    Raises ValueError for a module whose extra state is no tensor.
     Lesson 01, "Remove".
     """
+    for name, state in network.state_dict().items():
+        if not isinstance(state, Tensor):
+            raise ValueError(f"{name!r} is of type {type(state).__name__}: let get_extra_state return a tensor")
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
 
 def same(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
     """Return whether two snapshots or masks hold the same tensors under the same names; NaN is the same as NaN."""
+    if not (isinstance(a, Mapping) and isinstance(b, Mapping)):
+        return a is b
     return a.keys() == b.keys() and all(_equal(tensor, b[name]) for name, tensor in a.items())
 
 
-def _equal(a: Tensor, b: Tensor) -> bool:
+def _equal(a: Any, b: Any) -> bool:
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
+        return type(a) is type(b) and bool(np.all(a == b))
     alike = (a.dtype, a.shape) == (b.dtype, b.shape)
     return alike and bool(torch.isclose(a.cpu(), b.cpu(), rtol=0, atol=0, equal_nan=True).all())
 

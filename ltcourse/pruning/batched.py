@@ -23,7 +23,7 @@ from ltcourse.networks.masks import Mask
 from ltcourse.networks.models import snapshot
 from ltcourse.networks.weights import tied
 from ltcourse.pruning.criteria import Criterion, Rate, magnitude
-from ltcourse.pruning.loop import Round, try_out
+from ltcourse.pruning.loop import Round, further, try_out
 from ltcourse.pruning.restarts import At, Restart, State, to_init
 from ltcourse.quantities import whole
 from ltcourse.training import History, Recipe
@@ -172,7 +172,7 @@ def prune_iteratively(
         for place, (network, after) in enumerate(zip(networks, done, strict=True)):
             network.load_state_dict(after.state)  # whatever was done with the network since
             weights = {name: p.detach() for name, p in mask_of.prunable(network).items()}
-            masks.append(criterion(weights, after.mask, rate, scope))
+            masks.append(further(criterion, weights, after.mask, rate, scope))
             state, begin = restart(network, at(place), number)
             network.load_state_dict(state)
         histories = train(networks, data, retrain or recipe, seeds=seeds, masks=masks, begin=begin)

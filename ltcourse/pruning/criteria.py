@@ -9,7 +9,16 @@ import torch
 from torch import Tensor
 
 from ltcourse.names import choose
-from ltcourse.networks.masks import Mask, Weights, check_share, keep_largest, lot, refuse_nan, refuse_no_mask
+from ltcourse.networks.masks import (
+    Mask,
+    Weights,
+    check_share,
+    keep_largest,
+    lot,
+    refuse_misfit,
+    refuse_nan,
+    refuse_no_mask,
+)
 from ltcourse.quantities import real, whole
 
 Rate = float | Mapping[str, float]
@@ -21,12 +30,13 @@ def select(scores: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mas
 
     rate: share to prune, 0 to 1, one for all layers or one per layer; the count is rounded to the nearest weight.
     scope: "layer" takes the share from each layer, "global" from all layers together. The result is a subset of `mask`.
-    Raises ValueError for a rate outside 0 to 1, an unknown scope, a rate per layer with global scope, or no mask.
+    Raises ValueError for a rate outside 0 to 1, an unknown scope, a rate per layer with global scope, no mask, or one
+    that is not of these scores.
     Source: Frankle & Carbin 2019, Sec. 2 (layer) and Sec. 4 (global).
     Lesson 01, "Remove".
     """
     choose("scope", scope, ("layer", "global"))
-    refuse_no_mask(mask)
+    _refuse_misfit(mask, scores)
     if scope == "layer":
         return {name: _prune(scores[name], m, _rate_of(name, rate)) for name, m in mask.items()}
     if isinstance(rate, Mapping):
@@ -47,10 +57,15 @@ def layer_rates(
 
     Defaults: `conv` is `rate`, `output` is half of `rate`, as in the paper. last: the name of the output layer's
     weight; by default the last one, where the shapes show that each layer's inputs are the outputs of one before it.
-    Raises ValueError for an unknown name, and where the shapes do not show which layer is the output layer.
+    Raises ValueError for an unknown name, a rate outside 0 to 1, and where the shapes do not show which layer is the
+    output layer, as in a network with several ends.
     Source: Frankle & Carbin 2019, Fig. 2 and Sec. 2.
     Lesson 01, "Repeat".
     """
+    rate = check_share(rate)
+    conv = None if conv is None else check_share(conv, "conv")
+    output = None if output is None else check_share(output, "output")
+    refuse_no_mask(mask)
     last = _output_of(mask) if last is None else choose("layer", last, mask)
     rates = {name: rate if m.dim() == 2 or conv is None else conv for name, m in mask.items()}
     rates[last] = rate / 2 if output is None else output
@@ -59,19 +74,25 @@ def layer_rates(
 
 def _output_of(mask: Mask) -> str:
     """Return the name of the output layer, which is defined last in a network that is defined in its order."""
-    refuse_no_mask(mask)
-    *before, last = mask
+    *_, last = mask
     ordered = all(
         any(_feeds(mask[earlier], mask[name]) for earlier in list(mask)[:i]) for i, name in enumerate(mask) if i
     )
-    if ordered and not any(_feeds(mask[last], mask[name]) for name in before):
+    found = ends(mask)
+    if ordered and found == [last]:
         return last
-    ends = [name for name in mask if not any(_feeds(mask[name], m) for other, m in mask.items() if other != name)]
-    likely = min(ends or [last], key=lambda name: (mask[name].dim(), len(mask[name])))
+    likely = min(reversed(found or [last]), key=lambda name: (mask[name].dim(), len(mask[name])))
     raise ValueError(
         "the shapes do not show which layer is the output layer: "
         f"name its weight, as in layer_rates(mask, rate, last={likely!r})"
     )
+
+
+def ends(weights: Weights) -> list[str]:
+    """Return the names of the layers whose outputs are the inputs of no other, as far as shapes (out, in, …) tell."""
+    return [
+        name for name, w in weights.items() if not any(_feeds(w, into) for at, into in weights.items() if at != name)
+    ]
 
 
 def _feeds(first: Tensor, second: Tensor) -> bool:
@@ -89,7 +110,7 @@ def magnitude(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") ->
     Source: Han et al. 2015, Sec. 3; Frankle & Carbin 2019, Sec. 1.
     Lesson 01, "Remove".
     """
-    refuse_no_mask(mask)
+    _refuse_misfit(mask, weights)
     return select({name: weights[name].abs() for name in mask}, mask, rate, scope)
 
 
@@ -99,6 +120,7 @@ def small_final(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") 
     Source: Zhou et al. 2019, Sec. 2 (small final).
     Lesson 07, "What makes a ticket win?".
     """
+    _refuse_misfit(mask, weights)
     return select({name: -weights[name].abs() for name in mask}, mask, rate, scope)
 
 
@@ -159,12 +181,16 @@ def threshold(quality: float | Mapping[str, float]) -> Criterion:
     Source: Han et al. 2015, Sec. 4.
     Lesson 01, "Remove".
     """
+    if isinstance(quality, Mapping):
+        quality = {name: real("quality", q) for name, q in quality.items()}
+    else:
+        quality = real("quality", quality)
     for q in quality.values() if isinstance(quality, Mapping) else (quality,):
-        if not real("quality", q) >= 0:
+        if not q >= 0:
             raise ValueError(f"quality {q} is negative: a threshold is quality × standard deviation, so 0 or more")
 
     def below(weights: Weights, mask: Mask, rate: Rate = 0.0, scope: str = "layer") -> Mask:
-        refuse_no_mask(mask)
+        _refuse_misfit(mask, weights)
         pruned = {}
         for name, m in mask.items():
             q = _of(name, quality, "qualities")
@@ -196,6 +222,8 @@ def _of_both(score: Callable[[Tensor, Tensor], Tensor], initial: Weights) -> Cri
     """The criterion that ranks weights by a score of their initial and their trained values."""
 
     def by_both(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
+        _refuse_misfit(mask, weights)
+        _refuse_misfit(mask, initial)
         scores = {name: score(initial[name].to(weights[name]), weights[name]) for name in mask}
         return select(scores, mask, rate, scope)
 
@@ -205,6 +233,14 @@ def _of_both(score: Callable[[Tensor, Tensor], Tensor], initial: Weights) -> Cri
 def _std(weights: Tensor) -> float:
     """The standard deviation in double precision, so that a threshold made from it cuts where it was meant to."""
     return float(weights.flatten().double().std())
+
+
+def _refuse_misfit(mask: Mask, weights: Weights) -> None:
+    """Raise ValueError for what is no mask of these weights, or of some of them."""
+    refuse_no_mask(mask)
+    odd = mask.keys() - weights.keys()
+    some = {name: w for name, w in weights.items() if (w.dim() > 1 if odd else name in mask)}
+    refuse_misfit(mask, some)
 
 
 def _rate_of(name: str, rate: Rate) -> float:

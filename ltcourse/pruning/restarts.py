@@ -4,7 +4,6 @@ A restart is a function of the trained network, of `at` (the weights that the de
 and of the round's number. It returns the weights that the round begins with, and the iteration that they count as.
 """
 
-import copy
 from collections.abc import Callable
 
 import torch
@@ -14,7 +13,7 @@ from ltcourse.names import choose
 from ltcourse.networks import masks
 from ltcourse.networks.initializers import Initializer, initialize, xavier_normal
 from ltcourse.networks.models import snapshot
-from ltcourse.networks.weights import refuse_computed
+from ltcourse.networks.weights import copied, refuse_computed
 from ltcourse.quantities import whole
 
 State = dict[str, Tensor]
@@ -57,7 +56,8 @@ def to_step(iteration: int) -> Restart:
 def redraw(seed: int, initializer: Initializer = xavier_normal) -> Restart:
     """Draw new initial weights every round: the re-initialized control.
 
-    Frozen parameters stay as they are, since they were no initial weights of a training either.
+    Frozen parameters stay as they are, since they were no initial weights of a training either. Buffers that training
+    moves and no `reset_parameters` sets return to θ₀.
     Raises ValueError, before anything is trained, for a parameter that `initialize` cannot draw.
     Source: Frankle & Carbin 2019, Sec. 2.
     Lesson 03, "Two controls".
@@ -67,7 +67,8 @@ def redraw(seed: int, initializer: Initializer = xavier_normal) -> Restart:
 
     def drawn_anew(network: nn.Module, at: At, number: int) -> tuple[State, int]:
         refuse_computed(network)  # some of those cannot be copied either
-        fresh = copy.deepcopy(network)
+        fresh = copied(network)
+        fresh.load_state_dict(at(0), strict=False)
         own_seed = 1_000_003 * (seed + 1) + number  # so large that it is no network's seed: never θ₀ again
         return snapshot(initialize(fresh, initializer, own_seed, frozen=False)), 0
 

@@ -2,6 +2,7 @@
 
 import json
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ltcourse.data import DataError
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask
 from ltcourse.networks.models import same
+from ltcourse.networks.weights import LAYERS
+from ltcourse.pruning import criteria
 from ltcourse.pruning.restarts import State
 from ltcourse.quantities import plain, whole
 
@@ -46,7 +49,10 @@ class Ticket:
         if not isinstance(other, Ticket):
             return NotImplemented
         alike = same(self.mask, other.mask) and same(self.weights, other.weights)
-        return alike and self.iteration == other.iteration and _plain(self.origin) == _plain(other.origin)
+        return alike and bool(self.iteration == other.iteration) and _plain(self.origin) == _plain(other.origin)
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self.mask), frozenset(self.weights)))  # what is the same in equal tickets
 
     def __str__(self) -> str:
         found = ", ".join(f"{key} {value}" for key, value in self.origin.items()) or "nobody knows where"
@@ -69,7 +75,7 @@ def save(ticket: Ticket, file: Path | str) -> Path:
     }
     # one entry, since several would be written in a random order
     about = {"format": FORMAT, "iteration": operator.index(ticket.iteration), "origin": _plain(ticket.origin)}
-    path = files.place(file)
+    path = _file(file)
     try:
         files.write(path, to_bytes(tensors, {"ticket": json.dumps(about)}))
     except OSError as problem:
@@ -83,7 +89,7 @@ def load(file: Path | str) -> Ticket:
     Raises TicketError, one sentence, if there is none, if it is damaged, or of another version.
     Lesson 05, "A ticket that travels".
     """
-    file = files.place(file)
+    file = _file(file)
     name = file.name
     if not file.is_file():
         raise TicketError(f"there is no ticket {name}: write one with tickets.save(ticket, {name!r})")
@@ -99,7 +105,9 @@ def load(file: Path | str) -> Ticket:
             for key in content.keys():  # noqa: SIM118 (it is no dict)
                 kind, _, tensor = key.partition("/")
                 groups[kind][tensor] = content.get_tensor(key).clone()  # no view of the file
-        ticket = Ticket(groups["mask"], groups["weights"], int(told["iteration"]), dict(told["origin"]))
+        ticket = Ticket(
+            groups["mask"], groups["weights"], whole("iteration", told["iteration"], 0), dict(told["origin"])
+        )
         if wrong := _problem(ticket):
             raise ValueError(wrong)
         return ticket
@@ -109,15 +117,31 @@ def load(file: Path | str) -> Ticket:
         raise TicketError(f"{name} is no ticket, or a damaged one: write it again with tickets.save") from error
 
 
+def _file(given: Any) -> Path:
+    """Return the path of a ticket's file; raises TicketError, one sentence, for what cannot be one."""
+    if not isinstance(given, (str, Path)) or "\0" in str(given):
+        raise TicketError(f"{given!r} is no path of a file: write one such as 'ticket.safetensors'")
+    path = files.place(given)
+    if path.is_dir():
+        raise TicketError(
+            f"{str(given)!r} is a folder: name a file in it, such as {str(path / 'ticket.safetensors')!r}"
+        )
+    return path
+
+
 def _problem(ticket: Ticket) -> str | None:
     """What is wrong with a ticket, and what to do; None where nothing is."""
     for what, group in (("mask", ticket.mask), ("weights", ticket.weights)):
+        if not isinstance(group, Mapping):
+            return f"its {what} are no tensors by name but a {type(group).__name__}, use {_MAKE[what]}"
         if not group:
             return f"it has no {what}, make {'it' if what == 'mask' else 'them'} with {_MAKE[what]}"
         for name, tensor in group.items():
             if not isinstance(name, str) or not isinstance(tensor, Tensor):
                 return f"its {what} are no tensors by name ({name!r} is a {type(tensor).__name__}), use {_MAKE[what]}"
-            if tensor.is_meta or tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized:
+            if tensor.is_complex():
+                return f"{name!r} of its {what} is complex, keep its two parts as torch.view_as_real gives them"
+            if tensor.is_meta or tensor.layout != torch.strided or tensor.is_quantized:
                 return f"{name!r} of its {what} is no plain tensor of numbers, use {_MAKE[what]}"
     for name, mask in ticket.mask.items():
         if name not in ticket.weights:
@@ -133,6 +157,7 @@ def _problem(ticket: Ticket) -> str | None:
             return f"{name!r} has shape {shapes}, take both of one network"
     try:
         whole("iteration", ticket.iteration, 0)
+        json.dumps(ticket.origin, default=plain)
         if not isinstance(_plain(ticket.origin), dict):
             return f"its origin is {ticket.origin!r}, write a dictionary"
     except (ValueError, TypeError) as problem:
@@ -144,8 +169,11 @@ _MAKE = {"mask": "masks.dense(network) or a criterion", "weights": "models.snaps
 
 
 def _plain(origin: Any) -> Any:
-    """An origin as it comes back from a file: numbers of Python's own types, lists for tuples."""
-    return json.loads(json.dumps(origin, default=plain))
+    """An origin as it comes back from a file: numbers of Python's own types, lists for tuples; others as they are."""
+    try:
+        return json.loads(json.dumps(origin, default=plain))
+    except (TypeError, ValueError):
+        return origin
 
 
 def transplant(ticket: Ticket, network: nn.Module) -> Mask:
@@ -165,14 +193,13 @@ def transplant(ticket: Ticket, network: nn.Module) -> Mask:
             f"models.create({ticket.origin.get('network', '…')!r})"
         )
     other = [name for name, w in here.items() if w.shape != ticket.weights[name].shape]
-    # a layer whose outputs alone are others, and whose outputs no other layer misses, is the output layer
     layers = {name.rpartition(".")[0] for name in other}
     for name in other:
-        inputs_differ = name in weights and here[name].shape[1:] != ticket.weights[name].shape[1:]
-        if len(layers) > 1 or inputs_differ:
+        if len(layers) > 1 or not _is_output(network, name, ticket.weights[name].shape):
             raise TicketError(
                 f"this ticket is of another network: {name!r} has shape {tuple(ticket.weights[name].shape)} in the "
-                f"ticket and {tuple(here[name].shape)} in the network; only the number of classes may differ"
+                f"ticket and {tuple(here[name].shape)} in the network; only the number of classes may differ, in the "
+                "output layer"
             )
     stays = {name: w for name, w in here.items() if name.rpartition(".")[0] in layers}
     mask = {
@@ -182,6 +209,24 @@ def transplant(ticket: Ticket, network: nn.Module) -> Mask:
     network.load_state_dict({**ticket.weights, **stays})
     masks.apply(network, mask)
     return mask
+
+
+def _is_output(network: nn.Module, name: str, there: torch.Size) -> bool:
+    """Whether a tensor is of the output layer and differs from `there` in the number of outputs alone.
+
+    The output layer is a dense one that ends the network, alone among its dense layers as far as shapes tell, or a
+    convolution that is the last of all layers.
+    """
+    path, _, attribute = name.rpartition(".")
+    layer, layers = network.get_submodule(path), [m for m in network.modules() if isinstance(m, LAYERS)]
+    if layer not in layers or attribute not in ("weight", "bias"):
+        return False
+    if getattr(layer, attribute).shape[1:] != there[1:]:
+        return False
+    if isinstance(layer, nn.Linear):
+        weights = {str(i): m.weight for i, m in enumerate(layers) if isinstance(m, nn.Linear)}
+        return [weights[i] is layer.weight for i in criteria.ends(weights)] == [True]
+    return layer is layers[-1] and not layer.transposed
 
 
 @dataclass(frozen=True)
@@ -205,9 +250,11 @@ def overlap(a: Mask, b: Mask) -> dict[str, Overlap]:
 
     Of n weights of which the masks keep |a| and |b|, two random masks both keep |a| · |b| / n on average: each of
     the |a| weights is kept by the other one with probability |b| / n.
-    Raises TicketError for masks of different networks.
+    Raises TicketError for masks of different networks, and ValueError for what is no mask.
     Lesson 05, "How alike are two tickets?".
     """
+    masks.refuse_no_mask(a)
+    masks.refuse_no_mask(b)
     if a.keys() != b.keys() or any(a[name].shape != b[name].shape for name in a):
         raise TicketError("these masks are of two different networks: compare tickets of one network")
     return {

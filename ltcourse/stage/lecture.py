@@ -138,7 +138,7 @@ def find(name: str, folder: Path = NOTEBOOKS) -> Path:
     files = {file.stem: file for file in lessons(folder)}
     by_number = {stem[:2]: stem for stem in files}
     stem = Path(name).stem
-    return files[choose("lesson", by_number.get(stem.zfill(2), stem), files)]
+    return files[choose("lesson", by_number.get(stem and stem.zfill(2), stem), files)]
 
 
 def lessons(folder: Path = NOTEBOOKS) -> list[Path]:

@@ -1,8 +1,9 @@
 """The training loop, fast on a CPU and on a GPU."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from ltcourse.data import Dataset, Split
 from ltcourse.data.augmentation import changes
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask
+from ltcourse.networks.weights import refuse_foreign, refuse_meta
 from ltcourse.quantities import seeded, whole
 from ltcourse.training import checkpoints, process
 from ltcourse.training.graphs import Replayed, can_replay
@@ -38,8 +40,8 @@ def train(
     Runs on the device of the network; on a GPU the step can be recorded as a graph and replayed (`graphs`). One seed
     and one machine: the same numbers, bit for bit (on a GPU with a pooling that overlaps, as AlexNet's, not promised).
     Raises ValueError for a mask of another network, a span outside the run, and a network with nothing to train, in
-    half precision or with weights that are no numbers; FloatingPointError when the loss is no longer a number; and
-    MemoryError.
+    half precision, with weights that are no plain numbers or that changes the weights that the mask leaves out;
+    FloatingPointError when the loss is no longer a number; and MemoryError.
     Lesson 00, "A first network".
     """
     history = History()
@@ -72,6 +74,8 @@ def evaluations(
 
 def span(recipe: Recipe, begin: int, end: int | None) -> tuple[int, int]:
     """Return the first and the last iteration of a part of a run, as whole numbers; raises ValueError outside it."""
+    if not isinstance(recipe, Recipe):
+        raise ValueError(f"the recipe is of type {type(recipe).__name__}: write Recipe(iterations=1500), say")
     begin, end = whole("begin", begin), recipe.iterations if end is None else whole("end", end)
     if not 0 <= begin <= end <= recipe.iterations:
         raise ValueError(f"iterations {begin} to {end} are not within the run of {recipe.iterations:,}")
@@ -80,6 +84,8 @@ def span(recipe: Recipe, begin: int, end: int | None) -> tuple[int, int]:
 
 def refuse_unfit(data: Dataset) -> None:
     """Raise ValueError, one sentence, for data that no network can be trained on: an empty part, unknown labels."""
+    if not isinstance(data, Dataset):
+        raise ValueError(f"the data are of type {type(data).__name__}: give a Dataset, such as load('mnist') returns")
     for part in ("train", "validation", "test"):
         split: Split = getattr(data, part)
         if not len(split):
@@ -91,6 +97,19 @@ def refuse_unfit(data: Dataset) -> None:
                 f"{data.name} has {len(data.classes)} classes, and the {part} part has the label {odd}: "
                 "number the classes from 0, and name each"
             )
+    if wrong := _not_finite(data, "test"):  # of the other parts the loss tells, long before
+        raise ValueError(wrong)
+
+
+def _not_finite(data: Dataset, part: str) -> str:
+    """What is wrong with images that hold no numbers, and what to do; "" if all do."""
+    x = getattr(data, part).x
+    if not x.is_floating_point() or (whole := x.flatten(1).isfinite().all(1)).all():
+        return ""
+    return (
+        f"{int((~whole).sum()):,} of the {len(x):,} images of data.{part} hold NaN or infinity, first number "
+        f"{int((~whole).nonzero()[0])}: leave them out"
+    )
 
 
 def _evaluations(
@@ -108,6 +127,7 @@ def _evaluations(
         # as floats in the layout of the weights: several times as fast to multiply by as booleans
         kept = [torch.empty_like(p).copy_(mask[name]) for name, p in weights.items()]
     refuse_outputs(network, data)
+    refuse_kept_alive(weights, mask)
     total = torch.zeros((), device=device)  # the loss is added up on the device: reading it would wait for the device
     step = Step(network, list(network.parameters()), list(weights.values()), kept, recipe, total)
     do = Replayed(step, step.optimizer) if can_replay(network) else step
@@ -133,6 +153,8 @@ def _evaluations(
                 do(change(data.train.x.index_select(0, index)), data.train.y.index_select(0, index))
             mean = float(total) / (last - max(begin, (last - 1) // recipe.evaluate_every * recipe.evaluate_every))
             refuse_divergence(mean, last, recipe, data)
+            if last == end:
+                refuse_kept_alive(weights, mask)
             if last % recipe.evaluate_every and last != recipe.iterations:
                 if saved is not None:
                     now.iteration = last
@@ -189,7 +211,7 @@ class Step:
         """Do the step."""
         self.optimizer.zero_grad()
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._recipe.precision == "bfloat16"):
-            logits = self._forward(x)
+            logits = _tensor(self._forward(x))
         loss = _loss(logits.float(), y)
         loss.backward(torch.ones_like(loss))  # of several networks each to its own
         with torch.no_grad():
@@ -234,6 +256,8 @@ def look_at(
 
     logits: (n, classes); labels: (n,). chunk: examples at a time, which bounds the memory and changes nothing else; by
     default 1,000, and 100 for convolutions on a CPU, whose outputs then stay in its cache: less than half of the time.
+    Raises ValueError, with what to do, for a network that returns anything else, and for labels that it has no output
+    for.
     Lesson 02, "The slides' table".
     """
     if not len(split):
@@ -245,14 +269,47 @@ def look_at(
     order = layout(split.x.device) if convolutions and split.x.dim() == 4 else torch.preserve_format
     usual = 100 if convolutions and split.x.device.type == "cpu" else 1000
     chunk = usual if chunk is None else whole("chunk", chunk, 1)
+    low, high = map(int, split.y.aminmax())
     memory = enough_for(f"evaluating {chunk:,} examples at a time", "the chunk, or evaluate on the CPU")
     try:
         # weights that are computed from others, as those of supermasks are, are computed once and not for each chunk
         with memory, exact(split.x.device), torch.inference_mode(), parametrize.cached():
             for x, y in zip(split.x.split(chunk), split.y.split(chunk), strict=True):
-                look(network(x.to(memory_format=order)), y)
+                logits = _logits(network, x.to(memory_format=order))
+                if low < 0:
+                    raise ValueError(f"the label {low} is of no class: number the classes from 0")
+                _refuse_shape(tuple(logits.shape), len(x), high, "the labels")
+                look(logits, y)
     finally:
         network.train(was_training)
+
+
+def _logits(network: nn.Module, x: Tensor) -> Tensor:
+    try:
+        return _tensor(network(x))
+    except (RuntimeError, TypeError) as error:
+        if x.is_floating_point() or isinstance(error, torch.OutOfMemoryError):
+            raise
+        kind = str(x.dtype).removeprefix("torch.")
+        raise ValueError(f"this network cannot take images of {kind} numbers: write images.float() / 255") from error
+
+
+def _tensor(logits: Any) -> Tensor:
+    """Return what a network returned; raises ValueError if it is no tensor."""
+    if isinstance(logits, Tensor):
+        return logits
+    raise ValueError(
+        f"this network returns a {type(logits).__name__} where one tensor of logits (n, classes) is needed: let its "
+        "forward return that alone, in training, too"
+    )
+
+
+def _refuse_shape(shape: tuple[int, ...], n: int, high: int, labels: str) -> None:
+    if len(shape) != 2 or shape[0] != n or shape[1] <= high:
+        raise ValueError(
+            f"for {n} images this network returns numbers of the shape {shape}, and {labels} go up to {high}: let it "
+            f"return {high + 1} numbers for each image"
+        )
 
 
 class _Best:
@@ -302,19 +359,23 @@ def layout(device: torch.device) -> torch.memory_format:
 
 def refuse_untrainable(network: nn.Module, images: Tensor) -> None:
     """Raise ValueError, with what to do, for a network that no training can move, or whose numbers do not fit."""
+    refuse_foreign(network)
     parameters = dict(network.named_parameters())
     if not parameters:
         raise ValueError(
             "this network has no parameters, so there is nothing to train: give it a layer such as nn.Linear"
         )
-    for name, p in parameters.items():
-        if nn.parameter.is_lazy(p):
-            raise ValueError(f"{name!r} has no shape yet: run the network once on a batch of its inputs first")
     if not any(p.requires_grad for p in parameters.values()):
         raise ValueError(
             "every parameter of this network is frozen, so there is nothing to train: let some be trained with "
             "network.requires_grad_(True)"
         )
+    for path, module in network.named_modules():
+        if isinstance(module, (nn.Embedding, nn.EmbeddingBag)) and module.sparse:
+            raise ValueError(
+                f"the embedding {path!r} has sparse gradients, which the optimizers here cannot take: build it with "
+                "sparse=False"
+            )
     refuse_precision(network, images)
     for name, p in parameters.items():
         if not p.isfinite().all():
@@ -322,7 +383,8 @@ def refuse_untrainable(network: nn.Module, images: Tensor) -> None:
 
 
 def refuse_precision(network: nn.Module, images: Tensor) -> None:
-    """Raise ValueError, with what to do, for a network in half precision or of another precision than its images."""
+    """Raise ValueError, with what to do, for a network in half precision, of another one or of none."""
+    refuse_meta(network)
     for name, p in network.named_parameters():
         kind = str(p.dtype).removeprefix("torch.")
         if p.dtype in (torch.float16, torch.bfloat16):
@@ -339,28 +401,29 @@ def refuse_precision(network: nn.Module, images: Tensor) -> None:
 
 def refuse_outputs(network: nn.Module, data: Dataset) -> None:
     """Raise ValueError, with what to do, for a network that has no output for a label of the data."""
-    shapes: list[torch.Size] = []
-    few = Split(data.train.x[:2], data.train.y[:2])
-    look_at(network, few, lambda logits, y: shapes.append(logits.shape))
-    shape, needed = tuple(shapes[0]), 1 + max(int(part.y.max()) for part in (data.train, data.validation, data.test))
-    if len(shape) != 2 or shape[0] != len(few) or shape[1] < needed:
-        raise ValueError(
-            f"for {len(few)} images this network returns numbers of the shape {shape}, and the labels of {data.name} "
-            f"go up to {needed - 1}: let it return {needed} numbers for each image"
-        )
+    high = max(int(part.y.max()) for part in (data.train, data.validation, data.test))
+    shapes: list[tuple[int, ...]] = []
+    few = Split(data.train.x[:2], torch.zeros_like(data.train.y[:2]))
+    look_at(network, few, lambda logits, y: shapes.append(tuple(logits.shape)))
+    _refuse_shape(shapes[0], len(few), high, f"the labels of {data.name}")
+
+
+def refuse_kept_alive(weights: Mapping[str, Tensor], mask: Mask | None) -> None:
+    """Raise ValueError if weights that the mask leaves out are not 0: then the network itself has changed them."""
+    for name, m in (mask or {}).items():
+        if weights[name].detach()[~m].any():
+            raise ValueError(
+                f"weights of {name!r} that the mask leaves out are not 0, since the network itself changes them: let "
+                "its forward compute with a changed copy of the weight in place of changing it"
+            )
 
 
 def refuse_divergence(loss: float, iteration: int, recipe: Recipe, data: Dataset) -> None:
     """Raise FloatingPointError, with what to do, if a loss is no longer a number."""
     if not math.isfinite(loss):
         for part in ("train", "validation"):
-            x = getattr(data, part).x
-            if x.is_floating_point() and not (whole := x.flatten(1).isfinite().all(1)).all():
-                raise FloatingPointError(
-                    f"the loss is {loss} by iteration {iteration:,}, since {int((~whole).sum()):,} of the {len(x):,} "
-                    f"images of data.{part} hold NaN or infinity, first number {int((~whole).nonzero()[0])}: leave "
-                    "them out"
-                )
+            if wrong := _not_finite(data, part):
+                raise FloatingPointError(f"the loss is {loss} by iteration {iteration:,}, since {wrong}")
         raise FloatingPointError(
             f"the loss is {loss} by iteration {iteration:,}: training diverged, "
             f"lower the learning rate (it is {recipe.lr})"
