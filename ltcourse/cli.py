@@ -100,7 +100,8 @@ def slides(options: argparse.Namespace) -> int:
 
     if options.all == bool(options.lessons):
         raise ValueError(
-            "name the lecture or lessons, as in `ltcourse slides lecture` or `ltcourse slides 03`, or say --all, one of the two"
+            "name the lecture or lessons, as in `ltcourse slides lecture` or `ltcourse slides 03`, or say --all: "
+            "one of the two"
         )
     names = [file.stem for file in lecture.lessons()] if options.all else options.lessons
     only = tuple(name.strip() for name in options.only.split(",") if name.strip())
