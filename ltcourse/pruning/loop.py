@@ -168,9 +168,7 @@ def try_out(
             raise ValueError(f"the {what} is {chosen!r}: give the function itself, such as {example}")
     _refuse_held(network)
     weights = {name: p.detach() for name, p in masks.prunable(network).items()}
-    first = further(criterion, weights, masks.dense(network), rate, scope)
-    masks.check(first, network)
-    further(criterion, weights, first, rate, scope)
+    masks.check(further(criterion, weights, masks.dense(network), rate, scope), network)
     begins = restart(network, at, 1)
     if not isinstance(begins, tuple) or len(begins) != 2 or not isinstance(begins[0], Mapping):
         raise ValueError(

@@ -278,7 +278,7 @@ def look_at(
                 logits = _logits(network, x.to(memory_format=order))
                 if low < 0:
                     raise ValueError(f"the label {low} is of no class: number the classes from 0")
-                _refuse_shape(tuple(logits.shape), len(x), high, "the labels")
+                _refuse_shape(tuple(logits.shape), len(x), high)
                 look(logits, y)
     finally:
         network.train(was_training)
@@ -304,10 +304,10 @@ def _tensor(logits: Any) -> Tensor:
     )
 
 
-def _refuse_shape(shape: tuple[int, ...], n: int, high: int, labels: str) -> None:
+def _refuse_shape(shape: tuple[int, ...], n: int, high: int) -> None:
     if len(shape) != 2 or shape[0] != n or shape[1] <= high:
         raise ValueError(
-            f"for {n} images this network returns numbers of the shape {shape}, and {labels} go up to {high}: let it "
+            f"for {n} images this network returns numbers of the shape {shape}, and the labels go up to {high}: let it "
             f"return {high + 1} numbers for each image"
         )
 
@@ -402,10 +402,7 @@ def refuse_precision(network: nn.Module, images: Tensor) -> None:
 def refuse_outputs(network: nn.Module, data: Dataset) -> None:
     """Raise ValueError, with what to do, for a network that has no output for a label of the data."""
     high = max(int(part.y.max()) for part in (data.train, data.validation, data.test))
-    shapes: list[tuple[int, ...]] = []
-    few = Split(data.train.x[:2], torch.zeros_like(data.train.y[:2]))
-    look_at(network, few, lambda logits, y: shapes.append(tuple(logits.shape)))
-    _refuse_shape(shapes[0], len(few), high, f"the labels of {data.name}")
+    look_at(network, Split(data.train.x[:2], torch.full_like(data.train.y[:2], high)), lambda logits, y: None)
 
 
 def refuse_kept_alive(weights: Mapping[str, Tensor], mask: Mask | None) -> None:

@@ -206,7 +206,7 @@ def growing():
 )
 def test_what_is_no_choice_of_the_loop_is_told(choices, sentence, pictures):
     given = {"data": pictures, "recipe": RECIPE, **choices}
-    told(sentence, lambda: list(prune_iteratively(zoo.mlp(), rounds=1, **given)))
+    told(sentence, lambda: list(prune_iteratively(zoo.mlp(), rounds=2, **given)))
 
 
 @pytest.mark.parametrize(
