@@ -640,7 +640,7 @@ for name in ("structured-lenet-5", "structured-lenet-5-low"):
     if filters := runs.if_recorded(name, "desk"):
         rates[f"learning rate {filters.settings['recipe']['lr']:g}"] = filters
 
-# %% Filters instead of weights: five beginnings
+# %% Filters instead of weights: five ways to train what is left
 five = ("fine-tuned", "random filters", "ticket", "from scratch", "from scratch, longer")
 if rates:
     figure, axes = plt.subplots(1, len(rates), figsize=(5.5 * len(rates), 4), sharey=True, squeeze=False)
@@ -648,6 +648,10 @@ if rates:
         curves = {m: {d: e for d, e in filters.curve(m, "test_error").items() if d < 1} for m in five}
         dense = {"dense": filters.values("dense", 0, "test_error")}
         plots.against_density(curves, ax, ylabel="test error", reference=dense).set_title(rate)
+        ax.set(yscale="log", yticks=(0.01, 0.03, 0.1, 0.3), yticklabels=("1 %", "3 %", "10 %", "30 %"))
+        ax.minorticks_off()
+        ax.get_legend().remove()
+    _ = figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
 
 # %% Filters instead of weights, in numbers
 rows = []

@@ -35,7 +35,7 @@ class Structured(Settings):
 
 
 def compare_restarts(chosen: Structured, seed: int, device: str, journal: Journal) -> Iterator[Row]:
-    """Train a network, prune its filters, and train the smaller network from five beginnings.
+    """Train a network, prune its filters, and train the smaller network in five ways.
 
     The methods: "dense"; "fine-tuned", from the trained weights; "random filters", the same with filters chosen at
     random; "ticket", from the initial weights of the chosen filters; "from scratch" and "from scratch, longer", from
