@@ -248,7 +248,7 @@ print(f"validation accuracy after:  {percent(evaluate(network, mnist.validation)
 # *Predict: at which density does the accuracy fall below 90 %? At which density with random pruning?*
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 4 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** The control is the point: the same number of weights, chosen at random. Without it nobody could say that
 # magnitude matters.
@@ -287,7 +287,7 @@ _ = ax.set_title("One trained network, one shot of pruning")
 # outwards through the histogram of a layer, and the accuracy changes with it.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 4 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** Let somebody from the class move the slider with the arrow keys, slowly, to the place where the right line
 # bends.
@@ -311,7 +311,7 @@ widgets.explore(explorer.draw, pruned=explorer.shares, layer=("fc1", "fc2", "fc3
 # one more:
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 4 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** This is step 3. Look at the last line of the loop: after every step the pruned weights are set to 0 again.
 #
@@ -368,7 +368,7 @@ print("largest pruned weight:", max(w.detach()[~mask[name]].abs().max().item() f
 # 2015, Table 2). After *n* rounds of equal rate *r* the share (1 − *r*)ⁿ is left, so *r* = 1 − share^(1/*n*):
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 5 minutes</summary>
+# <details><summary>For the instructor, 4 minutes</summary>
 #
 # **Say** With step 4, slide S2 is one loop. Point at the argument restart=keep: with another value the same loop
 # searches for lottery tickets.
@@ -641,7 +641,7 @@ for when, suffix in (("before", "_before"), ("after", "")):
 # weights and no accuracy. You have pruned LeNet-300-100 above. Here is LeNet-5, live:
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 4 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** Start the cell: it prunes LeNet-5 live. While it runs, describe the two controls of the recorded runs below.
 #

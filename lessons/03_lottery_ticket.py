@@ -47,7 +47,7 @@ settings = catalog.settings("lottery-lenet-300-100")
 # (`restart=keep`).
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 5 minutes</summary>
+# <details><summary>For the instructor, 4 minutes</summary>
 #
 # **Say** We turn slide S4 into an experiment. Start the first cell, and state the question while it runs.
 #
@@ -134,7 +134,7 @@ _ = plots.against_density(curves, ax, ylabel="test accuracy", reference=dense)
 # right connections *and* their initial values.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 5 minutes</summary>
+# <details><summary>For the instructor, 4 minutes</summary>
 #
 # **Say** Read S6 aloud, then the sentence in bold, symbol by symbol. Stress the word "exists": the mask may be found by
 # training.
@@ -184,7 +184,7 @@ widgets.explore(pictures.ticket_loop(mnist))
 # The algorithm (S7) has four steps. **Step 1: create a network with random weights**, and keep a copy of them.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 6 minutes</summary>
+# <details><summary>For the instructor, 5 minutes</summary>
 #
 # **Say** Slide S7 has four steps. Only step 3 is new: the weights return to their initial values. Everything else is
 # lesson 01.
@@ -312,7 +312,7 @@ Table(
 # as results arrive; ■ stops the run and keeps them. It shows the validation set, because the run is still going on.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 6 minutes</summary>
+# <details><summary>For the instructor, 5 minutes</summary>
 #
 # **Say** Start the cell, and describe the figure as it grows. Both seeds train at the same time.
 #
@@ -368,7 +368,7 @@ print(f"dense:            {spread(record.values('ticket', 0, 'test_accuracy'))}"
 # and in which round the accuracy begins to fall.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 4 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** Let somebody from the class step through the rounds with the arrow keys, first with "after", then with
 # "before".
@@ -409,7 +409,7 @@ print(f"{reading[~always_black].mean():.1f} elsewhere")
 # add a third number, the test accuracy at the end of training.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 5 minutes</summary>
+# <details><summary>For the instructor, 4 minutes</summary>
 #
 # **Say** This run is recorded. The first two panels show the two parts of the hypothesis: no slower, no less accurate.
 # The third shows the accuracy at the end of training. Cover it until you have asked the question.
@@ -624,7 +624,7 @@ Table(["P_m", "mean early stop, ticket : dense", "sooner (S8)", "no later (S6)",
 # *Predict: with an eighth of the filters left, which of the five is best?*
 
 # %% [markdown] tags=["notes", "skip-when-late"]
-# <details><summary>For the instructor, 4 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** One paper objects strongly to the usual answer to S4; we repeat its experiment.
 #
@@ -773,7 +773,7 @@ for n in (9, 15):
 # Write one round of iterative magnitude pruning with reset, in place. `network` holds its initial weights under `mask`,
 # and `train(network, mask)` trains it.
 #
-# - Train the network. Of the weights that each layer still keeps, prune the share `rate` with the smallest magnitudes,
+# - Train it. Of the weights that each layer still keeps, prune the share `rate` with the smallest magnitudes,
 #   the count rounded to the nearest.
 # - Set the surviving weights and the biases back to `initial` (name → tensor, all parameters), and the pruned weights
 #   to 0.

@@ -39,6 +39,7 @@ from ltcourse.pruning import criteria, prune_iteratively, tickets
 from ltcourse.pruning.tickets import Ticket
 from ltcourse.training import train
 
+# %%
 plots.use_style()
 settings = catalog.settings("transfer-lenet-300-100")
 digits, clothes = data.load("mnist"), data.load("fashion-mnist-mini")

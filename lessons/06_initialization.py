@@ -124,8 +124,8 @@ print(f"mean square of z: {z.square().mean():.4f}")
 print(f"n σ² times that of the inputs: {n * std**2 * a.square().mean():.4f}")
 
 # %% [markdown]
-# So a layer without an activation multiplies the mean square by $n_{i-1} \sigma^2$ and keeps it if $\sigma^2 = 1 /
-# n_{i-1}$. The more inputs a neuron has, the smaller its weights must be.
+# So a layer without an activation multiplies the mean square by $n_{i-1} \sigma^2$ and keeps it if
+# $\sigma^2 = 1 / n_{i-1}$. The more inputs a neuron has, the smaller its weights must be.
 #
 # ## ReLU halves it
 #

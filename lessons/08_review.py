@@ -67,7 +67,7 @@ from ltcourse.networks import masks
 # has. You are the judge, so be strict.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 8 minutes</summary>
+# <details><summary>For the instructor, 7 minutes</summary>
 #
 # **Say** Everybody writes for two minutes, in silence. Then show the points, one at a time, and let everybody judge
 # their own sentence.
@@ -454,7 +454,7 @@ Table(
 #
 # </details>
 
-# %% Which way does the evidence point?
+# %% Which way does the evidence point? slideshow={"slide_type": "skip"}
 table = claims.table()
 table.overview
 
@@ -513,7 +513,7 @@ claims.table("source 2")
 #
 # </details>
 
-# %%
+# %% slideshow={"slide_type": "skip"}
 claims.implemented()
 
 # %% [markdown]

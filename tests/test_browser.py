@@ -496,5 +496,5 @@ def test_each_widget_of_the_lessons_is_tried():
         for cell in nbformat.read(file, as_version=4).cells
         if cell.cell_type == "code"
     ]
-    assert [sum(shows in source for source in sources) for shows in WIDGETS] == [6, 1, 3, 3]
+    assert [sum(shows in source for source in sources) for shows in WIDGETS] == [15, 1, 6, 3]
     assert not [source for source in sources if re.search(r"\binteract|ipywidgets", source)]

@@ -222,7 +222,7 @@ def test_the_doctor_says_what_a_variable_does(capsys, quick, monkeypatch, tmp_pa
 def test_the_doctor_finds_that_another_clone_runs(capsys, quick, monkeypatch, tmp_path):
     monkeypatch.chdir(files.ROOT / "tests")
     assert told(capsys, "this clone is") == []
-    for part in ("ltcourse/files.py", "lessons/00_start_here.py", "data/README.md"):
+    for part in ("ltcourse/files.py", "pyproject.toml", "lessons/00_start_here.py", "data/README.md"):
         (tmp_path / "moved" / part).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "moved" / part).touch()
     monkeypatch.chdir(tmp_path / "moved" / "lessons")

@@ -64,7 +64,7 @@ def clone(tmp_path):
 
 def planned(folder):
     """What `make lab` would do."""
-    return subprocess.run(["make", "-n", "lab"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(["make", "--no-print-directory", "-n", "lab"], cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 @MAKE
@@ -76,7 +76,7 @@ def test_a_clone_that_was_moved_or_copied_is_installed_anew(clone):
 
 @MAKE
 def test_one_lesson_is_built_by_its_number_and_a_student_copy_installs_no_tests(clone):
-    command = ["make", "-n", "notebooks", "LESSON=03"]
+    command = ["make", "--no-print-directory", "-n", "notebooks", "LESSON=03"]
     planned_build = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True).stdout
     assert planned_build == ".venv/bin/python tools/build_notebooks.py 03\n"
     (clone / ".venv" / "installed").unlink()

@@ -110,6 +110,7 @@ def test_a_half_is_the_whole_set_averaged():
 
 
 def test_a_half_is_obtained_as_the_whole(monkeypatch, tmp_path):
+    monkeypatch.setattr(sources, "EMBEDDED", tmp_path)
     with pytest.raises(DataError, match="cifar-10 is not on this machine: use cifar-10-mini"):
         data.load("cifar-10-half", folder=tmp_path, download=False)
     asked = []

@@ -55,6 +55,9 @@ class Verdict:
     passed: bool | None
     findings: tuple[Finding, ...] = ()
 
+    def __bool__(self) -> bool:
+        return self.passed is True
+
     def __str__(self) -> str:
         if self.passed is None:
             return f"… {self.exercise}: not done yet"
@@ -152,10 +155,11 @@ def _own_line(function: Callable[..., Any], error: Exception) -> str:
 def _given(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
     """What a function is given, each value with the name that the reader's function has for it."""
     try:
-        bound = inspect.signature(function).bind(*arguments).arguments
+        signature = inspect.signature(function)
+        bound = signature.bind(*arguments).arguments
     except (TypeError, ValueError):  # it takes other arguments, or does not say which
-        bound = {}
-    if len(bound) != len(arguments):
+        signature, bound = inspect.Signature(), {}
+    if len(bound) != len(arguments) or any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
         bound = {f"argument {i}": value for i, value in enumerate(arguments, 1)}
     return f"given {', '.join(f'{name} = {show(value)[:120]}' for name, value in bound.items())}"
 

@@ -211,7 +211,7 @@ def test_what_is_no_tensor_and_no_list_is_refused_alike(name, kind):
     )
 
 
-@pytest.mark.parametrize("name", ["rate_for", "count_parameters", "early_stop", "rounds_until", "masked_step"])
+@pytest.mark.parametrize("name", ["rate_for", "count_parameters", "early_stop", "rounds_until"])
 @pytest.mark.parametrize("truth", [True, np.bool_(True), torch.tensor(True)])
 def test_a_truth_value_is_no_number(name, truth):
     refused_and_not_stopped(CHECKS[name](lambda *given: truth), "a number")
