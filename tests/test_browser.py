@@ -89,7 +89,7 @@ def lab(tmp_path_factory):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     with (root / "log").open("w") as log:
         server = subprocess.Popen(
-            [*command, *cli.STYLE, *(f"--{name}={value}" for name, value in options.items())],
+            [*command, *(f"--{name}={value}" for name, value in options.items())],
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -165,34 +165,6 @@ def test_a_lesson_runs_in_jupyterlab_and_its_widgets_respond(page, lab, lesson):
             if shows in cell["source"]:
                 tried(page, scrolled_to(page, cell["index"], root))
     assert page.locator(".jp-Dialog").count() == 0, "a dialog is in the way"
-    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-
-
-LOOK = """() => {
-    const table = document.querySelector(".jp-RenderedHTMLCommon table");
-    const image = document.querySelector(".jp-RenderedImage img");
-    return {
-        letters: parseFloat(getComputedStyle(table).fontSize),
-        width: image.getBoundingClientRect().width,
-        filter: getComputedStyle(image).filter,
-    };
-}"""
-
-
-def test_tables_and_figures_grow_with_the_presentation_mode_and_figures_are_dimmed_in_a_dark_theme(page, lab):
-    address, token = lab
-    page.goto(f"{address}/lab/tree/notebooks/00_start_here.ipynb?token={token}&reset")
-    for part in (".jp-RenderedHTMLCommon table", ".jp-RenderedImage img"):
-        page.wait_for_selector(part, state="attached")
-    before = page.evaluate(LOOK)
-    page.evaluate("window.jupyterapp.commands.execute('application:toggle-presentation-mode')")
-    larger = page.evaluate(LOOK)
-    assert larger["letters"] >= 1.2 * before["letters"] and larger["width"] > before["width"]
-    assert before["filter"] == larger["filter"] == "none", "the theme is light"
-    page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
-    page.wait_for_selector("[data-jp-theme-light='false']")
-    assert re.fullmatch(r"brightness\(0\.\d+\)", page.evaluate(LOOK)["filter"])
-    page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Light' })")
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
 

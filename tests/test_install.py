@@ -64,7 +64,9 @@ def clone(tmp_path):
 
 def planned(folder):
     """What `make lab` would do."""
-    return subprocess.run(["make", "--no-print-directory", "-n", "lab"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        ["make", "--no-print-directory", "-n", "lab"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
 
 
 @MAKE

@@ -114,7 +114,11 @@ def test_no_folder_of_the_authors_comes_along(contents):
     installed = {"LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml"}
     assert top == {"notebooks", "ltcourse", "data", "tools", *installed}
     assert [name for name in contents if name.startswith("tools/")] == ["tools/preflight.py"]
-    assert not [name for name in contents if name.endswith((".pyc", ".toml")) and name not in ("pyproject.toml", "ltcourse/stage/lecture.toml")]
+    assert not [
+        name
+        for name in contents
+        if name.endswith((".pyc", ".toml")) and name not in ("pyproject.toml", "ltcourse/stage/lecture.toml")
+    ]
 
 
 # What must be there
