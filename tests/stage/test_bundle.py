@@ -81,16 +81,26 @@ def texts(value):
             yield from texts(part)
 
 
+def choices():
+    """The right choice of each question → all of its choices: where all of them stand, the right one tells nothing."""
+    asked = (*questions.load(), *(question.choices for question in review.QUESTIONS))
+    return {plain(one.right.text): [plain(choice.text) for choice in one.choices] for one in asked}
+
+
 def found(contents):
     """(file, kind, text) of every answer that a copy shows."""
-    wanted = sorted(set(answers()))
+    wanted, beside = sorted(set(answers())), choices()
     for name, content in contents.items():
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError:
             continue
         text = plain("\n".join(texts(json.loads(text))) if name.endswith((".ipynb", ".json")) else text)
-        yield from ((name, kind, answer) for kind, answer in wanted if answer in text)
+        yield from (
+            (name, kind, answer)
+            for kind, answer in wanted
+            if answer in text and not (answer in beside and all(choice in text for choice in beside[answer]))
+        )
 
 
 def test_nothing_in_the_copy_answers(contents):
