@@ -191,7 +191,7 @@ print(f"{percent(masks.density(mask))} in all, layer by layer {percent(kept[0], 
 
 # %% [markdown]
 # **We recorded** the search for its tickets on images of half the resolution, 16 × 16. That makes the training short
-# enough for two cores to take it through its whole schedule, about eleven passes over the images. The settings beside
+# enough for two cores to take it through its whole schedule, a few passes over the images. The settings beside
 # the paper's:
 
 # %% Our settings beside the paper's
@@ -625,8 +625,8 @@ settings.differences(
 # ## What it says about the hypothesis
 #
 # - As the slides state it (S6), for a *randomly initialized* network, one of the two numbers that decide is for and
-#   one is undecided, for LeNet (lesson 03). For a residual network that is trained through its whole schedule, about
-#   eleven passes over the images, at the usual learning rate it is not confirmed: the papers report that, and our
+#   one is undecided, for LeNet (lesson 03). For a residual network that is trained through its whole schedule, a
+#   few passes over the images, at the usual learning rate it is not confirmed: the papers report that, and our
 #   runs show it.
 # - The corrected statement is about an *early* network: there is a subnetwork of the network at iteration *k* that trains
 #   as well as the whole. It claims less, and it holds for more networks.

@@ -260,7 +260,7 @@ if lenet:
 # are alike, it does not matter on which task the ticket was found.
 #
 # **We recorded** a plain answer for this network: on LeNet tickets hardly transfer. At the smallest size, from digits
-# to clothes a ticket keeps about a seventh of the lead, and from clothes to digits nothing that the seeds show,
+# to clothes a ticket keeps a small part of the lead, and from clothes to digits nothing that the seeds show,
 # whereas the lead of the ticket found there grows as the networks get smaller. Why do they hardly transfer? The next
 # sections take the ticket apart.
 #

@@ -17,7 +17,7 @@ def is_clone(folder: Path) -> bool:
 
 
 def in_clone() -> bool:
-    """Whether the package lies in a clone of the course, beside its lessons and its data."""
+    """Whether the package lies in a clone of the course, or in a student copy, beside its data."""
     return is_clone(ROOT)
 
 
