@@ -20,7 +20,7 @@ lab: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadscope
-	LTCOURSE_BUDGET=smoke $(BIN)/python -m pytest -n 2 --dist loadscope --nbval-lax --nbval-current-env notebooks
+	LTCOURSE_BUDGET=smoke LTCOURSE_ANSWERS=off $(BIN)/python -m pytest -n 2 --dist loadscope --nbval-lax --nbval-current-env notebooks
 
 notebooks: .venv/installed
 	$(BIN)/python tools/build_notebooks.py $(LESSON)

@@ -99,6 +99,7 @@ def _count(value: str) -> str:
 VARIABLES: dict[str, Callable[[str], str]] = {
     "LTCOURSE_BUDGET": lambda value: f"the budget of the lessons is {catalog.budget(value)}",
     "LTCOURSE_DEVICE": lambda _: f"experiments run on {catalog.default_device()}",
+    "LTCOURSE_ANSWERS": lambda value: "no answers are kept" if value == "off" else _folder(value),
     "LTCOURSE_DATA": _folder,
     streams.ROOT: _images,
     graphs.SWITCH: _one_of("0", "1"),

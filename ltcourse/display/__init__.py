@@ -3,5 +3,5 @@
 `plots` are figures of data, `layers` those of what a network is made of, `ablations` those of tickets taken apart,
 `tickets` those of when tickets fail, `pictures` explain, `widgets` put sliders over them; `tables`, `settings` (ours
 beside the papers'), `progress`, `vectors` (figures as drawings) and `markdown` are what stands between, `stopped` is
-what the cells below a stopped one say.
+what the cells below a stopped one say. `choosers` take an answer by keyboard or mouse, `guesses` draw it into a figure.
 """

@@ -2,6 +2,9 @@
 
 import ipywidgets
 
+# What marks an output of a prediction: {"part": "question"}, or "answer", which slides and a student copy do not show.
+PREDICTION = "application/vnd.ltcourse.prediction+json"
+
 
 def shown(text: str) -> ipywidgets.Output:
     """Return a widget that shows Markdown, nothing for ""."""

@@ -21,8 +21,8 @@ _FEW = 160  # printed lines that are no taller stand beside a figure or a text
 class Page:
     """A slide. about: the numbers of the lecture's slides, small in its corner. minutes: of the plan, for this page.
 
-    notes: Markdown for the instructor, `unsaid` what the lesson says here and the slide does not, as HTML. kind: "",
-    "title", "part" or "statement".
+    notes: Markdown for the instructor, `unsaid` what the lesson says here and the slide does not, as HTML, `answers`
+    what predictions came to. kind: "", "title", "part" or "statement".
     """
 
     title: str
@@ -31,6 +31,7 @@ class Page:
     minutes: float = 0.0
     notes: str = ""
     unsaid: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
     skip: bool = False
     kind: str = ""
     stack: str = ""  # pages of one stack stand below each other in the overview
@@ -93,11 +94,13 @@ def of_section(section: Section, pieces: Pieces) -> list[Page]:
         kind = cell.metadata.get("slideshow", {}).get("slide_type", "-")
         if kind in ("skip", "notes"):
             continue
-        blocks = pieces.of(cell)
-        if not blocks:
+        blocks, answers = pieces.of(cell), pieces.answers(cell)
+        if not blocks and not answers:
             continue
         if cell.cell_type == "code":
-            flow.code(cell, blocks)
+            if blocks:
+                flow.code(cell, blocks)
+            flow.answers(answers)
         elif kind == "fragment" and flow.page and flow.page.has("code", "printed", "table", "figure"):
             flow.reading(blocks)
         else:
@@ -150,7 +153,8 @@ class _Flow:
         small = all(block.kind == "printed" for block in blocks) and sum(block.tall for block in blocks) <= _FEW
         fits = tall <= page.room() + (page.gives() if small else _SHRINK)
         guess = any("Predict" in block.html for block in self._leading)
-        if page.blocks and not (fits and not guess and (small or self._free(page))):
+        asked = guess or page.has("question")  # a result has a slide of its own behind its question
+        if page.blocks and not (fits and not asked and (small or self._free(page))):
             page = self.turn(title)
         elif title and not page.has("code", "printed", "table", "figure"):
             page.title = title
@@ -163,6 +167,11 @@ class _Flow:
         """Whether a page has no result yet, or a few printed lines alone, which a figure can have beside it."""
         few = sum(block.tall for block in page.blocks if block.kind == "printed") <= _FEW
         return few and not page.has("code", "table", "figure")
+
+    def answers(self, told: list[str]) -> None:
+        """Add what predictions came to, for the notes."""
+        if told:
+            (self.page or self.turn()).answers += told
 
     def reading(self, blocks: list[Block]) -> None:
         """Add a text that reads what stands above it, and keep what leads on."""

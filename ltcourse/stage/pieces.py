@@ -22,6 +22,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from ltcourse.display import vectors
+from ltcourse.display.markdown import PREDICTION
 from ltcourse.stage import formulas
 from ltcourse.stage.lecture import tags
 
@@ -51,8 +52,8 @@ _NUMBERS = re.compile(r" \(S\d+(?:(?:, ?|[–-])S\d+)*\)")
 class Block:
     """A piece of a slide: its HTML, about how tall it is, what it is, and whether it comes only at the next key.
 
-    kind: "text", "folded", "code", "printed", "table" or "figure". least: how tall a figure must stay, so that its
-    letters can be read, when it makes room for a text; 0 for what cannot shrink.
+    kind: "text", "question", "folded", "code", "printed", "table" or "figure". least: how tall a figure must stay, so
+    that its letters can be read, when it makes room for a text; 0 for what cannot shrink.
     """
 
     html: str
@@ -115,7 +116,10 @@ class Pieces:
             yield from printed(f"{output.ename}: {output.evalue}")
             return
         data = output.data
-        if STEPS in data:
+        if PREDICTION in data:
+            if data[PREDICTION]["part"] == "question":  # the answer is for the notes
+                yield from (replace(block, kind="question") for block in self.text(data["text/markdown"]))
+        elif STEPS in data:
             yield _steps(data)
         elif vectors.VECTOR in data:
             yield _figure("image/svg+xml", vectors.unpacked(data[vectors.VECTOR]))
@@ -127,6 +131,14 @@ class Pieces:
             yield from _html_table(data["text/html"])
         elif "text/plain" in data and "<Figure" not in data["text/plain"]:
             yield from printed(data["text/plain"])
+
+    def answers(self, cell: NotebookNode) -> list[str]:
+        """Return, as HTML, what a cell says of predictions: what was measured, and what a wrong guess means."""
+        outputs = [output.data for output in cell.get("outputs", []) if "data" in output]
+        told = [data["text/markdown"] for data in outputs if data.get(PREDICTION, {}).get("part") == "answer"]
+        return [
+            block.html for text in told for block in self.text(re.sub(r"</?details>|<summary>.*?</summary>", "", text))
+        ]
 
     def text(self, source: str) -> Iterator[Block]:
         """Yield a text as pieces: paragraphs, lists, tables, formulas, and what is folded."""

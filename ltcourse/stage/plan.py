@@ -9,6 +9,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from ltcourse.display.markdown import PREDICTION
 from ltcourse.stage import lecture
 from ltcourse.stage.lecture import clock
 from ltcourse.stage.pages import Page, numbers_of
@@ -230,7 +231,8 @@ def _shown(item: Mapping[str, Any], cell: NotebookNode, pieces: Pieces) -> Itera
         yield from _result(text, item.get("lines", [""]))
     elif "table" in item:
         for output in cell.outputs:
-            if source := output.get("data", {}).get("text/markdown"):
+            data = output.get("data", {})
+            if (source := data.get("text/markdown")) and PREDICTION not in data:
                 yield from pieces.text(of_table(source, item.get("rows"), item.get("columns")))
     else:
         found = [block for block in pieces.shown(cell) if block.kind == "figure" or "shown" in item]

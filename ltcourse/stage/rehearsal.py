@@ -50,7 +50,7 @@ def rehearse(notebook: Path, budget: str) -> Iterator[tuple[Section, list[Timing
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(notebook.parent)}},
     )
-    with client.setup_kernel(env={**os.environ, "LTCOURSE_BUDGET": budget}, cleanup_kc=True):
+    with client.setup_kernel(env={**os.environ, "LTCOURSE_BUDGET": budget, "LTCOURSE_ANSWERS": "off"}, cleanup_kc=True):
         for section in lecture.sections(lesson):
             timings = []
             for index, cell in section.cells:

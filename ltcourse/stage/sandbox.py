@@ -192,6 +192,7 @@ def _environment(folder: str) -> dict[str, str]:
         "PYTHONPATH": str(files.ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONIOENCODING": "utf-8",
+        "LTCOURSE_ANSWERS": "off",
         "LTCOURSE_BUDGET": "smoke",
         "LTCOURSE_DEVICE": "cpu",
         "CUDA_VISIBLE_DEVICES": "",

@@ -101,7 +101,7 @@ def _written(made: list[Page], title: str, name: str, folder: Path, options: Opt
     if options.byline:
         made[0].blocks.append(Block(f'<p class="byline">{html.escape(" · ".join(options.byline))}</p>', 50))
     if options.students:
-        made = [replace(page, notes="", unsaid=[]) for page in made]
+        made = [replace(page, notes="", unsaid=[], answers=[]) for page in made]
     folder = place(folder)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}{'-students' if options.students else ''}.html"
@@ -168,10 +168,11 @@ def _html(page: Page, until: float) -> str:
 
 def _notes(page: Page) -> str:
     """What the instructor is told: the notes of the section, then what the lesson says here and the slide does not."""
-    if not page.notes and not page.unsaid:
+    if not page.notes and not page.unsaid and not page.answers:
         return ""
     skip = " · <b>skip when late</b>" if page.skip else ""
     minutes = f" · {page.minutes:.2g} minutes" if page.minutes else ""
     unsaid = f"<h2>From the lesson</h2>{''.join(page.unsaid)}" if page.unsaid else ""
+    answers = f"<h2>Predicted and measured</h2>{''.join(page.answers)}" if page.answers else ""
     told = str(mistune.html(page.notes)) if page.notes else ""
-    return f'<aside class="notes"><p>{page.about or "–"}{minutes}{skip}</p>{told}{unsaid}</aside>'
+    return f'<aside class="notes"><p>{page.about or "–"}{minutes}{skip}</p>{told}{answers}{unsaid}</aside>'

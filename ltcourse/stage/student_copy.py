@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ltcourse.display.markdown import PREDICTION
 from ltcourse.files import NO_CLONE, in_clone, place, restore
 
 STRIPPED = {"solution", "key", "notes"}  # the notes hold what to expect of each question and prediction
@@ -18,8 +19,8 @@ HINT = re.compile(r"<details\b[^>]*>\s*<summary>\s*Hint\b", re.IGNORECASE)
 def notebooks(folder: Path, outputs: bool = True) -> dict[str, bytes]:
     """Return a folder's notebooks as students get them, with the figures that they show: name in the folder → content.
 
-    Cells tagged `solution`, `key` or `notes` go with their outputs, and so does folded text that is no hint; cells
-    tagged `key-output` lose their outputs. outputs: whether the other cells keep theirs.
+    Cells tagged `solution`, `key` or `notes` go with their outputs, and so does folded text that is no hint, and what
+    predictions came to; cells tagged `key-output` lose their outputs. outputs: whether the other cells keep theirs.
     Raises ValueError, one sentence, if there are no notebooks, or one is damaged or shows a file that is not there.
     """
     folder = place(folder).resolve()
@@ -51,6 +52,8 @@ def stripped(notebook: dict[str, Any], outputs: bool = True) -> dict[str, Any]:
                 continue
         elif cell.get("cell_type") == "code" and (UNANSWERED in tags or not outputs):
             cell = {**cell, "outputs": [], "execution_count": None}
+        elif cell.get("cell_type") == "code":
+            cell = {**cell, "outputs": [output for output in cell.get("outputs", []) if not _answers(output)]}
         cells.append(cell)
     return {**notebook, "cells": cells}
 
@@ -70,6 +73,11 @@ def without_answers(text: str) -> str:
                 done = tag.end()
     kept.append(text[done : begins if depth and not HINT.match(text, begins) else len(text)])  # a fold never closed
     return "".join(kept).lstrip("\n") if done else "".join(kept)
+
+
+def _answers(output: dict[str, Any]) -> bool:
+    """Whether an output says what a prediction came to."""
+    return bool(output.get("data", {}).get(PREDICTION, {}).get("part") == "answer")
 
 
 def _read(file: Path) -> dict[str, Any]:

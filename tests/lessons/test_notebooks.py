@@ -34,6 +34,7 @@ TAGS = {
     "key",
     "key-output",
     "hide-input",
+    "hide-output",
     "notes",
     "skip-when-late",
     *(f"picture-{name}" for name in ("opening", "s2", "s6", "s7", "s10", "s11", "closing")),

@@ -1,0 +1,192 @@
+"""How an answer is given, by keyboard or mouse: one of several, a number, an order, or the end of a curve.
+
+Each has a `box` to show and a `value` to read and to set; nothing is shown in it that somebody has not chosen, except
+the slider's own place.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from math import log10
+from typing import Any
+
+import ipywidgets
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+_PIXELS = 300  # how tall the picture of a curve is, and the slider beside it
+
+
+class OneChosen:
+    """One of several options, none at first: Tab leads to them, the arrow keys choose.
+
+    options: key → what is read.
+    Lesson 00, "A first network".
+    """
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self.box = ipywidgets.RadioButtons(
+            options=[(text, key) for key, text in options.items()],
+            value=None,
+            layout={"width": "auto", "max_width": "95%"},
+        )
+
+    @property
+    def value(self) -> str | None:
+        """The key of the option, None before one is chosen."""
+        chosen: str | None = self.box.value
+        return chosen
+
+    @value.setter
+    def value(self, key: str) -> None:
+        self.box.value = key
+
+
+class NumberChosen:
+    """A number between two ends, on a slider or typed beside it.
+
+    step: of the slider; a logarithmic one, whose ends are above 0, has three significant digits. unit: read behind it.
+    Lesson 00, "A first network".
+    """
+
+    def __init__(self, low: float, high: float, step: float, unit: str, log: bool = False) -> None:
+        kind = ipywidgets.FloatLogSlider if log else ipywidgets.FloatSlider
+        middle = _rounded((low * high) ** 0.5) if log else low + step * round((high - low) / 2 / step)
+        ends = _log_ends(low, high) if log else {"min": low, "max": high, "step": step}
+        self.slider = kind(
+            value=middle, **ends, readout=False, description="slide", layout={"width": "min(60%, 420px)"}
+        )
+        self.typed = ipywidgets.BoundedFloatText(
+            value=middle,
+            min=low,
+            max=high,
+            step=None if log else step,
+            description="or type",
+            layout={"width": "180px"},
+        )
+        self.slider.observe(self._slid, "value")
+        self.typed.observe(self._wrote, "value")
+        self.box = ipywidgets.HBox(
+            [self.slider, self.typed, ipywidgets.Label(unit)], layout={"flex_flow": "row wrap", "width": "95%"}
+        )
+        self._log = log
+
+    @property
+    def value(self) -> float:
+        """The number that is typed or slid to."""
+        return float(self.typed.value)
+
+    @value.setter
+    def value(self, number: float) -> None:
+        self.typed.value = number
+
+    def _slid(self, change: Any) -> None:
+        # a slider's place is not exact on a logarithmic axis, and what was typed stays as it is
+        if self._log and abs(change["new"] / self.typed.value - 1) < 0.005:
+            return
+        self.typed.value = _rounded(change["new"])
+
+    def _wrote(self, change: Any) -> None:
+        self.slider.value = change["new"]
+
+
+class Ranked:
+    """Items in an order that is changed by moving one up or down; the key pressed next moves the same item on.
+
+    options: key → what is read, in the order that is shown first.
+    Lesson 01, "Which layer can spare most?".
+    """
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self._options = dict(options)
+        self._order = list(options)
+        last = len(self._order) - 1
+        self.texts = [ipywidgets.Label(layout={"width": "auto", "min_width": "16em"}) for _ in self._order]
+        self.up = [_mover("▲ up", disabled=i == 0) for i in range(last + 1)]
+        self.down = [_mover("▼ down", disabled=i == last) for i in range(last + 1)]
+        for i, (up, down) in enumerate(zip(self.up, self.down, strict=True)):
+            up.on_click(lambda _, i=i: self.move(i, i - 1))
+            down.on_click(lambda _, i=i: self.move(i, i + 1))
+        rows = zip(self.up, self.down, self.texts, strict=True)
+        self.box = ipywidgets.VBox([ipywidgets.HBox(list(row)) for row in rows])
+        self._write()
+
+    @property
+    def value(self) -> list[str]:
+        """The keys from the top to the bottom."""
+        return list(self._order)
+
+    @value.setter
+    def value(self, order: Sequence[str]) -> None:
+        self._order = list(order)
+        self._write()
+
+    def move(self, place: int, to: int) -> None:
+        """Exchange two neighbors; the focus goes along with the one that was moved."""
+        if not 0 <= to < len(self._order):
+            return
+        self._order[place], self._order[to] = self._order[to], self._order[place]
+        self._write()
+        same, other = (self.up, self.down) if to < place else (self.down, self.up)
+        (other if same[to].disabled else same)[to].focus()
+
+    def _write(self) -> None:
+        for i, key in enumerate(self._order):
+            text = self._options[key]
+            self.texts[i].value = f"{i + 1}. {text}"
+            self.up[i].tooltip, self.down[i].tooltip = f"move {text} up", f"move {text} down"
+
+
+class EndChosen:
+    """The end of a curve whose beginning is known, moved up and down beside its picture.
+
+    draw: the end → the figure. begin: where the slider starts.
+    Lesson 04, "A residual network".
+    """
+
+    def __init__(
+        self, draw: Callable[[float], Figure], low: float, high: float, step: float, unit: str, begin: float
+    ) -> None:
+        self._draw, self._unit = draw, unit
+        self.slider = ipywidgets.FloatSlider(
+            value=min(max(begin, low), high),
+            min=low,
+            max=high,
+            step=step,
+            description="its end",
+            orientation="vertical",
+            readout_format=".3g",
+            layout={"height": f"{_PIXELS}px", "width": "5em"},
+        )
+        self.image = ipywidgets.Image(format="png", layout={"height": f"{_PIXELS}px", "object_fit": "contain"})
+        self.slider.observe(lambda _: self._show(), "value")
+        self.box = ipywidgets.HBox([self.image, self.slider])
+        self._show()
+
+    @property
+    def value(self) -> float:
+        """Where the curve ends."""
+        return float(self.slider.value)
+
+    @value.setter
+    def value(self, number: float) -> None:
+        self.slider.value = number
+
+    def _show(self) -> None:
+        figure, file = self._draw(self.value), BytesIO()
+        try:
+            figure.savefig(file, format="png")
+        finally:
+            plt.close(figure)
+        self.image.value = file.getvalue()
+
+
+def _mover(text: str, disabled: bool) -> ipywidgets.Button:
+    return ipywidgets.Button(description=text, disabled=disabled, layout={"width": "6em"})
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.3g}")
+
+
+def _log_ends(low: float, high: float) -> dict[str, float]:
+    return {"base": 10, "min": log10(low), "max": log10(high), "step": (log10(high) - log10(low)) / 200}
