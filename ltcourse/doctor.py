@@ -64,8 +64,8 @@ def environment() -> Iterator[tuple[bool, str]]:
         pass  # told among the packages
 
 
-def _folder(value: str) -> str:
-    """Say what a folder for downloads is; raises ValueError where nothing can be kept there."""
+def _folder(value: str, what: str = "downloads") -> str:
+    """Say what a folder is; raises ValueError where nothing can be kept there."""
     folder = files.place(value)
     if not folder.is_absolute():
         raise ValueError("each working directory has another folder of that name, write the whole path")
@@ -73,10 +73,10 @@ def _folder(value: str) -> str:
     if not there.is_dir():
         raise ValueError(f"{there} is a file, name a folder")
     if folder.is_dir():
-        return "the folder of downloads"
+        return f"the folder of {what}"
     if not os.access(there, os.W_OK):
         raise ValueError(f"it is not there and cannot be made in {there}, name another folder")
-    return "the folder of downloads, which the first one makes"
+    return f"the folder of {what}, which the first one makes"
 
 
 def _images(value: str) -> str:
@@ -99,7 +99,7 @@ def _count(value: str) -> str:
 VARIABLES: dict[str, Callable[[str], str]] = {
     "LTCOURSE_BUDGET": lambda value: f"the budget of the lessons is {catalog.budget(value)}",
     "LTCOURSE_DEVICE": lambda _: f"experiments run on {catalog.default_device()}",
-    "LTCOURSE_ANSWERS": lambda value: "no answers are kept" if value == "off" else _folder(value),
+    "LTCOURSE_ANSWERS": lambda value: "no answers are kept" if value == "off" else _folder(value, "answers"),
     "LTCOURSE_DATA": _folder,
     streams.ROOT: _images,
     graphs.SWITCH: _one_of("0", "1"),

@@ -52,8 +52,8 @@ class OneOf:
         return isinstance(answer, str) and answer in self.options
 
     def said(self, answer: Any) -> str:
-        """The answer, or what was measured, in words."""
-        return self.options[answer]
+        """The answer, or what was measured, in few words."""
+        return _short(self.options)[answer]
 
     measured = said
 
@@ -86,7 +86,7 @@ class Ranking:
 
     def said(self, answer: Sequence[str]) -> str:
         """The order in words, from the top."""
-        return " > ".join(self.options[key] for key in answer)
+        return " > ".join(_short(self.options)[key] for key in answer)
 
     measured = said
 
@@ -256,6 +256,12 @@ def _text(value: Any, what: str, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise PredictionError(f"{where}: {what} should be a text")
     return " ".join(value.split())
+
+
+def _short(options: Mapping[str, str]) -> dict[str, str]:
+    """The options up to their first comma, colon or bracket, where that still tells them apart."""
+    begun = {key: re.split(r"[,:(]", text)[0].strip() for key, text in options.items()}
+    return begun if len(set(begun.values())) == len(begun) else dict(options)
 
 
 def _digits(number: float) -> str:

@@ -110,14 +110,16 @@ class Summary:
         if not judged:
             return "There is no prediction of yours to compare: answer a question, and run the cells below it."
         left = len(self.predictions) - len(judged)
-        return f"{right} of your {len(judged)} predictions {'was' if right == 1 else 'were'} right or near enough" + (
-            f", and {left} cannot be compared." if left else "."
-        )
+        rest = f"; {left} cannot be compared." if left else "."
+        return f"You were right, or near enough, in {right} of {len(judged)}{rest}"
 
     def _ipython_display_(self) -> None:
-        table = self.table._repr_markdown_()
-        text = folded("What was asked, and what was measured", table) if _building() else f"{table}\n\n{self.sentence}"
-        _display(text, "answer")
+        if _building():
+            rows = [[one.topic, _row(one)[2]] for one in self.predictions]
+            table = Table(["prediction", "measured"], rows, words=True)._repr_markdown_()
+            _display(folded("What was asked, and what was measured", table), "answer")
+        else:
+            _display(f"{self.table._repr_markdown_()}\n\n{self.sentence}", "answer")
 
 
 def predict(*names: str, begin: float | None = None) -> Questions:
@@ -179,8 +181,8 @@ def reveal(name: str, measured: Any, ax: Axes | None = None, **where: Any) -> No
     if _building():
         _display(folded("Predicted and measured", _as_answer(prediction, measured)), "answer")
         return
-    trouble = answers.shown(name)
-    _display(f"{_compared(prediction, measured)} {trouble}".strip(), "answer")
+    answers.shown(name)
+    _display(_compared(prediction, measured), "answer")
 
 
 def summary(lesson: str) -> Summary:

@@ -160,6 +160,17 @@ def _begins_from(attempt: Attempt, dense: Attempt) -> bool:
     return verdict.close(attempt.initial, begun)
 
 
+def winner(small: float = 0.5) -> str:
+    """Return which attempt of `small_lottery` is a winning ticket, "none" if none is.
+
+    small: the largest share of the weights that a ticket keeps.
+    Lesson 08, "Question 1".
+    """
+    dense, tried = small_lottery()
+    trial = _Trial("", dense, tried, small)
+    return next((name for name, sub in tried.items() if all(_Reading().row(sub, trial))), "none")
+
+
 @dataclass(frozen=True)
 class _Reading:
     """A way to read the hypothesis: the right one by default, with a classic mistake on request."""
