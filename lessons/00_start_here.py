@@ -53,10 +53,12 @@
 # %% [markdown]
 # ## Three ways to use it
 #
-# - **As a student**, run a lesson cell by cell (`Shift`+`Enter`). Before most runs you are asked for a prediction;
-#   write it down. At the end of each lesson there are exercises. Each exercise has folded hints, a check, and a folded
-#   solution (a student copy has no solutions). Where your function is wrong, the check shows what it returned and what
-#   was expected.
+# - **As a student**, run a lesson cell by cell (`Shift`+`Enter`). Before most runs you are asked for a prediction.
+#   Your answer is kept in the folder `answers`, which neither a restart nor `git pull` touches, and it is drawn into
+#   the figure that follows. That figure is folded until you run its cell or unfold it. Run All needs no answers. What
+#   you answer after the result is kept as a second answer; your prediction stays. At the end of each lesson there are
+#   exercises. Each exercise has folded hints, a check, and a folded solution (a student copy has no solutions). Where
+#   your function is wrong, the check shows what it returned and what was expected.
 # - **As an instructor**, you need not run anything: every output is stored in the notebook, and every slider has a
 #   picture beside it. Runs that take hours are recorded; what runs live takes seconds or a few minutes. On a projector,
 #   View → Appearance → Presentation Mode enlarges the text.
@@ -101,6 +103,7 @@
 
 # %%
 from ltcourse import data
+from ltcourse.classroom.predictions import mark, predict, reveal, summary
 from ltcourse.display import plots
 from ltcourse.display.progress import watch
 from ltcourse.display.tables import Table, percent
@@ -200,8 +203,9 @@ for name, part in (("train", mnist.train), ("validation", mnist.validation), ("t
 # LeNet-300-100 is the small network of the first two papers; lesson 07 also uses it for the third. It has 784 inputs,
 # one per pixel, hidden layers of 300 and 100 neurons, and ten outputs, one per digit. A **recipe** holds every setting
 # of the training.
-#
-# *Predict: how many of the 10,000 test digits will it classify correctly after 600 iterations of 60 digits each?*
+
+# %% tags=["hide-input"]
+predict("00.accuracy")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 6 minutes</summary>
@@ -216,7 +220,7 @@ for name, part in (("train", mnist.train), ("validation", mnist.validation), ("t
 #
 # </details>
 
-# %%
+# %% tags=["hide-output"]
 iterations = catalog.live(600)
 recipe = Recipe(iterations=iterations, batch=60, lr=1.2e-3, evaluate_every=iterations // 10)
 network = models.create("lenet-300-100", initializer=kaiming_normal, seed=0)
@@ -229,8 +233,9 @@ history = training.last
 # Everything computed so far is kept, and the next cells work with it. A cell that needs more says in one line which cell
 # to run to the end.
 
-# %%
+# %% tags=["hide-output"]
 figure = plots.learning_curves(history)
+mark("00.accuracy", figure.axes[1])
 
 # %% [markdown]
 # The left figure shows the **loss**, which training makes smaller: −log of the probability that the network gives to
@@ -244,10 +249,11 @@ figure = plots.learning_curves(history)
 #
 # Everything is chosen, so the test set may now be evaluated:
 
-# %%
+# %% tags=["hide-output"]
 loss, accuracy = evaluate(network, mnist.test)
 print(f"after {history.iterations[-1]:,} iterations: test accuracy {percent(accuracy, 2)}, loss {loss:.3f}")
 print(f"wrong: {round((1 - accuracy) * len(mnist.test)):,} of {len(mnist.test):,} test digits")
+reveal("00.accuracy", accuracy)
 
 # %% [markdown]
 # ## What we saw
@@ -270,6 +276,9 @@ print(
 print(f"network     LeNet-300-100: {models.weight_count(network):,} weights")
 print(f"training    {history.iterations[-1]:,} iterations, early stop at {history.early_stop:,}")
 print(f"accuracy    {percent(accuracy, 1)} of the test digits")
+
+# %% tags=["hide-input"]
+summary("00")
 
 # %% [markdown]
 # The course runs on your machine. Does the network need all of these weights? Lesson [01, pruning
