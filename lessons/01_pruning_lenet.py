@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from ltcourse import data, papers, pruning
 from ltcourse.classroom import checks
+from ltcourse.classroom.predictions import predict, reveal, summary
 from ltcourse.display import pictures, plots, widgets
 from ltcourse.display.progress import watch
 from ltcourse.display.tables import Table, percent, spread
@@ -174,7 +175,10 @@ print(f"validation accuracy {percent(history.validation_accuracy[-1], 2)}")
 # %% [markdown]
 # ## Look at the weights
 #
-# *Predict: what does the distribution of the trained weights look like? Are many of them close to 0?*
+# The next figure shows how the trained weights of each layer are distributed.
+
+# %% tags=["hide-input"]
+predict("01.distribution")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
@@ -187,10 +191,13 @@ print(f"validation accuracy {percent(history.validation_accuracy[-1], 2)}")
 #
 # </details>
 
-# %% No gap separates useful weights from useless ones
+# %% No gap separates useful weights from useless ones tags=["hide-output"]
 figure, axes = plt.subplots(1, 3, figsize=(14, 4))
 for ax, (name, w) in zip(axes, weights.items(), strict=True):
     plots.weight_histogram(w, ax, title=f"{name}: std {w.std():.3f}")
+w = weights["fc2.weight"].detach()
+near, further, far = (w.abs() / w.std()).histc(3, 0, 1.5).tolist()  # weights per half a std
+reveal("01.distribution", "peak" if near > further > far else "gap" if far > further else "flat", axes[1])
 
 # %% [markdown]
 # In each layer the weights form one peak around 0, which is wider where a layer has fewer inputs. (The section "Which
@@ -244,8 +251,9 @@ print(f"validation accuracy after:  {percent(evaluate(network, mnist.validation)
 # Most of the weights are gone, but most of the accuracy is still there. How far does this go? We prune more and more of
 # the trained network, without training it again. Beside it stands the **control**: the same number of weights pruned at
 # random.
-#
-# *Predict: at which density does the accuracy fall below 90 %? At which density with random pruning?*
+
+# %% tags=["hide-input"]
+predict("01.magnitude", "01.random")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
@@ -271,10 +279,13 @@ for share in shares:
         curves[method][share] = [evaluate(network, mnist.validation)[1]]
 _ = network.load_state_dict(trained)
 
-# %% Which weights go matters more than how many
+# %% Which weights go matters more than how many tags=["hide-output"]
 figure, ax = plt.subplots()
 plots.against_density(curves, ax, ylabel="validation accuracy, not retrained")
-_ = ax.set_title("One trained network, one shot of pruning")
+ax.set_title("One trained network, one shot of pruning")
+for method, curve in curves.items():
+    below = next((share for share, (accuracy,) in curve.items() if accuracy < 0.9), None)
+    reveal(f"01.{method}", below, ax, along="x")
 
 # %% [markdown]
 # *Which* weights are removed matters more than how many. Removing small weights does little harm. Removing random
@@ -475,10 +486,10 @@ settings_5 = catalog.settings("han-lenet-5")
 lenet_5 = models.create("lenet-5", initializer=kaiming_normal, seed=0)
 training_5 = watch(evaluations(lenet_5, mnist, settings_5.recipe), "training LeNet-5")
 
-# %% [markdown]
-# *Predict: which layer of LeNet-5 suffers first?*
+# %% tags=["hide-input"]
+predict("01.layers")
 
-# %% One layer at a time: which can spare most?
+# %% One layer at a time: which can spare most? tags=["hide-output"]
 scan_shares = [1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05]
 network.load_state_dict(trained)
 few = data.Split(mnist.validation.x[:1000], mnist.validation.y[:1000])  # enough to see percent
@@ -487,6 +498,8 @@ figure, axes = plt.subplots(1, 2, figsize=(13, 4.6), sharey=True)
 for ax, net, title in ((axes[0], network, "LeNet-300-100"), (axes[1], lenet_5, "LeNet-5")):
     scan = pruning.sensitivity(net, scan_shares, lambda n: evaluate(n, few)[1])
     plots.sensitivity(scan, scan_shares, ax, title)
+first_to_last = sorted(scan, key=lambda layer: sum(scan[layer]))  # of LeNet-5, by all its accuracies
+reveal("01.layers", [layer.removesuffix(".weight") for layer in first_to_last], axes[1])
 
 # %% [markdown]
 # The large dense layers lose most of their weights without much harm. **The paper reports** (Fig. 6, for AlexNet) that
@@ -780,6 +793,9 @@ for name, record in recorded.items():
     print(f"{100 * (pruned_error - means['magnitude', 0]):+.2f} points (the paper", end=" ")
     print(f"{100 * (paper.top1[1] - paper.top1[0]):+.2f}), pruned minus dense trained on", end=" ")
     print(f"{100 * (pruned_error - means['dense', last_round]):+.2f} points")
+
+# %% tags=["hide-input"]
+summary("01")
 
 # %% [markdown]
 # Most weights of a trained network can be removed: the smallest ones, round by round, with training in between. The
