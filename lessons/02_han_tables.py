@@ -24,6 +24,7 @@ import torch
 
 from ltcourse import data, papers
 from ltcourse.classroom import checks
+from ltcourse.classroom.predictions import predict, reveal, summary
 from ltcourse.display import plots
 from ltcourse.display.layers import weights_and_flop
 from ltcourse.display.progress import watch
@@ -90,19 +91,21 @@ Table(["network", "slides", "from the shapes, with biases", "weights alone"], ro
 #
 # The column *after* pruning follows from the share that each layer keeps. The paper prints these shares in whole
 # percent (Tables 2 to 5), so "4 %" may be anything from 3.5 to 4.5 %.
-#
-# *Predict: for which network does this rounding matter most?*
 
-# %% The compression column lies within its rounding
+# %% tags=["hide-input"]
+predict("02.rounding")
+
+# %% The compression column lies within its rounding tags=["hide-output"]
 other = models.create("alexnet-one-tower", device="meta")
 print(f"AlexNet with one tower: {sum(p.numel() for p in other.parameters()):,} parameters")
-rows = []
+rows, play_of = [], {}
 for name, paper in papers.HAN_TABLE_1.items():
     shares = papers.HAN_SHARES[name]
     exactly, low, high = (
         sum(layer.weights * (shares[layer.name.removesuffix(".weight")] + play) for layer in dense[name])
         for play in (0, -0.005, 0.005)
     )
+    play_of[name] = (high - low) / exactly
     total = sum(layer.weights for layer in dense[name])
     unit, letter = (1e6, "M") if total > 1e6 else (1e3, "K")
     within = f"{low / unit:.1f}{letter} to {high / unit:.1f}{letter}"
@@ -116,6 +119,7 @@ for name, paper in papers.HAN_TABLE_1.items():
             f"{total / exactly:.2f}×",
         ]
     )
+reveal("02.rounding", max(play_of, key=play_of.get))
 Table(["network", "slides", "from the layer tables", "with their rounding", "compression, slides", "computed"], rows)
 
 # %% [markdown]
@@ -260,8 +264,9 @@ trained = snapshot(network)
 # the small output layer. We do so in three ways: iteratively, each step starting from the one before; in one shot from
 # the dense network, followed by *as many iterations* of training as the steps up to that density had; and in one shot
 # without retraining.
-#
-# *Predict: at which density do the three curves separate?*
+
+# %% tags=["hide-input"]
+predict("02.separate")
 
 # %%
 DENSITIES = (0.1, 0.036, 0.01)
@@ -292,12 +297,14 @@ for way, per_step in (("one shot", step.iterations), ("not retrained", 0)):
         network.load_state_dict(trained)
         curves[way][density] = [pruned_to(everything, density, i * per_step)[1]]
 
-# %% Without retraining little can be removed
+# %% Without retraining little can be removed tags=["hide-output"]
 figure, ax = plt.subplots()
 plots.against_density(curves, ax, ylabel="validation accuracy")
 ax.set_title("LeNet-300-100, one seed")
 for way, found in curves.items():
     print(f"{way:14s}", ", ".join(f"{percent(a[0], 2)} at {percent(d)}" for d, a in found.items()))
+behind = {d: max(c[d][0] for c in curves.values()) - min(c[d][0] for c in curves.values()) for d in DENSITIES}
+reveal("02.separate", next((str(d) for d, gap in behind.items() if gap > 0.01), "never"), ax)
 
 # %% [markdown]
 # Compare two distances in the printed lines: that between iterative and one shot, and that between these two and the
@@ -447,8 +454,9 @@ Table(["density", "neurons left (300 → 100 → 10)", "weights of the smaller n
 # Is a sparse network faster? We compare three ways to multiply, on **one thread** of this machine: PyTorch's dense
 # product, which also multiplies by the zeros, the CSR product of scipy, and that of PyTorch. Each is timed with one
 # image at a time (*batch* 1) and with 256.
-#
-# *Predict: at 10 % of the weights, is the sparse product ten times as fast? Is it faster at all?*
+
+# %% tags=["hide-input"]
+predict("02.speed")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
@@ -462,14 +470,16 @@ Table(["density", "neurons left (300 → 100 → 10)", "weights of the smaller n
 #
 # </details>
 
-# %% Is a sparse network faster?
-rows = []
+# %% Is a sparse network faster? tags=["hide-output"]
+rows, faster = [], {}
 for density, (state, mask) in small.items():
     network.load_state_dict(state)
     for batch in (1, 256):
         taken = latency.compare(network, mask, mnist.test.x[:batch])
         times = [f"{1e6 * s:,.0f}" for s in taken.values()]
         rows.append([f"{percent(density)}, batch {batch}", *times, f"{taken['dense'] / min(taken.values()):.1f}×"])
+        faster[density, batch] = taken["dense"] / min(taken[way] for way in latency.WAYS[1:])
+reveal("02.speed", faster[DENSITIES[0], 1])
 Table(["LeNet-300-100", *(f"{way}, µs" for way in latency.WAYS), "fastest against dense"], rows)
 
 # %% [markdown]
@@ -739,6 +749,9 @@ print(
 )
 for name, record in recorded.items():
     print(f"{name}: top-1 accuracy {points(record.change('magnitude', record.settings['rounds'], 'test_accuracy'))}")
+
+# %% tags=["hide-input"]
+summary("02")
 
 # %% [markdown]
 # The slides' parameter columns follow from the layers' shapes and shares. They count weights, most of which are in
