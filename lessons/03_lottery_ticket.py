@@ -22,7 +22,9 @@ import torch
 
 from ltcourse import data, papers, pruning
 from ltcourse.classroom import checks
+from ltcourse.classroom.predictions import mark, predict, reveal, summary
 from ltcourse.display import pictures, plots, widgets
+from ltcourse.display.pictures.small import loops
 from ltcourse.display.progress import watch
 from ltcourse.display.settings import beside_paper
 from ltcourse.display.tables import Table, percent, points, points_interval, spread, times
@@ -72,10 +74,11 @@ pruned = watch(
 # %% [markdown]
 # Now we train the same small network from scratch: it has the same mask and newly drawn weights. To be fair, it trains
 # for as many iterations as the pruned network had in all.
-#
-# *Predict: will it be as good, a little worse, or much worse?*
 
-# %% The same small network, from scratch
+# %% tags=["hide-input"]
+predict("03.scratch")
+
+# %% The same small network, from scratch tags=["hide-output"]
 small = pruned.last
 total = recipe.iterations + 4 * short.iterations
 scratch = models.create("lenet-300-100", seed=100)
@@ -84,6 +87,8 @@ from_scratch = train(scratch, mnist, recipe.but(iterations=total, evaluate_every
 print(f"P_m = {percent(small.density)}, validation accuracy")
 print(f"  pruned and fine-tuned: {percent(small.history.validation_accuracy[-1])}")
 print(f"  from scratch:          {percent(from_scratch.validation_accuracy[-1])}")
+worse = small.history.validation_accuracy[-1] - from_scratch.validation_accuracy[-1]
+reveal("03.scratch", "same" if worse <= 0.005 else "little" if worse <= 0.03 else "much")
 
 # %% [markdown]
 # This is one seed. **We recorded** several, at more densities. In the figure the network from scratch trains for as
@@ -157,8 +162,9 @@ widgets.explore(pictures.hypothesis(mnist))
 #
 # **The slides** (S7) find the subnetwork in four steps: draw random weights, train and cut, return what is left to its
 # initial values, repeat. At the left the small network goes through them, at the right through the loop of lesson 01.
-#
-# *Predict: in which step do the two differ, and what happens to the accuracy there?*
+
+# %% tags=["hide-input"]
+predict("03.step")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
@@ -171,8 +177,13 @@ widgets.explore(pictures.hypothesis(mnist))
 #
 # </details>
 
-# %% tags=["picture-s7"]
+# %% tags=["picture-s7", "hide-output"]
 widgets.explore(pictures.ticket_loop(mnist))
+fine_tuned, returned = loops(mnist)
+parted = next(i for i, step in enumerate(returned) if step.name != fine_tuned[i].name)
+change = returned[parted].accuracy - returned[parted - 1].accuracy
+where = "back" if returned[parted - 1].name == "cut" else "cut"
+reveal("03.step", f"{where}-{'rises' if change > 0 else 'falls' if change < 0 else 'stays'}")
 
 # %% [markdown]
 # In one step alone the loops differ: the ticket returns to θ₀ (its trained values are pale behind), and Han's network
@@ -290,8 +301,9 @@ Table(
 # - **random**: the ticket's initial weights under a random mask, which keeps as many weights per layer.
 #
 # If the hypothesis is right, the ticket is better than both.
-#
-# *Predict: at 3.6 % of the weights, which is worse, the ticket's mask with new weights, or a random mask?*
+
+# %% tags=["hide-input"]
+predict("03.controls")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
@@ -323,7 +335,7 @@ Table(
 #
 # </details>
 
-# %% The ticket beside two networks of its size
+# %% The ticket beside two networks of its size tags=["hide-output"]
 runner = runs.Runner("lottery-lenet-300-100")
 methods = ("ticket", "re-initialized", "random")
 
@@ -335,12 +347,13 @@ def picture(arrived):
     curves = {m: record.curve(m, "validation_accuracy") for m in here}
     reference = {"dense": record.values("ticket", 0, "validation_accuracy")}
     plots.against_density(curves, ax, ylabel="validation accuracy", reference=reference)
+    mark("03.controls", ax)
     return figure
 
 
 live = watch(runner, "lottery", total=len(settings.seeds) * settings.trainings, draw=picture)
 
-# %% Live, in numbers
+# %% Live, in numbers tags=["hide-output"]
 record = runner.record
 last, middle = settings.rounds, settings.redrawn[1]
 for number in (middle, last):
@@ -348,6 +361,7 @@ for number in (middle, last):
     for method in methods:
         print(f"  {method:15s} {spread(record.values(method, number, 'test_accuracy'))}")
 print(f"dense:            {spread(record.values('ticket', 0, 'test_accuracy'))}")
+reveal("03.controls", min(methods[1:], key=lambda method: sum(record.values(method, last, "test_accuracy"))))
 
 # %% [markdown]
 # Follow each line from left (dense) to right (sparse). Does the ticket gain accuracy as it gets smaller, and how much
@@ -620,8 +634,9 @@ Table(["P_m", "mean early stop, ticket : dense", "sooner (S8)", "no later (S6)",
 # - *ticket*: from its initial weights, for as long as the dense network;
 # - *from scratch*: from newly drawn weights, for as long as the dense network;
 # - *from scratch, longer*: the same for twice as long, which still costs less than training the dense network first.
-#
-# *Predict: with an eighth of the filters left, which of the five is best?*
+
+# %% tags=["hide-input"]
+predict("03.filters")
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 3 minutes</summary>
@@ -640,7 +655,7 @@ for name in ("structured-lenet-5", "structured-lenet-5-low"):
     if filters := runs.if_recorded(name, "desk"):
         rates[f"learning rate {filters.settings['recipe']['lr']:g}"] = filters
 
-# %% Filters instead of weights: five ways to train what is left
+# %% Filters instead of weights: five ways to train what is left tags=["hide-output"]
 five = ("fine-tuned", "random filters", "ticket", "from scratch", "from scratch, longer")
 if rates:
     figure, axes = plt.subplots(1, len(rates), figsize=(5.5 * len(rates), 4), sharey=True, squeeze=False)
@@ -651,9 +666,12 @@ if rates:
         ax.set(yscale="log", yticks=(0.01, 0.03, 0.1, 0.3), yticklabels=("1 %", "3 %", "10 %", "30 %"))
         ax.minorticks_off()
         ax.get_legend().remove()
-    _ = figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
+    filters = next(iter(rates.values()))
+    at = filters.settings["shares"].index(0.125) + 1
+    reveal("03.filters", sorted(five, key=lambda m: sum(filters.values(m, at, "test_error"))), axes[0, 0])
 
-# %% Filters instead of weights, in numbers
+# %% Filters instead of weights, in numbers tags=["hide-output"]
 rows = []
 for rate, filters in rates.items():
     for number, kept in enumerate(filters.settings["shares"], 1):
@@ -740,6 +758,9 @@ for n in (9, 15):
     share = percent(paper.values("ticket", n, "density")[0])
     print(f"  at {share}: {points(paper.change('ticket', n, accuracy))} at the early stop,", end=" ")
     print(f"{points(paper.change('ticket', n, at_the_end))} at the end")
+
+# %% tags=["hide-input"]
+summary("03")
 
 # %% [markdown]
 # The slides' question has an answer: when single weights are removed, the small network *can* be trained from the
