@@ -14,12 +14,15 @@
 # about the hypothesis · exercises
 
 # %%
+from statistics import fmean
+
 import matplotlib.pyplot as plt
 import torch
 from IPython.display import display
 
 from ltcourse import data, papers, pruning
 from ltcourse.classroom import checks
+from ltcourse.classroom.predictions import predict, reveal, summary, toward
 from ltcourse.display import pictures, plots, settings, tickets, widgets
 from ltcourse.display.progress import watch
 from ltcourse.display.tables import Table, percent, points, points_interval, spread, times
@@ -72,20 +75,22 @@ Table(["network", "weights", "the paper", "in convolutions", "the paper"], rows)
 # Each round prunes 20 % of the dense layers, 10 % of the convolutions (15 % in Conv-6), and the output layer at half the
 # rate of the dense layers. Here is Conv-2, live, with much less of everything: a tenth of the images, one epoch, and five
 # of the paper's rounds taken as one. Try `"conv-4"` or `"conv-6"` in its place.
-#
-# *Predict: after so short a training, what share of the test images does it get right? (By chance it is a tenth.)*
+
+# %% tags=["hide-input"]
+predict("04.short")
 
 # %%
 runner = runs.Runner("lottery-conv-2")
 _ = watch(runner, "Conv-2")
 conv = runner.record
 
-# %%
+# %% tags=["hide-output"]
 number = conv.settings["rounds"]
 print(f"test accuracy: dense {spread(conv.values('ticket', 0, 'test_accuracy'))}")
 print(f"at P_m = {percent(conv.values('ticket', number, 'density')[0])}:")
 for method in ("ticket", "re-initialized", "random"):
     print(f"  {method:15s} {spread(conv.values(method, number, 'test_accuracy'))}")
+reveal("04.short", fmean(conv.values("ticket", 0, "test_accuracy")))
 
 # %% [markdown]
 # This is too short to mean much: 1,000 test images leave a standard error of more than a point. **We recorded** two
@@ -202,16 +207,22 @@ settings.beside_paper("lottery-resnet", "night")
 #
 # Each round prunes half of the remaining weights and resets the survivors to iteration 0. Every mask is trained once
 # more with new weights (*re-initialized*), and beside it a random mask of its size with the initial values (*random*).
-#
-# *Predict: at an eighth of its weights, is the ticket better than the dense network, about as good, or worse? And how far
-# is it from its mask with new weights?*
 
-# %% Reset to iteration 0, the ticket of a residual network fails
+# %% tags=["hide-input"]
 deep = runs.if_recorded("lottery-resnet", "night")
+predict("04.ticket", "04.initial", begin=fmean(deep.values("ticket", 0, "test_accuracy")) if deep else None)
+
+# %% Reset to iteration 0, the ticket of a residual network fails tags=["hide-output"]
 if deep:
     figure, ax = plt.subplots(figsize=(10, 5))
     tickets.against_dense({m: deep.curve(m, "test_accuracy") for m in ("ticket", "re-initialized", "random")}, ax)
     ax.set_title(f"ResNet-8, reset to iteration 0, {len(deep.trials)} seeds")
+    of_dense, of_ticket, of_new = (
+        deep.values(*what, "test_accuracy") for what in (("ticket", 0), ("ticket", 3), ("re-initialized", 3))
+    )
+    reveal("04.ticket", fmean(of_ticket), ax, x=0.125, begin=(1, fmean(of_dense)))
+    ahead = [t - n for t, n in zip(of_ticket, of_new, strict=True)]
+    reveal("04.initial", toward(ahead, "ahead", "alike", "behind"), ax)
 
 # %% [markdown]
 # The ticket fails. Reset to iteration 0 it falls below the dense network. In both seeds it falls further with every
@@ -220,7 +231,7 @@ if deep:
 #
 # In numbers, each with the interval in which the mean lies with 95 % confidence (Student's *t* over the seeds):
 
-# %% The failure in numbers
+# %% The failure in numbers tags=["hide-output"]
 if deep:
     rows = [
         [
@@ -274,16 +285,22 @@ print(f"evaluated at iterations {first[0]}, {first[1]}, … {first[-1]}; after r
 # %% [markdown]
 # That is how it works, in too short a run to show what it is worth. **We recorded** a second search beside the one above:
 # the same dense networks, the same rounds, but each round rewinds to a twentieth of the training.
-#
-# *Predict: where is its curve, with the ticket's, with the dense network's, or in between?*
 
-# %%
+# %% tags=["hide-input"]
+predict("04.rewound")
+
+# %% tags=["hide-output"]
 if deep:
     figure, ax = plt.subplots(figsize=(10, 5))
     tickets.against_dense({m: deep.curve(m, "test_accuracy") for m in ("rewound", "ticket", "re-initialized")}, ax)
     ax.set_title(
         f"ResNet-8, rewound to iteration {deep.settings['rewind']} of {deep.settings['recipe']['iterations']:,}"
     )
+    dense_end, ticket_end, rewound_end = (
+        fmean(deep.values(*what, "test_accuracy")) for what in (("ticket", 0), ("ticket", 3), ("rewound", 3))
+    )
+    way = (rewound_end - ticket_end) / (dense_end - ticket_end)  # 0: with the ticket, 1: with the dense network
+    reveal("04.rewound", "dense" if way > 0.75 else "ticket" if way < 0.25 else "between", ax)
 
 # %% [markdown]
 # Rewinding does not fail. Down to an eighth of the weights the rewound network cannot be told from the dense one, or
@@ -354,10 +371,11 @@ for method, gains in brief.items():
 # iteration 0. Nothing is wrong with the run. It is short.
 #
 # </details>
-#
-# *Predict: and if we train eight times as long? Does the lead of the ticket grow, stay, or turn?*
 
-# %% The lead of a ticket shrinks as the training gets longer
+# %% tags=["hide-input"]
+predict("04.longer")
+
+# %% The lead of a ticket shrinks as the training gets longer tags=["hide-output"]
 lengths = runs.if_recorded("lottery-length", "night")
 if lengths:
     figure, ax = plt.subplots(figsize=(10, 5))
@@ -365,8 +383,12 @@ if lengths:
     tickets.against_length(by_length, ax)
     left = percent(1 - lengths.settings["rate"], 0)
     ax.set_title(f"one pruning to {left}, whole CIFAR-10 at 16 × 16, {len(lengths.trials)} seeds")
+    leads = [fmean(gains) for _, gains in sorted(by_length["ticket"].items())]
+    times_as_large = leads[-1] / leads[0]
+    grown = "turns" if times_as_large < 0 else "shrinks" if times_as_large < 0.75 else "stays"
+    reveal("04.longer", "grows" if times_as_large > 1.25 else grown, ax)
 
-# %% The lead against the length, in numbers
+# %% The lead against the length, in numbers tags=["hide-output"]
 if lengths:
     rows = [
         [f"{length:,}", *(points_interval(gains[length]) for gains in by_length.values())]
@@ -492,9 +514,9 @@ for record in (runner.record, apart):
 # For each *k* we search for a ticket by rewinding to *k*, in two rounds. Then we train two copies of it from *k* on,
 # with the examples in different orders, and two copies of the dense network. (The next cell says so as long as this
 # is not recorded.)
-#
-# *Predict: at k = 0 and at the k to which we rewound above, how high is the barrier of the pruned network? Higher or lower
-# than that of the dense one?*
+
+# %% tags=["hide-input"]
+predict("04.barrier", "04.stable")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 5 minutes</summary>
@@ -507,7 +529,7 @@ for record in (runner.record, apart):
 #
 # </details>
 
-# %% Does a ticket win where it is stable?
+# %% Does a ticket win where it is stable? tags=["hide-output"]
 stability = runs.if_recorded("instability-tickets", "night")
 if deep and stability:
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5))
@@ -515,8 +537,12 @@ if deep and stability:
     ticket, dense = (stability.by("iteration", "barrier", m) for m in ("ticket", "dense"))
     later = {k: heights for k, heights in ticket.items() if k}
     tickets.barriers({"dense": dense, "ticket": {0: ticket[0]}, "rewound": later}, right)
+    reveal("04.barrier", fmean(ticket[0]), right)
+    k = deep.settings["rewind"]
+    higher = [t - d for t, d in zip(ticket[k], dense[k], strict=True)]
+    reveal("04.stable", toward(higher, "higher", "alike", "lower"), right)
 
-# %% Stability and accuracy, in numbers
+# %% Stability and accuracy, in numbers tags=["hide-output"]
 if stability:
     text = {"barrier": spread, "test_accuracy": spread}
     rows = [
@@ -566,10 +592,12 @@ _ = ax.legend()
 # **Another paper** (Liu et al. 2019, Sec. 6; see lesson [03](03_lottery_ticket.ipynb)) reports from CIFAR-10 that the initial
 # values beat newly drawn ones at a rate of 0.01, and do not at 0.1, where the networks are the better ones.
 #
-# *Predict: with the lower rates, is the ticket ahead of its mask with new weights again? And is the network as good
-# as at 0.1?* (The next cell names the rates that are not recorded yet.)
+# (The cell after the questions names the rates that are not recorded yet.)
 
-# %% The remedies beside the usual rate
+# %% tags=["hide-input"]
+predict("04.ahead", "04.as-good")
+
+# %% The remedies beside the usual rate tags=["hide-output"]
 remedies = {label: runs.if_recorded(name, "night") for name, label in REMEDIES.items()}
 remedies = {label: record for label, record in remedies.items() if record}
 if len(remedies) > 1:
@@ -578,7 +606,7 @@ if len(remedies) > 1:
         tickets.against_dense({m: record.curve(m, "test_accuracy") for m in ("ticket", "re-initialized")}, ax)
         ax.set_title(f"learning rate {label}")
 
-# %% A remedy must be judged with its dense network
+# %% A remedy must be judged with its dense network tags=["hide-output"]
 number = 3
 for label, record in remedies.items():
     found = (record.values(m, number, "test_accuracy") for m in ("ticket", "re-initialized"))
@@ -586,6 +614,10 @@ for label, record in remedies.items():
     print(f"rate {label}, P_m = {percent(record.values('ticket', number, 'density')[0])}: ", end="")
     print(f"ticket minus dense {points_interval(record.change('ticket', number, 'test_accuracy'))}, ", end="")
     print(f"minus re-initialized {points_interval(ahead)}")
+    if label == "0.01":
+        reveal("04.ahead", toward(ahead, "ahead", "alike", "behind"))
+        low, usual = (fmean(r.values("ticket", 0, "test_accuracy")) for r in (record, remedies["0.1"]))
+        reveal("04.as-good", "better" if low > usual + 0.01 else "worse" if low < usual - 0.01 else "same")
 
 # %% [markdown]
 # Two things have to be read together: the distance of the ticket from its dense network, and how good that dense network
@@ -670,6 +702,9 @@ if deep:
         print(f"  {method} minus dense {points_interval(deep.change(method, 3, 'test_accuracy'))}")
 for fork, heights in apart.by("iteration", "barrier", "fork").items():
     print(f"ResNet-8, dense: error barrier of two runs from iteration {fork} on {spread(heights)}")
+
+# %% tags=["hide-input"]
+summary("04")
 
 # %% [markdown]
 # ## Exercises
