@@ -25,6 +25,7 @@ from IPython.display import display
 
 from ltcourse import data, papers
 from ltcourse.classroom import checks
+from ltcourse.classroom.predictions import mark, predict, reveal, summary
 from ltcourse.display import plots, widgets
 from ltcourse.display.progress import watch
 from ltcourse.display.settings import beside_paper
@@ -167,8 +168,9 @@ print("weights of the output layer:", int(mask["fc3.weight"].sum()), "of", mask[
 #
 # The figure shows the accuracy minus that of the random ticket. If a ticket is good for its own data only, the diagonal
 # is blue and the rest is white or red. If it is good for any data, every cell is blue.
-#
-# *Predict: does a ticket found on clothes win on digits? Does a ticket found on digits win on clothes?*
+
+# %% tags=["hide-input"]
+predict("05.transfer")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 8 minutes</summary>
@@ -182,7 +184,7 @@ print("weights of the output layer:", int(mask["fc3.weight"].sum()), "of", mask[
 #
 # </details>
 
-# %%
+# %% tags=["hide-output"]
 runner = runs.Runner("transfer-lenet-300-100")
 
 
@@ -191,12 +193,13 @@ def picture(arrived):
     figure, ax = plt.subplots(figsize=(7.5, 4.2))
     if any(a.row["kind"] == "random" for a in arrived):
         plots.transfer_matrix(so_far.gains(so_far.rounds[-1]), ax, "test accuracy, ticket − random, points")
+    mark("05.transfer", ax)
     return figure
 
 
 live = watch(runner, "transfer", total=len(settings.seeds) * settings.trainings, draw=picture)
 
-# %% The live matrix, cell by cell
+# %% The live matrix, cell by cell tags=["hide-output"]
 matrix = TransferMatrix(runner.record.trials)
 number = matrix.rounds[-1]
 print(f"{len(matrix.trials)} seeds, P_m = {percent(matrix.density(number))}, test accuracy at the early stop")
@@ -206,6 +209,10 @@ for source, target in matrix.gains(number):
     minus = [points(matrix.gain(source, target, number, over)) for over in ("random", "own")]
     new = points(matrix.gain(source, target, number, kind="re-initialized"))
     rows.append([f"{source} → {target}", here, *minus, new])
+wins = {pair for pair, gain in matrix.gains(number).items() if min(gain) > 0 and mean(gain) >= 0.005}
+to_digits, to_clothes = (pair in wins for pair in (("Fashion-MNIST", "MNIST"), ("MNIST", "Fashion-MNIST")))
+won = {(True, True): "both", (True, False): "to-digits", (False, True): "to-clothes", (False, False): "neither"}
+reveal("05.transfer", won[to_digits, to_clothes])
 Table(
     ["found on → trained on", "the ticket", "minus random", "minus the ticket found there", "re-init. minus random"],
     rows,
@@ -292,8 +299,9 @@ widgets.explore(explorer.draw, source=explorer.sources[::-1], target=explorer.ta
 # every pair of a pixel and a neuron, so a mask can be a map of where digits are, or of where clothes are. In lesson
 # [01](01_pruning_lenet.ipynb) it was such a map, with bands where digits never come. Let us test the explanation. We
 # count, for each pixel, how many of its 300 weights are left in the two tickets found above.
-#
-# *Predict: which of the two tickets keeps more weights at the border, where digits never are and clothes often are?*
+
+# %% tags=["hide-input"]
+predict("05.border")
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 2 minutes</summary>
@@ -307,13 +315,14 @@ widgets.explore(explorer.draw, source=explorer.sources[::-1], target=explorer.ta
 #
 # </details>
 
-# %% Where two tickets look
+# %% Where two tickets look tags=["hide-output"]
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.4))
 for ax, ticket in zip(axes, (from_digits, from_clothes), strict=True):
     plots.inputs_kept(ticket.mask["fc1.weight"], (28, 28), ax, f"found on {ticket.origin['data']}")
+mark("05.border", axes[0])
 
 
-# %%
+# %% tags=["hide-output"]
 def at_the_border(ticket):
     """The share of the first layer's weights kept that belong to pixels in the outer four rows and columns."""
     of_pixel = ticket.mask["fc1.weight"].sum(0).reshape(28, 28)
@@ -323,6 +332,8 @@ def at_the_border(ticket):
 print(f"the outer four rows and columns are {percent(1 - 20**2 / 28**2)} of the pixels;")
 print(f"the ticket of digits has {percent(at_the_border(from_digits))} of its weights there,")
 print(f"the ticket of clothes {percent(at_the_border(from_clothes))}")
+more = at_the_border(from_clothes) - at_the_border(from_digits)
+reveal("05.border", "clothes" if more >= 0.05 else "digits" if more <= -0.05 else "same")
 
 # %% [markdown]
 # If the mask were a map, the digits' ticket would have a far smaller share of its weights at the border than the border
@@ -345,8 +356,9 @@ print(f"the ticket of clothes {percent(at_the_border(from_clothes))}")
 # A ticket consists of a mask and of values. Which of the two makes it win? Take two tickets of digits that were found
 # from *different* initial weights, and **swap** their parts: the mask of one with the values of the other. A random
 # mask is the control.
-#
-# *Predict: which is worse, the right values under a wrong mask, or the right mask with wrong values?*
+
+# %% tags=["hide-input"]
+predict("05.swap")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
@@ -359,7 +371,7 @@ print(f"the ticket of clothes {percent(at_the_border(from_clothes))}")
 #
 # </details>
 
-# %% A swap of mask and values costs most of the lead
+# %% A swap of mask and values costs most of the lead tags=["hide-output"]
 recipe = settings.recipe.but(evaluate_every=settings.recipe.iterations)
 at_random = masks.shuffle(from_digits.mask, seed=5)
 choices = {"mask of ticket 1": from_digits.mask, "mask of ticket 2": another.mask, "a random mask": at_random}
@@ -370,8 +382,11 @@ for what, chosen in choices.items():
         network = models.create("lenet-300-100")
         network.load_state_dict(values.weights)
         history = train(network, digits, recipe, mask=chosen)
-        row.append(percent(history.validation_accuracy[-1], 2))
+        row.append(history.validation_accuracy[-1])
     rows.append(row)
+lead = rows[0][2] - rows[1][1]  # of ticket 1's mask with wrong values over its values under a wrong mask
+reveal("05.swap", "mask" if lead >= 0.01 else "values" if lead <= -0.01 else "same")
+rows = [[what, *(percent(accuracy, 2) for accuracy in row)] for what, *row in rows]
 Table(["validation accuracy, digits", "values of ticket 1", "values of ticket 2"], rows)
 
 # %% [markdown]
@@ -714,6 +729,9 @@ print("the tickets of digits and of clothes share, as a multiple of chance:", en
 print(", ".join(f"{name.removesuffix('.weight')} {o.times:.1f}×" for name, o in alike.items()))
 for name, m in every.items():
     print(f"recorded, {name}, tickets from elsewhere: {judge(m) if m else 'not yet'}")
+
+# %% tags=["hide-input"]
+summary("05")
 
 # %% [markdown]
 # These numbers tell what kind of thing a ticket is. To the extent that it wins elsewhere, it is a network that
