@@ -15,7 +15,8 @@
 # move the gain · other activations · does it train? · two values · what tickets it holds · exercises
 
 # %%
-from math import sqrt
+from math import log10, sqrt
+from statistics import fmean
 
 import matplotlib.pyplot as plt
 import torch
@@ -23,6 +24,7 @@ from torch import nn
 
 from ltcourse import data
 from ltcourse.classroom import checks
+from ltcourse.classroom.predictions import predict, reveal, summary
 from ltcourse.display import plots, widgets
 from ltcourse.display.layers import layer_sums
 from ltcourse.display.progress import watch
@@ -47,8 +49,9 @@ images, labels = mnist.train.x[:200], mnist.train.y[:200]
 # The next cell sends 200 digits through thirty layers of 100 neurons with ReLU. The weights are drawn from a normal
 # distribution with mean 0 and standard deviation `std`. We describe each layer by one number, the **spread**: the root
 # of the mean square (`rms`), over all neurons and images.
-#
-# *Predict: for which of the four is the spread of the thirtieth layer about that of the images?*
+
+# %% tags=["hide-input"]
+predict("06.spread")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
@@ -61,15 +64,18 @@ images, labels = mnist.train.x[:200], mnist.train.y[:200]
 #
 # </details>
 
-# %%
+# %% tags=["hide-output"]
 generator = torch.Generator().manual_seed(0)
 print(f"the images: {rms(images):.2f}")
+missed = {}
 for std in (0.05, 0.1, 0.14, 0.2):
     a = images.flatten(1)
     for _ in range(30):
         w = std * torch.randn(100, a.shape[1], generator=generator)
         a = torch.relu(a @ w.T)
     print(f"std {std}: after 30 layers {rms(a):.1e}")
+    missed[std] = abs(log10(rms(a) / rms(images)))  # by how many powers of ten
+reveal("06.spread", str(min(missed, key=missed.get)))
 
 # %% [markdown]
 # One of the four keeps the spread, and its neighbors miss it by powers of ten: doubling the std multiplies the output
@@ -133,8 +139,9 @@ print(f"n σ² times that of the inputs: {n * std**2 * a.square().mean():.4f}")
 # the squares become 0 and the other half stay.
 #
 # $$\overline{\mathrm{relu}(z)^2} = \tfrac{1}{2}\, \overline{z^2}$$
-#
-# *Predict: is the **variance** of relu(z) half of that of z, too?*
+
+# %% tags=["hide-input"]
+predict("06.variance")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
@@ -147,10 +154,12 @@ print(f"n σ² times that of the inputs: {n * std**2 * a.square().mean():.4f}")
 #
 # </details>
 
-# %% ReLU halves the mean square
+# %% ReLU halves the mean square tags=["hide-output"]
 r = torch.relu(z)
 print(f"mean square: {r.square().mean() / z.square().mean():.3f} of that of z")
 print(f"variance:    {r.var() / z.var():.3f} of that of z")
+left = (r.var() / z.var()).item()
+reveal("06.variance", "less" if left < 0.45 else "more" if left > 0.55 else "half")
 
 # %% [markdown]
 # The mean square is halved. The variance loses more, because the mean after ReLU is no longer 0, and the variance
@@ -254,11 +263,12 @@ print("PyTorch:", nn.init._calculate_fan_in_and_fan_out(w))
 # %% [markdown]
 # A classic error is to leave the area out: the slide's formula *reads* as if $n_{i-1}$ were the number of channels. The
 # next cell shows the effect on eight 3×3 convolutions with ReLU.
-#
-# *Predict: by what factor is the spread too large after eight layers?*
+
+# %% tags=["hide-input"]
+predict("06.factor")
 
 
-# %% Without the kernel's area every layer is wrong by the same factor
+# %% Without the kernel's area every layer is wrong by the same factor tags=["hide-output"]
 def without_area(weight, generator):
     return torch.randn(weight.shape, generator=generator) * sqrt(2 / weight.shape[1])
 
@@ -277,6 +287,8 @@ figure, ax = plt.subplots()
 plots.through_layers(found, ax, ylabel="spread")
 for label, (spreads,) in found.items():
     print(f"{label}: × {signals.factor(spreads):.2f} per layer, × {spreads[-1] / spreads[0]:,.1f} after 8")
+(right,), (wrong,) = found.values()
+reveal("06.factor", wrong[-1] / right[-1], ax, times=right[-1])
 
 # %% [markdown]
 # The variance is 9 times too large, so each layer multiplies the spread by a factor that is 3 times too large: after
@@ -323,11 +335,10 @@ measured = {
     for name, draw in candidates.items()
 }
 
-# %% [markdown]
-# *Predict: which lines will be straight on a logarithmic axis? Which will be level? In which direction do the gradients
-# run?*
+# %% tags=["hide-input"]
+predict("06.straight", "06.level", "06.gradients")
 
-# %% With ReLU every layer multiplies by the same factor
+# %% With ReLU every layer multiplies by the same factor tags=["hide-output"]
 for activation in ("ReLU", "tanh"):
     figure, axes = plt.subplots(1, 2, figsize=(15, 4.8))
     for ax, what in zip(axes, ("activations", "gradients"), strict=True):
@@ -335,12 +346,21 @@ for activation in ("ReLU", "tanh"):
         title = f"{activation}: {what}"
         plots.through_layers(curves, ax, ylabel="spread", title=title, legend=what == "gradients")
 
+# %% tags=["hide-output"]
+spreads = {name: measured["ReLU", name][0].activations[1:] for name in candidates if name != "zero"}
+halves = {name: (signals.factor(s[:15]), signals.factor(s[14:])) for name, s in spreads.items()}
+straight = [name for name, (first, second) in halves.items() if 0.8 < first / second < 1.25]
+reveal("06.straight", "all" if len(straight) == 4 else "kaiming" if straight == ["kaiming"] else "none")
+reveal("06.level", min(spreads, key=lambda name: abs(log10(signals.factor(spreads[name])))))
+gradients = measured["ReLU", "too large"][0].gradients
+reveal("06.gradients", "images" if gradients[1] > gradients[-1] else "loss")
+
 # %% [markdown]
 # Activations run from left to right. Gradients start at the loss, on the right, and run to the left. With ReLU each
 # line is straight: every layer multiplies by the same factor, which is nearly the one that we calculated. (Forward it
 # is a little smaller. The formula gives the mean over many draws, and a typical draw of 100 neurons falls short of it.)
 
-# %% Calculated and measured, layer by layer
+# %% Calculated and measured, layer by layer tags=["hide-output"]
 predicted = {"too small": 0.05 * sqrt(50), "xavier": sqrt(0.5), "kaiming": 1.0, "too large": 0.4 * sqrt(50)}
 rows = []
 for name, expected in predicted.items():
@@ -460,29 +480,34 @@ print("they give each image the same class:", torch.equal(*(z.argmax(1) for z in
 # The two networks are the same function up to a factor. Only the size of the signals differs, forward and back. Does it
 # matter for training? We train at three depths, with two seeds, with SGD at the same learning rate for all. The deepest
 # networks are also trained with Adam, which divides every gradient by its own size.
-#
-# *Predict: at which depth will Xavier fall behind? Does Adam need Kaiming at all?*
 
-# %%
+# %% tags=["hide-input"]
+predict("06.depth", "06.adam")
+
+# %% tags=["hide-output"]
 settings = catalog.settings("depth")
 runner = runs.Runner("depth")
 _ = watch(runner, "depth", total=len(settings.seeds) * settings.trainings)
 depth = runner.record
 
-# %% Which networks learn, at which depth?
+# %% Which networks learn, at which depth? tags=["hide-output"]
 methods = (*settings.initializers, "xavier and Adam", "kaiming and Adam")
 accuracy = {method: depth.by("depth", "test_accuracy", method) for method in methods}
 most_frequent = mnist.test.y.bincount().max().item() / len(mnist.test)
 figure, ax = plt.subplots()
 curves = {name: accuracy[name] for name in settings.initializers}
 title = f"SGD, {settings.recipe.iterations} iterations"
-_ = plots.against_depth(curves, ax, guess=most_frequent, title=title)
+plots.against_depth(curves, ax, guess=most_frequent, title=title)
+lead = {d: fmean(accuracy["kaiming"][d]) - fmean(accuracy["xavier"][d]) for d in settings.depths}
+reveal("06.depth", next((d for d, points_ahead in lead.items() if points_ahead >= 0.05), None), ax, along="x")
 
-# %% The deepest networks, in numbers
+# %% The deepest networks, in numbers tags=["hide-output"]
 deepest = settings.depths[-1]
 print(f"{deepest} layers, test accuracy (always the most frequent digit: {percent(most_frequent)})")
 for method, by_depth in accuracy.items():
     print(f"  {method:17s} {spread(by_depth[deepest], 1)}")
+ahead = fmean(accuracy["kaiming and Adam"][deepest]) - fmean(accuracy["xavier and Adam"][deepest])
+reveal("06.adam", "yes" if ahead > 0.01 else "xavier" if ahead < -0.01 else "no")
 
 # %% [markdown]
 # Look at three things: the shallowest networks, the lines that lie on the dashed one (these networks give every image
@@ -572,8 +597,9 @@ for ax, draw, name in zip(axes, (kaiming_normal, signed_constant), ("kaiming", "
 #
 # The next cell runs the lottery of lesson 03 from all three initializations, with seven of the paper's rounds taken as
 # one. The control for the last ticket is its mask with weights newly drawn from the same initialization.
-#
-# *Predict: will one of them lose more by pruning than the others?*
+
+# %% tags=["hide-input"]
+predict("06.tickets")
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 4 minutes</summary>
@@ -586,25 +612,31 @@ for ax, draw, name in zip(axes, (kaiming_normal, signed_constant), ("kaiming", "
 #
 # </details>
 
-# %%
+# %% tags=["hide-output"]
 settings = catalog.settings("first-tickets-lenet-300-100")
 runner = runs.Runner("first-tickets-lenet-300-100")
 _ = watch(runner, "tickets", total=len(settings.seeds) * settings.trainings)
 first = runner.record
 
-# %% Tickets from three initializations
+# %% Tickets from three initializations tags=["hide-output"]
 figure, ax = plt.subplots()
 curves = {name: first.curve(name, "test_accuracy") for name in settings.initializers}
 _ = plots.against_density(curves, ax, ylabel="test accuracy")
 ax.set_title(f"LeNet-300-100, {settings.recipe.iterations} iterations per round, {len(settings.seeds)} seeds")
 
 last = settings.rounds
+changes = [
+    dict(zip(settings.initializers, of_seed, strict=True))
+    for of_seed in zip(*(first.change(name, last, "test_accuracy") for name in settings.initializers), strict=True)
+]
 kept = percent(first.values("xavier", last, "density")[0])
 rows = []
 for name in settings.initializers:
     dense, ticket = (first.values(name, n, "test_accuracy") for n in (0, last))
     redrawn = first.values(f"{name}, re-initialized", last, "test_accuracy")
     rows.append([name, *(spread(values) for values in (dense, ticket, redrawn))])
+loses_most = {min(lost, key=lost.get) for lost in changes}
+reveal("06.tickets", loses_most.pop() if len(loses_most) == 1 else "none", ax)
 Table(["from", "dense", f"ticket at {kept}", "its mask, re-initialized"], rows)
 
 # %% [markdown]
@@ -613,7 +645,7 @@ Table(["from", "dense", f"ticket at {kept}", "its mask, re-initialized"], rows)
 # sign. Also compare the difference with that between two seeds of the same initialization.
 
 
-# %% What is more than noise?
+# %% What is more than noise? tags=["hide-output"]
 def compare(method, other, number):
     pairs = zip(
         first.values(method, number, "test_accuracy"), first.values(other, number, "test_accuracy"), strict=True
@@ -673,6 +705,9 @@ for name in ("xavier", "kaiming"):
 print(f"tickets of LeNet-300-100 at {kept}:")
 for name in settings.initializers:
     print(f"  {name:15s} minus dense {points(first.change(name, last, 'test_accuracy'))}")
+
+# %% tags=["hide-input"]
+summary("06")
 
 # %% [markdown]
 # The two formulas of the slide serve one purpose: a signal should keep its size through many layers. Kaiming's formula
