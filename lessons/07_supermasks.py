@@ -15,6 +15,8 @@
 # one? · exercises
 
 # %%
+from statistics import fmean
+
 import matplotlib.pyplot as plt
 import torch
 import torchvision
@@ -24,6 +26,7 @@ from torch.nn.functional import avg_pool2d, cross_entropy, linear, relu
 # %%
 from ltcourse import data, papers
 from ltcourse.classroom import checks
+from ltcourse.classroom.predictions import predict, reveal, summary
 from ltcourse.display import ablations, pictures, plots, widgets
 from ltcourse.display.progress import watch
 from ltcourse.display.settings import beside_paper
@@ -81,13 +84,18 @@ digits = (torch.lgamma(sizes + 1) - 2 * torch.lgamma(sizes / 2 + 1)).sum() / tor
 print(f"{int(digits) + 1:,} digits")
 
 # %% [markdown]
-# Nobody can try them all. Is a *random* one any good? *Predict: what is its accuracy on ten digits?*
+# Nobody can try them all. Is a *random* one any good?
 
-# %%
+# %% tags=["hide-input"]
+predict("07.random")
+
+# %% tags=["hide-output"]
 network = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
 mask = criteria.at_random(0)({}, masks.dense(network), 0.5, "layer")
 masks.apply(network, mask)
-print(f"half of the edges, drawn at random: {percent(evaluate(network, mnist.validation)[1])} of the digits right")
+accuracy = evaluate(network, mnist.validation)[1]
+print(f"half of the edges, drawn at random: {percent(accuracy)} of the digits right")
+reveal("07.random", accuracy)
 
 # %% [markdown]
 # The random subnetwork is at chance. So a good one has to be *searched* for.
@@ -107,9 +115,9 @@ print(f"half of the edges, drawn at random: {percent(evaluate(network, mnist.val
 # | movement | $\lvert w - w_0 \rvert$ |
 # | small final (a control) | $-\lvert w \rvert$ |
 # | random (a control) | – |
-#
-# *Predict: train LeNet-300-100, keep 40 % of the weights by large final, and return them to their initial values. How
-# accurate is this network before its first step of training?*
+
+# %% tags=["hide-input"]
+predict("07.untrained")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
@@ -122,7 +130,7 @@ print(f"half of the edges, drawn at random: {percent(evaluate(network, mnist.val
 #
 # </details>
 
-# %% A mask from training makes untrained weights perform
+# %% A mask from training makes untrained weights perform tags=["hide-output"]
 network = models.create("lenet-300-100", seed=0)
 θ0 = models.snapshot(network)
 _ = train(network, mnist, Recipe(iterations=catalog.live(600), evaluate_every=catalog.live(600)))
@@ -135,7 +143,10 @@ by_name = {
 for name, criterion in by_name.items():
     network.load_state_dict(θ0)
     masks.apply(network, criterion(trained, masks.dense(network), 0.6))
-    print(f"{name}: {percent(evaluate(network, mnist.validation)[1])} with no weight trained")
+    accuracy = evaluate(network, mnist.validation)[1]
+    print(f"{name}: {percent(accuracy)} with no weight trained")
+    if name == "large final":
+        reveal("07.untrained", accuracy)
 
 # %% [markdown]
 # A mask that was found by training can make untrained weights perform: this is what the paper first called a
@@ -210,8 +221,9 @@ for place, column in enumerate(columns):
 #
 # Along a row only the signs differ; down a column, only the magnitudes. A seventh start gives every weight of a layer
 # the same positive value. All seven are trained under the same mask.
-#
-# *Predict: what costs a ticket more, to lose its magnitudes or to lose its signs? And what does it cost a random mask?*
+
+# %% tags=["hide-input"]
+predict("07.signs", "07.signs-random")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
@@ -225,7 +237,7 @@ for place, column in enumerate(columns):
 #
 # </details>
 
-# %% Values or signs: seven beginnings under one mask
+# %% Values or signs: seven beginnings under one mask tags=["hide-output"]
 figure, axes = plt.subplots(1, 3, figsize=(15, 6))
 axes[1].sharey(axes[0])
 panels = (("large final", "test_accuracy"), ("random", "test_accuracy"), ("large final", "untrained_test_accuracy"))
@@ -233,13 +245,25 @@ for ax, (criterion, key) in zip(axes, panels, strict=True):
     curves = {start: found(criterion, start, key) for start in apart.settings["starts"]}
     ablations.against_rounds(curves, ax, ylabel="test accuracy", title=f"{criterion}, trained")
 axes[2].set(title="large final, no weight trained", ylim=(0, 1))
-_ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+signs, magnitudes, of_random = (
+    minus((mask, "values"), (mask, start))[-1]
+    for mask, start in (
+        ("large final", "values, random signs"),
+        ("large final", "redrawn"),
+        ("random", "values, random signs"),
+    )
+)
+more = fmean(signs) - fmean(magnitudes)
+reveal("07.signs", "signs" if more > 0.005 else "magnitudes" if more < -0.005 else "same", axes[0])
+cost = "as-much" if fmean(of_random) >= fmean(signs) else "some"
+reveal("07.signs-random", cost if student(of_random).low > 0 else "nothing", axes[1])
 
 # %% [markdown]
 # What are the signs worth? The accuracy with the initial signs minus the accuracy with random ones, with the same
 # magnitudes:
 
-# %% Under a ticket's mask the initial signs are worth accuracy
+# %% Under a ticket's mask the initial signs are worth accuracy tags=["hide-output"]
 starts = ("values", "constant", "redrawn")
 rows = [
     [mask, start, *map(points_interval, minus((mask, start), (mask, f"{start}, random signs")))]
@@ -479,8 +503,9 @@ widgets.explore(pictures.edge_popup(mnist))
 # Now we repeat the experiment of the slides (S13, S14) in miniature: LeNet-300-100 on MNIST, with several values of
 # k, three ways to draw the random weights, several widths and seeds. There are two controls: the same network with
 # its weights trained for as many iterations (gray), and random masks (red).
-#
-# *Predict: which k is best, and is k = 100 % any good?*
+
+# %% tags=["hide-input"]
+predict("07.k", "07.all")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>
@@ -493,18 +518,22 @@ widgets.explore(pictures.edge_popup(mnist))
 #
 # </details>
 
-# %%
+# %% tags=["hide-output"]
 settings = catalog.settings("hidden-lenet-300-100")
 runner = runs.Runner("hidden-lenet-300-100")
 _ = watch(runner, "supermasks", total=len(settings.seeds) * settings.rows)
 live = runner.record
 
-# %% Supermasks, random masks and training, against k
+# %% Supermasks, random masks and training, against k tags=["hide-output"]
 kinds = [*settings.initializers, "random"]
 figure, ax = plt.subplots()
 curves = {kind: live.by("k", "test_accuracy", kind) for kind in kinds}
 reference = {"trained": live.values("trained", 0, "test_accuracy")}
-_ = plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", reference=reference)
+plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", reference=reference)
+seen = live.by("k", "validation_accuracy", "kaiming")
+reveal("07.k", max(seen, key=lambda k: sum(seen[k])), ax, along="x")
+whole = models.create("lenet-300-100", initializer=initializers.kaiming_normal, seed=0)
+reveal("07.all", evaluate(whole, mnist.validation)[1], ax, x=1.0)
 
 # %% [markdown]
 # Compare the supermasks with the random masks, and look for the best k. (k = 100 % is not among the five: it leaves
@@ -519,7 +548,7 @@ _ = plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", 
 #
 # The same figure without the random masks:
 
-# %% Without the random masks
+# %% Without the random masks tags=["hide-output"]
 figure, ax = plt.subplots()
 curves.pop("random")
 _ = plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", reference=reference)
@@ -625,10 +654,11 @@ _ = plots.against(by_width, ax, xlabel="width of the hidden layers", ylabel="tes
 # **We recorded** longer runs of several seeds, up to four times the width. S10 asks for a τ′ in a large random
 # network that does as well as a small *trained* τ. We take the narrowest trained network as τ. The last column says
 # how far each τ′ is from it, with the 95 % interval over the seeds (Student's t).
-#
-# *Predict: from which width on does the interval hold 0, so that the seeds cannot tell the two apart?*
 
-# %% A wide enough random network holds a τ′
+# %% tags=["hide-input"]
+predict("07.width")
+
+# %% A wide enough random network holds a τ′ tags=["hide-output"]
 wide = runs.load_or_run("hidden-lenet-300-100", "desk")
 print(wide)
 kept = wide.by("k", "test_accuracy", "kaiming")[wide.settings["k"]]
@@ -639,6 +669,9 @@ rows = [
     [f"{w:g}", spread(trained[w]), spread(τ), points_interval([a - b for a, b in zip(τ, narrowest, strict=True)])]
     for w, τ in hidden.items()
 ]
+apart_by = {w: student([a - b for a, b in zip(τ, narrowest, strict=True)]) for w, τ in hidden.items()}
+holds_0 = (f"{w:g}" for w, interval in apart_by.items() if interval.low <= 0 <= interval.high)
+reveal("07.width", next(holds_0, "never"))
 Table(["width", "trained", "supermask τ′", f"τ′ minus τ, trained, width {min(trained):g}"], rows)
 
 # %% [markdown]
@@ -915,6 +948,9 @@ for name, record in conv.items():
     trained = record.values("trained", 0, "test_accuracy")
     print(f"{name.capitalize()} in {record.settings['recipe']['iterations']} iterations: supermask {best}", end=", ")
     print(f"trained {spread(trained, 1)}")
+
+# %% tags=["hide-input"]
+summary("07")
 
 # %% [markdown]
 # ## Exercises
