@@ -48,6 +48,7 @@ from ltcourse import claims, data
 from ltcourse.claims.verdicts import Comparison, Direction
 from ltcourse.classroom import checks, own_words, questions, quiz, review
 from ltcourse.classroom.checks import hypothesis
+from ltcourse.classroom.predictions import predict, reveal, summary
 from ltcourse.display import pictures, plots, widgets
 from ltcourse.display.tables import Table, percent, times_interval
 from ltcourse.networks import masks
@@ -97,11 +98,12 @@ quiz.MultipleChoice(review.HYPOTHESIS.choices)
 # training is an *attempt*. It has a `mask`, its `initial` weights (dicts, as always; `initial` also has the biases, if
 # the network has any), the `iterations` at which it was evaluated, and the `validation_loss` and `test_accuracy` found
 # there (three tuples of equal length).
-#
-# *Predict: which of the four is a winning ticket?*
+
+# %% tags=["hide-input"]
+predict("08.ticket")
 
 
-# %%
+# %% tags=["hide-output"]
 def at_the_early_stop(attempt):
     position = attempt.validation_loss.index(min(attempt.validation_loss))
     return attempt.iterations[position], attempt.test_accuracy[position]
@@ -112,6 +114,7 @@ rows = []
 for name, attempt in {"dense": dense, **tried}.items():
     iteration, accuracy = at_the_early_stop(attempt)
     rows.append([name, percent(masks.density(attempt.mask)), iteration, percent(accuracy)])
+reveal("08.ticket", hypothesis.winner())
 Table(["attempt", "weights kept", "smallest validation loss at iteration", "test accuracy there"], rows)
 
 # %% [markdown]
@@ -437,9 +440,9 @@ Table(
 # **How strong is it?** The *strength*: how many seeds, at which scale (the paper's network, data and length; shorter
 # runs; a smaller network), against which control. Few seeds make wide intervals: with two, an interval reaches 9
 # standard deviations of the seeds to either side; with three, 2.5; with five, half as far as with three.
-#
-# *Predict: of four claims on the ticket of LeNet-300-100, which do our seeds come closest to deciding? It wins (S6),
-# its initial values matter (S7), it trains faster (S8), it is at least as accurate (S8).*
+
+# %% tags=["hide-input"]
+predict("08.claims")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 8 minutes</summary>
@@ -454,8 +457,15 @@ Table(
 #
 # </details>
 
-# %% Which way does the evidence point? slideshow={"slide_type": "skip"}
+# %% Which way does the evidence point? slideshow={"slide_type": "skip"} tags=["hide-output"]
 table = claims.table()
+decided = {
+    row.claim.key: sum(number.says is not Direction.MIXED for number in row.measured.numbers)
+    / len(row.measured.numbers)
+    for row in table.rows
+    if row.claim.key in ("S6 hypothesis", "S7 initial-values", "S8 faster", "S8 accuracy")
+}
+reveal("08.claims", max(decided, key=decided.get))
 table.overview
 
 # %% [markdown]
@@ -476,7 +486,7 @@ claims.table("S1", "S2", "S3", "S4")
 #
 # The second part is lottery tickets.
 
-# %% The claims about tickets
+# %% The claims about tickets tags=["hide-output"]
 claims.table("S6", "S7", "S8")
 
 # %% [markdown]
@@ -600,6 +610,9 @@ for number in range(1, record.settings["rounds"] + 1):
 print(f"{len(bank)} questions of {len({q.lesson for q in bank})} lessons, and {len(table.rows)} claims of the slides:")
 for direction, count in table.overview.counts.items():
     print(f"  {direction}: {count}")
+
+# %% tags=["hide-input"]
+summary("08")
 
 # %% [markdown]
 # If your functions pass the three checks, you can do what the slides ask of you. If you can also say which observation
