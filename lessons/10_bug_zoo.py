@@ -23,6 +23,7 @@ from torch.nn.utils import prune as torch_prune
 from ltcourse import conformance
 from ltcourse.classroom import checks, questions, quiz
 from ltcourse.classroom.checks.digits import digits, judged, reader_of_digits
+from ltcourse.classroom.predictions import predict, reveal, summary
 from ltcourse.data import Split
 from ltcourse.display import plots
 from ltcourse.display.tables import percent
@@ -102,8 +103,9 @@ def told(verdict):
 # **Masked gradients, with momentum and weight decay.** The weights are set to 0 once. From then on, their gradients are
 # set to 0 before every step, so it seems that they cannot move. But the optimizer does not move along the gradient. It
 # moves along what it remembers: momentum, or Adam's averages. These were filled before the pruning.
-#
-# *Predict: 10 % of the weights are kept. What share of the weights is not 0 after one step?*
+
+# %% tags=["hide-input"]
+predict("10.zero")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 5 minutes</summary>
@@ -128,7 +130,7 @@ def masked_gradients(network, optimizer, mask, x, y):
     return loss.item()
 
 
-# %%
+# %% tags=["hide-output"]
 def not_zero(hold):
     """The share of weights that are not 0, after each step."""
     network = reader_of_digits(seed=0)
@@ -142,7 +144,9 @@ def not_zero(hold):
     return [masks.density({name: p != 0 for name, p in masks.prunable(network).items()}) for _ in steps]
 
 
-beside("Masked weights, and masked gradients only", not_zero(True), not_zero(False), "step", "share that is not 0")
+masked, gradients_only = not_zero(True), not_zero(False)
+beside("Masked weights, and masked gradients only", masked, gradients_only, "step", "share that is not 0")
+reveal("10.zero", gradients_only[0], plt.gca())
 told(checks.masked_step(masked_gradients))
 
 # %% [markdown]
@@ -554,6 +558,9 @@ pruners = {"masked gradients": masks_gradients, "masks at forward": masks_at_for
 for name, pruner in {**pruners, "torch.nn.utils.prune, by count": by_count}.items():
     failed = conformance.check(pruner).failed
     print(f"{name}: {', '.join(failed) if failed else 'conforms'}")
+
+# %% tags=["hide-input"]
+summary("10")
 
 # %% [markdown]
 # ## Exercises
