@@ -283,9 +283,9 @@ _ = network.load_state_dict(trained)
 figure, ax = plt.subplots()
 plots.against_density(curves, ax, ylabel="validation accuracy, not retrained")
 ax.set_title("One trained network, one shot of pruning")
-for method, curve in curves.items():
-    below = next((share for share, (accuracy,) in curve.items() if accuracy < 0.9), None)
-    reveal(f"01.{method}", below, ax, along="x")
+below = {m: next((share for share, (a,) in curve.items() if a < 0.9), None) for m, curve in curves.items()}
+reveal("01.magnitude", below["magnitude"], ax, along="x")
+reveal("01.random", below["random"], ax, along="x")
 
 # %% [markdown]
 # *Which* weights are removed matters more than how many. Removing small weights does little harm. Removing random
