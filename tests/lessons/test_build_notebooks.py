@@ -130,6 +130,13 @@ def test_cells_have_ids_by_position_counts_in_order_and_their_metadata(built: Pa
     nbformat.validate(notebook)
 
 
+def test_what_is_tagged_to_be_hidden_is_folded_in_jupyterlab(tmp_path: Path) -> None:
+    source = '# %% tags=["hide-input"]\n1\n\n# %% tags=["hide-output"]\n2\n\n# %%\n3\n'
+    (tmp_path / "01_a.py").write_text(source)
+    folded = [cell.metadata.get("jupyter") for cell in builder.read_lesson(tmp_path / "01_a.py").cells]
+    assert folded == [{"source_hidden": True}, {"outputs_hidden": True}, None]
+
+
 def test_notebook_metadata_is_fixed_and_holds_no_widget_state_and_no_version(built: Path) -> None:
     assert notebook_of(built).metadata == builder.METADATA
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import jupytext
 import pytest
 
-from ltcourse.classroom import review
+from ltcourse.classroom import kinds, review
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITING = (ROOT / "lessons" / "README.md").read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def test_its_check_tells_a_stub_a_right_and_a_wrong_function_apart(example):
 
 
 def test_its_cells_are_an_exercise_with_a_stub_a_check_hints_and_a_solution(example):
-    (text,) = blocks("text")
+    text = blocks("text")[-1]
     cells = jupytext.reads(text, fmt="py:percent").cells
     assert [cell.metadata.get("tags") for cell in cells] == [None, ["exercise"], None, ["hint"], ["solution"]]
     names = {"checks": types.SimpleNamespace(kept_share=example["kept_share"])}
@@ -47,6 +47,16 @@ def test_its_cells_are_an_exercise_with_a_stub_a_check_hints_and_a_solution(exam
     assert eval(cells[2].source, names).passed is None
     exec(re.search(r"```python\n(.*?)```", cells[4].source, re.DOTALL)[1], names)
     assert eval(cells[2].source, names)
+
+
+def test_its_prediction_can_be_read_and_its_cells_ask_and_reveal_it(tmp_path):
+    (declared,) = blocks("toml")
+    (tmp_path / "p.toml").write_text(declared, encoding="utf-8")
+    (name,) = kinds.load(tmp_path / "p.toml")
+    cells = jupytext.reads(blocks("text")[0], fmt="py:percent").cells
+    assert [cell.metadata["tags"] for cell in cells] == [["hide-input"], ["hide-output"], ["hide-input"]]
+    assert cells[0].source == f'predict("{name}")' and f'reveal("{name}", ' in cells[1].source
+    assert cells[2].source == f'summary("{name[:2]}")'
 
 
 @pytest.mark.parametrize("page", [WRITING, TEACHING], ids=["README.md", "TEACHING.md"])

@@ -16,12 +16,13 @@ ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "lessons").glob("*.py"))
 BANK = sorted((ROOT / "ltcourse" / "classroom" / "bank").glob("*.toml"))
 MODULES = sorted((ROOT / "ltcourse").rglob("*.py"))
+PREDICTIONS = ROOT / "ltcourse" / "classroom" / "predictions.toml"
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "lessons").glob("*.md")),
     ROOT / "ltcourse" / "stage" / "student_readme.md",
 ]
-FILES = [*LESSONS, *BANK, ROOT / "ltcourse" / "classroom" / "review.toml", *PAGES, *MODULES]
+FILES = [*LESSONS, *BANK, ROOT / "ltcourse" / "classroom" / "review.toml", PREDICTIONS, *PAGES, *MODULES]
 
 _COUNTED = (
     r"%|\d|one|two|three|four|five|six|ten|few|many|half|iterations?|weights?|trainings?|examples|rates?|hours?|minutes"

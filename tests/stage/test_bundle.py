@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 from ltcourse import cli, files
-from ltcourse.classroom import packed, questions, review
+from ltcourse.classroom import kinds, packed, questions, review
 from ltcourse.stage import bundle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +61,7 @@ def answers():
             elif cell.cell_type == "markdown":
                 folds = [text for summary, text in FOLD.findall(cell.source) if not summary.startswith("Hint")]
                 yield from (("expectation", part) for text in folds for part in sentences(text))
+    yield from (("prediction", plain(one.wrong)) for one in kinds.load().values())
     for asked in (*questions.load(), *(question.choices for question in review.QUESTIONS)):
         yield "key", plain(asked.right.text)
         yield from (("key", plain(choice.reply)) for choice in asked.choices)
@@ -104,13 +105,13 @@ def found(contents):
 
 
 def test_nothing_in_the_copy_answers(contents):
-    kinds = [kind for kind, _ in answers()]
-    least = {"solution": 25, "note": 200, "expectation": 25, "key": 350}
-    assert all(kinds.count(kind) >= n for kind, n in least.items()), "the answers are not read"
+    known = [kind for kind, _ in answers()]
+    least = {"solution": 25, "note": 200, "expectation": 25, "key": 350, "prediction": 30}
+    assert all(known.count(kind) >= n for kind, n in least.items()), "the answers are not read"
     assert list(found(contents)) == []
 
 
-@pytest.mark.parametrize("kind", ["solution", "note", "expectation", "key"])
+@pytest.mark.parametrize("kind", ["solution", "note", "expectation", "key", "prediction"])
 def test_an_answer_would_be_found(kind):
     answer = next(text for k, text in answers() if k == kind)
     cells = [nbformat.v4.new_markdown_cell(answer.replace(" ", "\n", 2))]

@@ -15,6 +15,7 @@ from PIL import Image
 
 from ltcourse import cli
 from ltcourse.display import vectors
+from ltcourse.display.markdown import PREDICTION
 from ltcourse.stage import formulas, lecture, pieces, slides
 
 NOTES = "<details><summary>For the instructor, 4 minutes</summary>\n\n**Say** *slowly*.\n\n</details>"
@@ -106,6 +107,28 @@ def test_code_stands_with_what_it_shows_and_the_text_that_reads_it_comes_at_the_
     assert "print" in one and "one</pre>" in one and "data:image/png" in one
     assert '<div class="fragment"><p>Read it' in one and "Predict" not in one
     assert "Predict" in two and '<div class="fragment"><pre class="printed">two &lt;b&gt;' in two, "guess first"
+
+
+def test_a_prediction_is_a_slide_and_what_it_came_to_is_in_the_notes(export):
+    def predicted(part, text):
+        return shown(text_markdown=text, text_plain=text, **{PREDICTION: {"part": part}})
+
+    cells = [
+        new_markdown_cell("## One\n\nWe prune."),
+        new_code_cell("predict('a')", outputs=[predicted("question", "*Predict:* Which?\n\n- the left\n- the right")]),
+        new_code_cell("print(2)", metadata={"title": "The left wins"}, outputs=[
+            predicted("answer", "<details><summary>Predicted and measured</summary>\n\nIt was **left**.\n\n</details>"),
+            printed("two\n"),
+        ]),
+        new_markdown_cell("Read it: it is two."),
+        new_code_cell("summary('a')", outputs=[predicted("answer", "<details><summary>All</summary>\n\nsum</details>")]),
+    ]  # fmt: skip
+    asks, result = pages(export(*cells))[-2:]
+    assert "Which?" in asks and "<li>the left</li>" in asks and "two" not in asks and "The left wins" not in asks
+    assert "The left wins" in result and "two" in result and "Read it" in result.partition("<aside")[0]
+    body, _, notes = result.partition("<aside")
+    assert "It was" not in body and "sum" not in body and "It was <strong>left</strong>" in notes and "sum" in notes
+    assert "It was" not in export(*cells, students=True)
 
 
 def test_tables_imports_notes_and_skipped_cells(export):

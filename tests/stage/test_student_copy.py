@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from ltcourse.display.markdown import PREDICTION
 from ltcourse.stage import student_copy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,6 +19,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 builder = importlib.import_module("build_notebooks")
 
 NOTEBOOKS = ROOT / "notebooks"
+ANSWER = {"part": "answer"}
 LESSONS = sorted((ROOT / "lessons").glob("*.py"))
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
@@ -46,6 +48,12 @@ def words(notebook):
     return "\n".join(parts)
 
 
+def prediction(part):
+    """What a cell that asks for a prediction, or one that says what it came to, has shown."""
+    text = f"the {part} of the solution" if part == "answer" else "what will it be?"
+    return new_output("display_data", {"text/markdown": text, "text/plain": text, PREDICTION: {"part": part}})
+
+
 def planted(folder):
     """A folder with a notebook that has a solution, a key with its output, a figure, and cells to keep."""
     cells = [
@@ -59,6 +67,10 @@ def planted(folder):
                       outputs=[new_output("stream", text="it was the rubric")]),
         new_markdown_cell("<details><summary>Hint 1</summary>\n\na hint\n\n</details>", metadata={"tags": ["hint"]}),
         new_markdown_cell("what to say: the solution", metadata={"tags": ["notes"]}),
+        new_code_cell("predict()", metadata={"tags": ["hide-input"]}, execution_count=4,
+                      outputs=[prediction("question")]),
+        new_code_cell("reveal()", metadata={"tags": ["hide-output"]}, execution_count=5,
+                      outputs=[prediction("answer"), new_output("stream", text="a result\n")]),
     ]  # fmt: skip
     (folder / "figures").mkdir(parents=True)
     (folder / "figures" / "a b.png").write_bytes(b"png")
@@ -98,6 +110,8 @@ def test_what_is_not_stripped_is_as_it_was(copied):
                 cell.outputs, cell.execution_count = [], None
             if cell.cell_type == "markdown":
                 cell.source = student_copy.without_answers(cell.source)
+            elif cell.cell_type == "code":
+                cell.outputs = [one for one in cell.outputs if one.get("data", {}).get(PREDICTION) != ANSWER]
             kept += [] if {"solution", "key", "notes"} & tags else [cell]
         assert nbformat.read(file, as_version=4).cells == kept
         if kept == nbformat.read(original, as_version=4).cells:
