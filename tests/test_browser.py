@@ -70,6 +70,7 @@ def lab(tmp_path_factory):
     """JupyterLab on copies of the notebooks, at the smoke budget: its address and its token."""
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(lecture.NOTEBOOKS, root / "notebooks")
+    nbformat.write(predicting(), root / "notebooks" / "predicting.ipynb")
     token = secrets.token_hex(16)
     options = {
         "ServerApp.root_dir": root,
@@ -81,6 +82,7 @@ def lab(tmp_path_factory):
     environment = {
         **os.environ,
         "LTCOURSE_BUDGET": "smoke",
+        "LTCOURSE_ANSWERS": str(root / "answers"),
         "JUPYTER_CONFIG_PATH": str(cli.JUPYTER),
         "JUPYTERLAB_SETTINGS_DIR": str(root / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces"),
@@ -151,10 +153,7 @@ PICTURE = """async (image) => {
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_a_lesson_runs_in_jupyterlab_and_its_widgets_respond(page, lab, lesson):
-    address, token = lab
-    page.goto(f"{address}/lab/tree/notebooks/{lesson.name}?token={token}&reset")
-    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook")
-    page.wait_for_function("window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel != null")
+    opened_in_lab(page, lab, lesson.name)
     cells = page.evaluate(RUN_ALL)
     code = [cell for cell in cells if cell["code"]]
     assert code and all(cell["count"] for cell in code if cell["source"].strip()), "not every cell was run"
@@ -166,6 +165,14 @@ def test_a_lesson_runs_in_jupyterlab_and_its_widgets_respond(page, lab, lesson):
                 tried(page, scrolled_to(page, cell["index"], root))
     assert page.locator(".jp-Dialog").count() == 0, "a dialog is in the way"
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+
+def opened_in_lab(page, lab, name):
+    """Open a notebook, and wait for its kernel."""
+    address, token = lab
+    page.goto(f"{address}/lab/tree/notebooks/{name}?token={token}&reset")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook")
+    page.wait_for_function("window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel != null")
 
 
 def scrolled_to(page, index, root):
@@ -280,10 +287,21 @@ def try_own_words(page, answer):
     until(lambda: "Still missing" in answer.inner_text(), "what is missing is not told")
 
 
+def try_prediction(page, asked):
+    """By keys: whatever the kind, something is answered, and it is said to be kept."""
+    if asked.locator("input[type=radio]").count():
+        asked.locator("input[type=radio]").first.focus()
+        page.keyboard.press("Space")
+    asked.locator("button").last.focus()
+    page.keyboard.press("Enter")
+    until(lambda: "Kept: " in asked.inner_text(), "the answer is not kept")
+
+
 # What shows a widget in a lesson: where it is in the output, and how it is tried.
 _BOX = ".jp-OutputArea-output .widget-vbox"
 WIDGETS = {
     "widgets.explore(": (".ltcourse-explorer", try_explorer),
+    "predict(": (".ltcourse-prediction", try_prediction),
     "quiz.Quiz(": (_BOX, try_quiz),
     "quiz.MultipleChoice(": (_BOX, try_choice),
     "own_words.OwnWords(": (_BOX, try_own_words),
@@ -307,6 +325,140 @@ def until(condition, complaint, seconds=240):
     while not condition():
         assert time.monotonic() < end, complaint
         time.sleep(0.05)
+
+
+# Predictions
+
+
+MEASURED = """figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4))
+plots.against_density({"magnitude": {1.0: [0.97], 0.5: [0.96], 0.1: [0.6]}}, left, ylabel="accuracy")
+plots.against_density({"ticket": {1.0: [0.74], 0.5: [0.73], 0.125: [0.667]}}, right, ylabel="accuracy")
+reveal("01.magnitude", 0.4, left, along="x")
+reveal("04.ticket", 0.667, right, x=0.125, begin=(1.0, 0.74))
+reveal("01.distribution", "peak", left)
+reveal("01.layers", ["conv1", "conv2", "fc2", "fc1"], right)"""
+
+
+def predicting():
+    """A notebook with a prediction of each kind, and with the result that was stored when it was built."""
+    built = nbformat.v4.new_output("stream", text="what was stored\n")
+    imports = "import matplotlib.pyplot as plt\nfrom ltcourse.display import plots\nplots.use_style()\n"
+    asked, shown = ({"jupyter": {part: True}} for part in ("source_hidden", "outputs_hidden"))
+    return nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+        cells=[
+            nbformat.v4.new_code_cell(f"{imports}from ltcourse.classroom.predictions import predict, reveal, summary"),
+            nbformat.v4.new_code_cell('predict("01.distribution", "01.magnitude")', metadata=asked),
+            nbformat.v4.new_code_cell('predict("01.layers", "04.ticket", begin=0.74)', metadata=asked),
+            nbformat.v4.new_code_cell(MEASURED, metadata=shown, outputs=[built], execution_count=1),
+            nbformat.v4.new_code_cell('summary("01")', metadata=asked),
+        ],
+    )
+
+
+RUN_CELL = """async (index) => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    panel.content.activeCellIndex = index;
+    await window.jupyterapp.commands.execute("notebook:run-cell");
+    return panel.content.widgets[index].model.outputs.toJSON().filter((one) => one.output_type === "error");
+}"""
+
+
+def test_predictions_are_answered_by_keys_and_mouse_kept_and_drawn(page, lab):
+    """Each kind: by keys before the result, by mouse after it; the first answer counts, also after a restart."""
+    opened_in_lab(page, lab, "predicting.ipynb")
+    page.wait_for_selector(".jp-OutputPlaceholder")
+    assert not page.get_by_text("what was stored").is_visible(), "the stored result is not folded"
+    for index in range(3):
+        assert page.evaluate(RUN_CELL, index) == []
+    assert not page.locator('.jp-Cell[data-windowed-list-index="1"] .jp-InputArea-editor').is_visible()
+    answered_by_keys(page)
+    assert page.evaluate(RUN_CELL, 3) == [] and page.evaluate(RUN_CELL, 4) == []
+    result = scrolled_to(page, 3, ".jp-OutputArea")
+    until(lambda: result.locator("img").is_visible(), "running a cell does not unfold its output")
+    for said in ("you: 30 %", "you: two groups", "you: conv1 > fc1 > fc2 > conv2", "points too high"):
+        assert said in result.inner_text(), result.inner_text()
+    assert "in 1 of 3" in scrolled_to(page, 4, ".jp-OutputArea").inner_text()
+    answered_by_mouse(page)
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    cells = page.evaluate(RUN_ALL)
+    assert all(cell["count"] and not cell["errors"] for cell in cells)
+    result = scrolled_to(page, 3, ".jp-OutputArea")
+    until(lambda: "second answer, after it: one peak" in result.inner_text(), "the second answer is lost")
+    assert "you: two groups" in result.inner_text(), "the first answer is overwritten"
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+
+def asked_in(page, index, number):
+    """The prediction of that number in a cell, in view."""
+    scrolled_to(page, index, ".ltcourse-prediction")
+    box = page.locator(f'.jp-Cell[data-windowed-list-index="{index}"] .ltcourse-prediction').nth(number)
+    box.scroll_into_view_if_needed()
+    return box
+
+
+def kept_by(page, box, key, said):
+    """Press the button with a key, or with the mouse where there is none, and wait for what is said."""
+    button = box.get_by_text("Keep my prediction")
+    if key:
+        button.focus()
+        page.keyboard.press(key)
+    else:
+        button.click()
+    until(lambda: said in box.inner_text(), f"{said!r} is not said")
+
+
+def answered_by_keys(page):
+    choice = asked_in(page, 1, 0)
+    kept_by(page, choice, "Enter", "Choose an answer first.")
+    choice.locator("input[type=radio]").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    kept_by(page, choice, "Enter", "Kept: two groups")
+    number = asked_in(page, 1, 1)
+    number.locator("input[type=number]").focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("30")
+    page.keyboard.press("Tab")
+    kept_by(page, number, "Space", "Kept: 30 %")
+    order = asked_in(page, 2, 0)
+    order.get_by_text("▲ up").nth(1).focus()
+    page.keyboard.press("Enter")
+    until(lambda: "1. conv1" in order.inner_text(), "an item does not move up")
+    until(lambda: "down" in page.evaluate("document.activeElement.innerText"), "the focus does not go along")
+    kept_by(page, order, "Enter", "Kept: conv1 > fc1 > fc2 > conv2")
+    curve = asked_in(page, 2, 1)
+    before = curve.locator("img").evaluate(PICTURE)
+    curve.locator(".noUi-handle").focus()
+    page.keyboard.press("ArrowUp")
+    until(lambda: curve.locator("img").evaluate(PICTURE) != before, "the end of the curve does not move")
+    kept_by(page, curve, "Enter", "Kept: 74.5 %")
+
+
+def answered_by_mouse(page):
+    choice = asked_in(page, 1, 0)
+    choice.locator("input[type=radio]").nth(1).click()
+    kept_by(page, choice, "", "stays two groups. This answer, one peak around 0, is kept as a second one.")
+    number = asked_in(page, 1, 1)
+    dragged(page, number.locator(".noUi-handle"), 150, 0)
+    kept_by(page, number, "", "stays 30 %. This answer, ")
+    order = asked_in(page, 2, 0)
+    order.get_by_text("▼ down").first.click()
+    until(lambda: "1. fc1" in order.inner_text(), "an item does not move down")
+    kept_by(page, order, "", "stays conv1 > fc1 > fc2 > conv2. This answer, fc1 > conv1")
+    curve = asked_in(page, 2, 1)
+    dragged(page, curve.locator(".noUi-handle"), 0, 60)
+    kept_by(page, curve, "", "stays 74.5 %. This answer, ")
+
+
+def dragged(page, handle, right, down):
+    """Drag a slider's handle with the mouse."""
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + right, y + down, steps=8)
+    page.mouse.up()
 
 
 # Slides

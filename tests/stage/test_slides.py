@@ -121,7 +121,7 @@ def test_a_prediction_is_a_slide_and_what_it_came_to_is_in_the_notes(export):
             printed("two\n"),
         ]),
         new_markdown_cell("Read it: it is two."),
-        new_code_cell("summary('a')", outputs=[predicted("answer", "<details><summary>All</summary>\n\nsum</details>")]),
+        new_code_cell("summary('a')", outputs=[predicted("answer", "<details><summary>A</summary>\n\nsum</details>")]),
     ]  # fmt: skip
     asks, result = pages(export(*cells))[-2:]
     assert "Which?" in asks and "<li>the left</li>" in asks and "two" not in asks and "The left wins" not in asks
