@@ -341,7 +341,8 @@ reveal("01.layers", ["conv1", "conv2", "fc2", "fc1"], right)"""
 
 def predicting():
     """A notebook with a prediction of each kind, and with the result that was stored when it was built."""
-    built = nbformat.v4.new_output("stream", text="what was stored\n")
+    empty = nbformat.v4.new_output("display_data", {"text/markdown": "", "text/plain": ""})  # as the builder puts it
+    built = [empty, nbformat.v4.new_output("stream", text="what was stored\n")]
     imports = "import matplotlib.pyplot as plt\nfrom ltcourse.display import plots\nplots.use_style()\n"
     asked, shown = ({"jupyter": {part: True}} for part in ("source_hidden", "outputs_hidden"))
     return nbformat.v4.new_notebook(
@@ -350,7 +351,7 @@ def predicting():
             nbformat.v4.new_code_cell(f"{imports}from ltcourse.classroom.predictions import predict, reveal, summary"),
             nbformat.v4.new_code_cell('predict("01.distribution", "01.magnitude")', metadata=asked),
             nbformat.v4.new_code_cell('predict("01.layers", "04.ticket", begin=0.74)', metadata=asked),
-            nbformat.v4.new_code_cell(MEASURED, metadata=shown, outputs=[built], execution_count=1),
+            nbformat.v4.new_code_cell(MEASURED, metadata=shown, outputs=built, execution_count=1),
             nbformat.v4.new_code_cell('summary("01")', metadata=asked),
         ],
     )

@@ -32,6 +32,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 from PIL import Image
 
+from ltcourse.display.markdown import PREDICTION
 from ltcourse.doctor import step_milliseconds
 from ltcourse.experiments.machine import has_home
 from ltcourse.stage import lecture
@@ -54,6 +55,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 JUPYTEXT_KEYS = ("lines_to_next_cell", "lines_to_end_of_cell_marker")
 # A tag of Jupyter's tools for pages → what JupyterLab folds of a cell; running a cell unfolds its output.
 FOLDED = {"hide-input": "source_hidden", "hide-output": "outputs_hidden"}
+EMPTY = {"text/markdown": "", "text/plain": "", PREDICTION: {"part": "fold"}}
 # PNG chunks that hold text or dates and no picture; matplotlib writes its version into one.
 PNG_TEXT_CHUNKS = {b"tEXt", b"zTXt", b"iTXt", b"tIME", b"eXIf"}
 
@@ -204,6 +206,7 @@ def execute(notebook: NotebookNode, folder: Path, budget: str) -> float:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = normal_outputs(cell.outputs, folder.parent)
+            hide_first_line(cell)
     notebook.metadata = nbformat.from_dict(METADATA)
     return seconds
 
@@ -288,6 +291,12 @@ def normal_outputs(outputs: list[NotebookNode], root: Path) -> list[NotebookNode
     return [output for output in stored if output.output_type != "stream" or output.text]
 
 
+def hide_first_line(cell: NotebookNode) -> None:
+    """Put an empty output before those that are folded: JupyterLab shows the first line of the first one."""
+    if "hide-output" in lecture.tags(cell) and cell.outputs and cell.outputs[0].get("data") != EMPTY:
+        cell.outputs.insert(0, nbformat.v4.new_output("display_data", EMPTY))
+
+
 def write_atomically(file: Path, text: str) -> None:
     """Write a file so that at any moment it is the whole old one or the whole new one."""
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
@@ -343,6 +352,7 @@ def keep_outputs(lesson: Path, notebooks: Path) -> str:
             where = (new_cell or old_cell).id
             raise LessonFailed(f"the code has changed ({where}), and its outputs would not be its own: build it.")
         new_cell.outputs, new_cell.execution_count = old_cell.outputs, old_cell.execution_count
+        hide_first_line(new_cell)
     nbformat.validate(notebook)
     write_atomically(file, nbformat.writes(notebook).rstrip("\n") + "\n")
     return f"{lesson.stem}: {len(notebook.cells)} cells, outputs kept"

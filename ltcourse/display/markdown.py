@@ -2,7 +2,8 @@
 
 import ipywidgets
 
-# What marks an output of a prediction: {"part": "question"}, or "answer", which slides and a student copy do not show.
+# What marks an output of a prediction: {"part": "question"}; "answer", which slides and a student copy do not show; or
+# "fold", an empty output before what is folded, of which JupyterLab would show the first line.
 PREDICTION = "application/vnd.ltcourse.prediction+json"
 
 

@@ -137,6 +137,16 @@ def test_what_is_tagged_to_be_hidden_is_folded_in_jupyterlab(tmp_path: Path) -> 
     assert folded == [{"source_hidden": True}, {"outputs_hidden": True}, None]
 
 
+def test_nothing_is_seen_of_what_is_folded() -> None:
+    printed = nbformat.v4.new_output("stream", text="97 % right\n")
+    for tags, first in ((["hide-output"], ""), ([], "97 % right\n")):
+        cell = nbformat.v4.new_code_cell("print()", metadata={"tags": tags}, outputs=[printed])
+        for _ in range(2):  # taken over once more, it stays one
+            builder.hide_first_line(cell)
+        assert cell.outputs[0].get("data", cell.outputs[0]).get("text/markdown", printed.text) == first
+        assert len(cell.outputs) == (2 if tags else 1) and cell.outputs[-1] == printed
+
+
 def test_notebook_metadata_is_fixed_and_holds_no_widget_state_and_no_version(built: Path) -> None:
     assert notebook_of(built).metadata == builder.METADATA
 
