@@ -217,8 +217,8 @@ def test_every_budget_can_be_run(name, at):
     assert chosen.ks and len(set(chosen.initializers)) == len(chosen.initializers)
     for initializer in chosen.initializers:
         named(initializer)
-    assert chosen.k in chosen.ks, "the search at width 1 is one of those over k"
-    assert 1 not in chosen.widths and all(width > 0 for width in chosen.widths)
+    assert chosen.k in chosen.ks, "the search at the common width is one of those over k"
+    assert chosen.width not in chosen.widths and all(width > 0 for width in chosen.widths)
     assert chosen.rows == 1 + len(chosen.ks) * (len(chosen.initializers) + chosen.random) + 2 * len(chosen.widths)
     for setting in ("iterations", "batch", "evaluate_every", "augment"):
         assert getattr(chosen.trained, setting) == getattr(chosen.recipe, setting), "weights and scores alike"
