@@ -537,11 +537,38 @@ if convolutions:
 # %% [markdown]
 # **We recorded** that tickets transfer, but not far. Between the halves of CIFAR-10 a ticket keeps most of its lead
 # over a random one. Between photographs and clothes it keeps none: it is no better than a random ticket, as far as
-# two seeds tell. The mask is not what hurts: with newly drawn weights, the masks of all three sources are about as
-# good as a random mask. Two differences remain. The values of a ticket from elsewhere were rewound to where the
-# *source* had already taken them. And its training counts from there, so it has fewer iterations at the target than
-# the random ticket, which begins at 0. This record does not separate the two. **The paper reports** that tickets of
-# much larger networks transfer between data sets, too (Sec. 4).
+# the seeds tell. With newly drawn weights, the masks of all three sources are about as good as a random mask, so the
+# mask does no harm. Two differences from the random ticket remain. The values of a ticket from elsewhere were rewound
+# to where the *source* had already taken them. And its training counts from there, so it has fewer iterations at the
+# target than the random ticket, which begins at 0.
+#
+# A second record takes them apart. *Equal steps* gives a ticket from elsewhere all iterations at the target. *Mask
+# only* puts the same mask on the initial weights, before the source has trained them, and trains for all iterations,
+# too. So ticket minus equal steps is the price of the missing steps, equal steps minus mask only is what the source's
+# values are worth, and mask only minus random is what the mask is worth, together with the weights that it was made
+# for:
+
+# %% What hurts is the missing steps
+taken_apart = recorded("transfer-resnet-controls")
+if taken_apart:
+    n = taken_apart.rounds[-1]
+    print(f"{len(taken_apart.trials)} seeds, P_m = {percent(taken_apart.density(n))}, test accuracy at the early stop")
+    apart = {
+        "missing steps": ("ticket", "equal steps"),
+        "values": ("equal steps", "mask only"),
+        "mask": ("mask only", "random"),
+    }
+    rows = [
+        [f"{s} → {t}", *(points_interval(taken_apart.minus(*pair, s, t, n)) for pair in apart.values())]
+        for s, t in taken_apart.gains(n)
+        if s != t
+    ]
+    display(Table(["found on → trained on", *apart], rows))
+
+# %% [markdown]
+# RESULT
+#
+# **The paper reports** that tickets of much larger networks transfer between data sets, too (Sec. 4).
 #
 # ## How alike are two tickets?
 #

@@ -23,10 +23,6 @@ HOMES = ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTH
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status: 0 if all is well, 1 with one sentence if not."""
-    from ltcourse.data import DataError
-    from ltcourse.experiments.cluster import ClusterError
-    from ltcourse.experiments.runs import RunError
-
     for stream in (sys.stdout, sys.stderr):  # a console that cannot write τ or ✔ shows ? there
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -34,6 +30,12 @@ def main(arguments: list[str] | None = None) -> int:
     if rest and options.run is not lab:
         _parser().error(f"unknown argument {rest[0]!r}")
     options.rest = rest
+
+    # below what needs no more than the parser: these import PyTorch, and --help shall not wait for that
+    from ltcourse.data import DataError
+    from ltcourse.experiments.cluster import ClusterError
+    from ltcourse.experiments.runs import RunError
+
     try:
         return options.run(options)
     except (ClusterError, DataError, RunError, ValueError, FloatingPointError, MemoryError) as problem:

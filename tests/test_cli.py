@@ -330,6 +330,20 @@ def test_each_command_has_help(capsys, command):
     assert f"usage: ltcourse {command}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["record", "--help"], ["labb"]])
+def test_what_the_parser_answers_does_not_wait_for_pytorch(arguments):
+    code = (
+        "import sys\n"
+        "from ltcourse import cli\n"
+        "try:\n"
+        f"    cli.main({arguments})\n"
+        "except SystemExit:\n"
+        "    print('torch' in sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "False"
+
+
 @pytest.mark.parametrize("arguments", [[], ["labb"], ["data", "--all"], ["record"], ["doctor", "now"]], ids=" ".join)
 def test_a_wrong_command_is_told(capsys, arguments):
     with pytest.raises(SystemExit) as stop:

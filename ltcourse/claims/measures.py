@@ -4,7 +4,7 @@ A seed is one value, whatever was measured of it: its sizes come from one run an
 about "1–15 %", the largest and the smallest size that the record has between them decide.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from statistics import mean
 
@@ -282,11 +282,11 @@ def _network(record: Record) -> str:
     return papers.HAN_TABLE_1[name].network if name in papers.HAN_TABLE_1 else name.capitalize()
 
 
-def _best(record: Record) -> tuple[float, list[float]]:
-    """The k whose supermasks have the best mean validation accuracy, and their test accuracies."""
+def _best(record: Record, ks: Iterable[float] | None = None) -> tuple[float, list[float]]:
+    """The k, of these, whose supermasks have the best mean validation accuracy, and their test accuracies."""
     first = record.settings["initializers"][0]
     validation, test = (record.by("k", f"{part}_accuracy", first) for part in ("validation", "test"))
-    k = max(validation, key=lambda share: mean(validation[share]))
+    k = max(ks or validation, key=lambda share: mean(validation[share]))
     return k, test[k]
 
 
@@ -328,13 +328,15 @@ def beside_trained(*records: Record) -> Measurement:
 def deeper_is_better(*records: Record) -> Measurement:
     """Ask how much better the best supermasks of each deeper network are.
 
-    Of records of `hidden`, the shallowest network first.
+    Of records of `hidden`, the shallowest network first; of a k that all of them have.
     Lesson 07, "Conv-2 to Conv-8".
     """
+    shared = set.intersection(*(set(record.settings["ks"]) for record in records))
+    best = [_best(record, shared)[1] for record in records]
     return Measurement(
         tuple(
-            _number(deep, f"{_network(deep)} minus {_network(flat)}", _minus(_best(deep)[1], _best(flat)[1]), ">")
-            for flat, deep in pairwise(records)
+            _number(deep, f"{_network(deep)} minus {_network(flat)}", _minus(after, before), ">")
+            for (flat, before), (deep, after) in pairwise(zip(records, best, strict=True))
         )
     )
 

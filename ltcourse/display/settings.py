@@ -71,7 +71,7 @@ def _both(name: str, at: str) -> tuple[Setup, Setup]:
         iterations = f"{epochs:.0f} epochs" if epochs >= 10 else f"{epochs:.2g} epochs"
     ours = Setup(
         source="",
-        network=_network(chosen["network"]),
+        network=_network(chosen),
         data=_DATA.get(chosen["data"], chosen["data"]),
         iterations=iterations,
         batch=f"{recipe['batch']}",
@@ -85,8 +85,12 @@ def _both(name: str, at: str) -> tuple[Setup, Setup]:
     return ours, paper
 
 
-def _network(name: str) -> str:
-    return name.replace("lenet", "LeNet").replace("resnet", "ResNet").replace("conv", "Conv").replace("vgg", "VGG")
+def _network(chosen: dict[str, Any]) -> str:
+    name = chosen["network"]
+    for small, told in {"lenet": "LeNet", "resnet": "ResNet", "conv": "Conv", "vgg": "VGG"}.items():
+        name = name.replace(small, told)
+    width = chosen.get("width", 1)
+    return name if width == 1 else f"{name}, {width:g} of its width"
 
 
 def _optimizer(recipe: dict[str, Any]) -> str:

@@ -357,11 +357,15 @@ def _alone(name: str, at: str, file: Path) -> Iterator[None]:
 
 
 def _earlier(file: Path, chosen: dict[str, Any]) -> Record | None:
-    """Return the record that is there already, if it is of the same settings and so can be added to."""
+    """Return the record that is there already, if it is of the same settings and so can be added to.
+
+    Its plan may have had fewer seeds: a trial is of one seed, and knows nothing of the others.
+    """
     if not file.exists():
         return None
     found = _read(file)
-    return found if found.settings == chosen else None
+    fewer = set(found.settings["seeds"]) <= set(chosen["seeds"])
+    return found if fewer and found.settings | {"seeds": chosen["seeds"]} == chosen else None
 
 
 def _sign(folder: Path, begun: Record) -> list[dict[str, Any]]:

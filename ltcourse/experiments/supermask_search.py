@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -19,18 +20,27 @@ from ltcourse.training import History, Recipe, evaluate, train
 class SupermaskSearch(Settings):
     """The settings of a search for supermasks: recipe is that of the scores.
 
-    trained: the recipe of the same network with its weights trained. ks: shares kept, 0 to 1. initializers: by name,
-    each searched at every k. widths: others than 1, searched at `k`, one of `ks`, with the first initializer, and
-    trained. random: whether the subnetworks of the scores that the search begins with are evaluated, too.
+    trained: the recipe of the same network with its weights trained. ks: shares kept, 0 to 1; at 1 there is nothing to
+    search for. initializers: by name, each searched at every k. width: of the networks, as a share of the paper's.
+    widths: others, searched at `k`, one of `ks`, with the first initializer, and trained. random: whether the
+    subnetworks of the scores that the search begins with are evaluated, too.
     Lesson 07, "How many edges?".
     """
 
     trained: Recipe
     ks: tuple[float, ...]
     initializers: tuple[str, ...]
+    width: float = 1
     widths: tuple[float, ...] = ()
     k: float = 0.5
     random: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data, without the width where it is the paper's: as records have it that are older than it.
+
+        Lesson 07, "How many edges?".
+        """
+        return {name: value for name, value in super().to_dict().items() if name != "width" or value != 1}
 
     @property
     def rows(self) -> int:
@@ -50,7 +60,7 @@ def find_supermasks(chosen: SupermaskSearch, seed: int, device: str, journal: Jo
     """
     data = load(chosen.data, device=device)
 
-    def network(initializer: str, width: float = 1) -> nn.Sequential:
+    def network(initializer: str, width: float = chosen.width) -> nn.Sequential:
         return models.create(
             chosen.network, shape=data.shape, width=width, initializer=named(initializer), seed=seed, device=device
         )
@@ -60,17 +70,18 @@ def find_supermasks(chosen: SupermaskSearch, seed: int, device: str, journal: Jo
         history = train(dense, data, chosen.trained, seed=seed)
         return row_of("trained", Round(number, masks.dense(dense), {}, history)) | {"k": 1.0, "width": width}
 
-    def searched(method: str, number: int, initializer: str, k: float, width: float = 1) -> Row:
+    def searched(method: str, number: int, initializer: str, k: float, width: float = chosen.width) -> Row:
         hidden = supermasks.edge_popup(network(initializer, width), k, seed=seed)
         before = supermasks.checksum(hidden)
-        history = _untrained(hidden, data) if method == "random" else train(hidden, data, chosen.recipe, seed=seed)
+        fixed = method == "random" or k == 1
+        history = _untrained(hidden, data) if fixed else train(hidden, data, chosen.recipe, seed=seed)
         if supermasks.checksum(hidden) != before:
             raise RuntimeError("a random weight has moved")
         done = Round(number, supermasks.supermask(hidden), {}, history)
         return row_of(method, done) | {"k": k, "width": width}
 
     if journal.lacks("trained", 0):
-        yield trained(0, 1.0)
+        yield trained(0, chosen.width)
     for number, k in enumerate(chosen.ks, 1):
         for initializer in chosen.initializers:
             if journal.lacks(initializer, number):
@@ -111,26 +122,28 @@ def _lenet(at: str, iterations: int, ks: tuple[float, ...], widths: tuple[float,
     )
 
 
-def _conv(network: str, lr: float) -> Experiment:
-    """Return the search in one of the paper's networks for CIFAR-10; lr: of the training that it is set beside."""
+def _conv(network: str, lr: float, ks: tuple[float, ...] = (0.5,), widths: tuple[float, ...] = ()) -> Experiment:
+    """Return the search in one of the paper's networks for CIFAR-10.
+
+    lr: of the training that it is set beside. ks, widths: what the night budget searches at; they are spread over the
+    networks, so that each of the paper's figures has a network.
+    """
 
     def at(
-        data: str, popup: Recipe, ks: tuple[float, ...], initializers: tuple[str, ...], seeds: int
+        data: str, popup: Recipe, ks: tuple[float, ...], initializers: tuple[str, ...], seeds: int, **plan: Any
     ) -> SupermaskSearch:
-        return SupermaskSearch(
-            network=network,
-            data=data,
-            recipe=popup,
-            trained=popup.but(optimizer="adam", lr=lr, weight_decay=0.0, schedule="constant"),
-            ks=ks,
-            initializers=initializers,
-            seeds=tuple(range(seeds)),
-        )
+        beside = popup.but(optimizer="adam", lr=lr, weight_decay=0.0, schedule="constant")
+        settings: dict[str, Any] = {"trained": beside, "ks": ks, "initializers": initializers} | plan
+        return SupermaskSearch(network=network, data=data, recipe=popup, seeds=tuple(range(seeds)), **settings)
 
     tiny = _POPUP.but(iterations=4, evaluate_every=4, batch=8, augment="crop-flip")
     short = _POPUP.but(iterations=30, evaluate_every=30, batch=64)
     # so short that no image is seen twice: nothing to augment
     desk = _POPUP.but(iterations=300, evaluate_every=300, batch=64)
+    # Ten epochs, after which the trained networks, too, are near their end. No crops: by 4 of 16 pixels they move an
+    # image twice as far as at full size, and in ten epochs the scores learn little from such images.
+    night = _POPUP.but(iterations=3_510, evaluate_every=351, precision="bfloat16")
+    ended = night.but(optimizer="adam", lr=1e-3, weight_decay=0.0)
     paper = _POPUP.but(iterations=35_100, evaluate_every=351, augment="crop-flip")
     return Experiment(
         name=f"hidden-{network}",
@@ -140,6 +153,7 @@ def _conv(network: str, lr: float) -> Experiment:
             "smoke": at("cifar-10-mini", tiny, (0.5,), ("kaiming",), 1),
             "class": at("cifar-10-mini", short, (0.5,), ("kaiming",), 1),
             "desk": at("cifar-10", desk, _KS, ("kaiming", "xavier"), 2),
+            "night": at("cifar-10-half", night, ks, _ALL, 3, trained=ended, width=0.5, widths=widths),
             "paper": at("cifar-10", paper, _KS, _ALL, 3),
         },
         trial=find_supermasks,
@@ -159,8 +173,8 @@ EXPERIMENTS = (
         },
         trial=find_supermasks,
     ),
-    _conv("conv-2", 2e-4),
-    _conv("conv-4", 3e-4),
+    _conv("conv-2", 2e-4, ks=(*_KS, 1.0)),
+    _conv("conv-4", 3e-4, widths=(0.25, 1)),
     _conv("conv-6", 3e-4),
     _conv("conv-8", 3e-4),
 )

@@ -64,6 +64,14 @@ class TransferMatrix:
         ours, theirs = self.values(kind, source, target, number), self.values(control, target, target, at)
         return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
 
+    def minus(self, kind: str, other: str, source: str, target: str, number: int) -> list[float]:
+        """Return the accuracy of one kind minus that of another kind, of every seed that has both.
+
+        Lesson 05, "Photographs and clothes".
+        """
+        ours, theirs = self.values(kind, source, target, number), self.values(other, source, target, number)
+        return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
+
     def gains(self, number: int, over: str = "random", kind: str = "ticket") -> dict[tuple[str, str], list[float]]:
         """Return `gain` of each (source, target) that has any.
 

@@ -478,6 +478,21 @@ def test_an_earlier_record_of_other_settings_is_replaced_whole(folder, monkeypat
     assert tried == [0] and len(runs.load(NAME, "smoke").trials) == 1
 
 
+def test_a_plan_of_more_seeds_keeps_the_trials_that_are_recorded_and_adds_the_rest(folder, monkeypatch):
+    more = catalog.settings(NAME, "smoke")
+    monkeypatch.setitem(catalog.get(NAME).budgets, "smoke", dataclasses.replace(more, seeds=more.seeds[:2]))
+    runs.record(NAME, "smoke")
+    monkeypatch.setitem(catalog.get(NAME).budgets, "smoke", more)
+    tried = count_trials(monkeypatch)
+    runs.record(NAME, "smoke")
+    record = runs.load(NAME, "smoke")
+    assert tried == [more.seeds[2]] and record.settings == more.to_dict()
+    assert [trial["seed"] for trial in record.trials] == list(more.seeds)
+    monkeypatch.setitem(catalog.get(NAME).budgets, "smoke", dataclasses.replace(more, seeds=more.seeds[1:]))
+    runs.record(NAME, "smoke")
+    assert tried == [more.seeds[2], *more.seeds[1:]], "a plan without a seed that is recorded is another plan"
+
+
 # Row by row
 
 

@@ -213,15 +213,42 @@ def test_the_desk_budget_shows_the_curve_over_k_with_a_spread(name):
 @pytest.mark.parametrize(("name", "at"), [(name, at) for name in NAMES for at in EXPERIMENTS[name].budgets])
 def test_every_budget_can_be_run(name, at):
     chosen = catalog.settings(name, at)
-    assert list(chosen.ks) == sorted(set(chosen.ks)) and all(0 < k < 1 for k in chosen.ks)
+    assert list(chosen.ks) == sorted(set(chosen.ks)) and all(0 < k <= 1 for k in chosen.ks)
     assert chosen.ks and len(set(chosen.initializers)) == len(chosen.initializers)
     for initializer in chosen.initializers:
         named(initializer)
-    assert chosen.k in chosen.ks, "the search at width 1 is one of those over k"
-    assert 1 not in chosen.widths and all(width > 0 for width in chosen.widths)
+    assert chosen.k in chosen.ks, "the search at the common width is one of those over k"
+    assert chosen.width not in chosen.widths and all(width > 0 for width in chosen.widths)
     assert chosen.rows == 1 + len(chosen.ks) * (len(chosen.initializers) + chosen.random) + 2 * len(chosen.widths)
     for setting in ("iterations", "batch", "evaluate_every", "augment"):
         assert getattr(chosen.trained, setting) == getattr(chosen.recipe, setting), "weights and scores alike"
     plain = chosen.to_dict()
-    assert set(plain) == {field.name for field in dataclasses.fields(chosen)}
+    assert set(plain) | {"width"} == {field.name for field in dataclasses.fields(chosen)}
     assert ("augment" in plain["recipe"]) == ("augment" in plain["trained"]) == (chosen.recipe.augment is not None)
+
+
+def test_the_night_budget_gives_each_figure_of_the_paper_a_network():
+    """Accuracy against k, with the whole random network; against width; against depth and initialization in all."""
+    nights = {name: catalog.settings(name, "night") for name in NAMES if "conv" in name}
+    assert [n.network for n in nights.values()] == ["conv-2", "conv-4", "conv-6", "conv-8"]
+    for chosen in nights.values():
+        assert chosen.recipe.iterations >= 10 * (45_000 // 128) and chosen.data == "cifar-10-half"
+        assert chosen.k == 0.5 and len(chosen.initializers) == len(chosen.seeds) == 3
+    shared = {(n.recipe, n.trained, n.width) for n in nights.values()}
+    assert len(shared) == 1, "a comparison of depths, all else alike"
+    assert nights["hidden-conv-2"].ks == (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+    assert {nights["hidden-conv-4"].width, *nights["hidden-conv-4"].widths} == {0.25, 0.5, 1}
+
+
+def test_at_k_of_1_there_is_nothing_to_search_for(small_trials):
+    rows = search(ks=(0.5, 1.0), initializers=("kaiming",), widths=(), random=False)
+    assert [(row["method"], row["k"]) for row in rows] == [("trained", 1.0), ("kaiming", 0.5), ("kaiming", 1.0)]
+    assert len(small_trials) == 2 and rows[-1]["density"] == 1 and rows[-1]["early_stop"] == 0
+
+
+def test_the_width_of_all_networks_can_be_set(small_trials, tiny):
+    rows = search(width=0.5, widths=(0.25,))
+    assert {row["width"] for row in rows} == {0.5, 0.25}
+    sizes = masks.prunable(models.create("lenet-300-100", shape=tiny.shape, width=0.5))
+    assert rows[0]["kept"] == sum(p.numel() for p in sizes.values())
+    assert "width" not in plan().to_dict() and plan(width=0.5).to_dict()["width"] == 0.5
