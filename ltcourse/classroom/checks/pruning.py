@@ -33,11 +33,10 @@ def exact_pruning(function: Callable[[Tensor, int], Tensor]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for weights, count in cases:
-            given = weights.clone()
-            yours = verdict.tensor(verdict.ask(function, given, count))
+            yours = verdict.tensor(verdict.ask(function, weights, count))
             case = f"keep {count} of {verdict.show(weights)}"
             expected = masks.keep_largest(weights.abs(), count)
-            yield Finding(case, verdict.show(yours), verdict.show(expected), _wrong_mask(yours, weights, count, given))
+            yield Finding(case, verdict.show(yours), verdict.show(expected), _wrong_mask(yours, weights, count))
 
     return verdict.judge("exercise 1, exact pruning", findings())
 
@@ -118,8 +117,8 @@ def rate_for(function: Callable[[float, int], float]) -> Verdict:
     return verdict.judge("exercise 4, the schedule", findings())
 
 
-def _wrong_mask(yours: Any, weights: Tensor, count: int, given: Tensor) -> str:
-    if wrong := verdict.wrong_mask(yours, weights) or verdict.changed("the weights", given, weights):
+def _wrong_mask(yours: Any, weights: Tensor, count: int) -> str:
+    if wrong := verdict.wrong_mask(yours, weights):
         return wrong
     if (kept := int(yours.sum())) != count:
         wrong = f"it keeps {kept} weights, {abs(kept - count)} {'more' if kept > count else 'fewer'} than {count}"

@@ -23,13 +23,11 @@ def honest_choice(function: Callable[[list[float], list[float]], float]) -> Verd
 
     def findings() -> Iterator[Finding]:
         for validation, test in cases:
-            given = list(validation), list(test)
-            yours = verdict.ask(function, *given)
+            yours = verdict.ask(function, list(validation), list(test))
             best = validation.index(max(validation))
             mistakes = _choices(validation, test)
-            also = verdict.changed("the lists", given, (validation, test))
             case = f"validation {validation}, test {test}"
-            yield verdict.compare_number(case, "an accuracy", yours, test[best], mistakes, ".4f", also)
+            yield verdict.compare_number(case, "an accuracy", yours, test[best], mistakes, ".4f")
 
     return verdict.judge("exercise 1, an honest choice", findings())
 
@@ -39,16 +37,13 @@ def was_redrawn(function: Callable[[State, State, Mask], bool]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for case, ticket, control, mask in _controls():
-            given = verdict.copied(ticket), verdict.copied(control), verdict.copied(mask)
-            yours = verdict.ask(function, *given)
+            yours = verdict.ask(function, ticket, control, mask)
             expected = _redrawn(ticket, control, mask)
             wrong = ""
             if (answer := verdict.truth(yours)) is None:
                 wrong = f"the result is True or False, and this is {type(yours).__name__}"
             elif answer is not expected:
                 wrong = _told(ticket, control, mask)
-            for what, now, before in zip(("ticket", "control", "mask"), given, (ticket, control, mask), strict=True):
-                wrong = wrong or verdict.changed(f"the {what}", now, before)
             yield Finding(case, f"{yours}"[:80], f"{expected}", wrong)
 
     return verdict.judge("exercise 2, a control that is one", findings())
@@ -67,8 +62,7 @@ def accuracy_of_batches(function: Callable[[list[float], list[int]], float]) -> 
 
     def findings() -> Iterator[Finding]:
         for accuracies, sizes in cases:
-            given = list(accuracies), list(sizes)
-            yours = verdict.ask(function, *given)
+            yours = verdict.ask(function, list(accuracies), list(sizes))
             total = sum(sizes)
             right = sum(a * n for a, n in zip(accuracies, sizes, strict=True))
             mistakes = {
@@ -83,9 +77,8 @@ def accuracy_of_batches(function: Callable[[list[float], list[int]], float]) -> 
                 "this is the best batch alone": max(accuracies),
                 "this is the last batch alone": accuracies[-1],
             }
-            also = verdict.changed("the lists", given, (accuracies, sizes))
             case = f"accuracies {accuracies} of batches of {sizes}"
-            yield verdict.compare_number(case, "an accuracy", yours, right / total, mistakes, ".4f", also)
+            yield verdict.compare_number(case, "an accuracy", yours, right / total, mistakes, ".4f")
 
     return verdict.judge("exercise 3, the accuracy over all examples", findings())
 
