@@ -48,6 +48,7 @@ def error_barrier(function: Callable[[list[float]], float]) -> Verdict:
         [0.3, 0.1],
         [0.1, 0.5, 0.1],
         [0.4, 0.35, 0.3, 0.2],
+        [0.0214, 0.0687, 0.1403, 0.0291],
         [0.081, 0.084, 0.12, 0.31, 0.52, 0.61, 0.66, 0.45, 0.2, 0.11, 0.087],
     ]
 
@@ -74,7 +75,7 @@ def global_mask(function: Callable[[State, float], Mask]) -> Verdict:
         *((small, density) for density in (0.5, 1 / 3, 0.0, 1.0)),
         *((tied, density) for density in (0.5, 1 / 3)),
         (pruned, 0.5),
-        *((wide, density) for density in (0.2, 0.036)),
+        *((wide, density) for density in (0.2, 0.036, 0.0302)),
         ({name: (3 * w).round() for name, w in wide.items()}, 0.4),
     ]
 

@@ -19,6 +19,7 @@ def honest_choice(function: Callable[[list[float], list[float]], float]) -> Verd
         ([0.95, 0.93, 0.9], [0.94, 0.95, 0.91]),
         ([0.9, 0.94, 0.94, 0.92], [0.91, 0.9, 0.93, 0.95]),  # of equal ones the first counts
         ([0.952, 0.961, 0.958, 0.949, 0.96], [0.957, 0.951, 0.962, 0.948, 0.953]),
+        ([0.9512, 0.9534, 0.9521], [0.9631, 0.9608, 0.9617]),
     ]
 
     def findings() -> Iterator[Finding]:
@@ -124,6 +125,13 @@ def _controls() -> Iterator[tuple[str, State, State, Mask]]:
     yield "two layers, only the last drawn anew", ticket, ticket | {"fc2.weight": anew["fc2.weight"]}, mask
     behind = {name: anew[name].where(~m, ticket[name]) for name, m in mask.items()}
     yield "two layers, only pruned weights are new", ticket, ticket | behind, mask
+    signs = {name: w.abs() * ticket[name].sign() for name, w in anew.items()}
+    yield "two layers, drawn anew with the ticket's signs", ticket, signs, mask
+    sums = verdict.copied(anew)
+    for name, m in mask.items():  # the first kept weight makes up for the difference
+        first = tuple(m.nonzero()[0].tolist())
+        sums[name][first] += ticket[name][m].sum() - anew[name][m].sum()
+    yield "two layers, drawn anew with the ticket's sums", ticket, sums, mask
     biases = {name: w + 1 for name, w in ticket.items() if name not in mask}
     yield "two layers, only the biases are new", ticket, ticket | biases, mask
     held = {name: w * mask.get(name, True) for name, w in ticket.items()}

@@ -32,6 +32,7 @@ def forward_mask(function: Callable[[Tensor, float], Tensor]) -> Verdict:
         *((eight, k) for k in (0.4, 0.15)),
         (torch.tensor([0.5, -0.5, 0.5, 1.0]), 0.5),
         (torch.tensor([0.0, 0.0, 1.0, 0.0]), 0.5),
+        (torch.tensor([-1.0, 1.0001, -1.0002, 1.00005]), 0.25),  # equal where they are rounded
         *((torch.tensor([[1.0, -2.0]]), k) for k in (0.0, 1.0)),
         *((wide, k) for k in (0.1, 0.5, 0.9)),
         ((3 * wide).round(), 0.35),

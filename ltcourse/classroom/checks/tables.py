@@ -86,7 +86,15 @@ def relative_bytes(function: Callable[[Tensor, int], int]) -> Verdict:
 
 def retraining_dropout(function: Callable[[float, int, int], float]) -> Verdict:
     """Check exercise 3 of lesson 02: (rate, kept, total) → the dropout rate to retrain with."""
-    cases = [(0.5, 100, 100), (0.5, 25, 100), (0.4, 0, 10), (0.0, 5, 10), (0.5, 9, 100), (0.3, 160, 1000)]
+    cases = [
+        (0.5, 100, 100),
+        (0.5, 25, 100),
+        (0.4, 0, 10),
+        (0.0, 5, 10),
+        (0.5, 9, 100),
+        (0.3, 160, 1000),
+        (0.5, 1234, 5000),
+    ]
 
     def findings() -> Iterator[Finding]:
         for rate, kept, total in cases:

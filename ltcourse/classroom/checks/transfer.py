@@ -78,6 +78,8 @@ def transferred_share(function: Callable[[Accuracies, Mapping[str, Sequence[floa
         (small, {"a": [0.79], "b": [0.61]}, "a", "b"),
         (small, {"a": [0.79], "b": [0.61]}, "b", "a"),
         (small, {"a": [0.79], "b": [0.61]}, "b", "b"),
+        (small, {"a": [0.79], "b": [0.75]}, "a", "b"),  # worse than the random ticket
+        (small | {("b", "a"): [0.92]}, {"a": [0.79], "b": [0.61]}, "b", "a"),  # better than the own ticket
         *((seeds, lot, source, target) for source, target in seeds),
     ]
 

@@ -291,8 +291,14 @@ def not_numbers(network, initial, mask):
         (one_round(put_back=biases_at_zero), ["the biases are not at their initial values"]),
         (one_round(put_back=shares_its_tensors), ["the network shares its tensors with `initial`"]),
         (one_round(put_back=shares_the_biases), ["the network shares its tensors with `initial`"]),
-        (one_round(put_back=masks_the_initial), ["your function changed `initial`, which it was given: work on a copy"]),
-        (one_round(put_back=keeps_the_trained_as_initial), ["your function changed `initial`, which it was given: work on a copy"]),
+        (
+            one_round(put_back=masks_the_initial),
+            ["your function changed `initial`, which it was given: work on a copy"],
+        ),
+        (
+            one_round(put_back=keeps_the_trained_as_initial),
+            ["your function changed `initial`, which it was given: work on a copy"],
+        ),
         (one_round(put_back=lambda network, initial, mask: initial.clear()), ["what is wrong"]),
         (one_round(put_back=freezes), ["0.weight no longer requires a gradient"]),
         (one_round(put_back=not_numbers), ["largest difference nan"]),
