@@ -301,7 +301,8 @@ def _conditions(sub: Attempt, trial: Trial) -> list[str]:
     """Say how it is with each of the four conditions."""
     begins = "begins" if _begins_from(sub, trial.dense) else "does not begin"
     return [
-        f"it keeps {percent(masks.density(sub.mask))} of the weights, {_count(sub.mask)} (far smaller: at most {percent(trial.small)})",
+        f"it keeps {percent(masks.density(sub.mask))} of the weights, {_count(sub.mask)} "
+        f"(far smaller: at most {percent(trial.small)})",
         f"it {begins} from m ⊙ θ₀",
         f"its smallest validation loss is at iteration {_stop(sub):.0f} (dense: {_stop(trial.dense):.0f})",
         f"{percent(_at_stop(sub))} are right there (dense: {percent(_at_stop(trial.dense))})",

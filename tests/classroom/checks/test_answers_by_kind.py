@@ -14,13 +14,12 @@ import torch
 from lesson_solutions import solutions
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax, nll_loss
-from verdict_reports import accepted, refused, refused_and_not_stopped
+from verdict_reports import accepted, refused_and_not_stopped
 
 from ltcourse.classroom import checks
 from ltcourse.classroom.checks.attempts import Attempt
 from ltcourse.networks import initializers, masks
 from ltcourse.networks.models import snapshot
-from ltcourse.pruning import criteria
 
 
 def check(name, answer):
@@ -412,10 +411,24 @@ def popping(
 
 
 def first_layer_learns(forward, weights, scores, k, lr, batches):
-    mask, learned = solutions()["find_supermask"](forward, weights, scores, k, lr, batches)
+    _, learned = solutions()["find_supermask"](forward, weights, scores, k, lr, batches)
     last = list(scores)[-1]
     learned = {**learned, last: scores[last]} if len(scores) > 1 else learned
     return {n: masks.keep_largest(s.abs(), round(k * s.numel())) for n, s in learned.items()}, learned
+
+
+def normal(std):
+    return std * torch.randn(100_000, generator=torch.Generator().manual_seed(0))
+
+
+def by_all_layers(spreads):
+    """The factor of a layer, and the diagnosis of all layers together."""
+    whole, layer = spreads[-1] / spreads[0], solutions()["diagnose"](spreads)[1]
+    return "too small" if whole < 0.95 else "too large" if whole > 1.05 else "kept", layer
+
+
+def by_neurons(weight):
+    return weight.abs().flatten(1).sum(1, keepdim=True).expand(len(weight), weight[0].numel())
 
 
 def right(name, then):
@@ -555,7 +568,7 @@ WRONG = {
         lambda w, d: pooled(w, d, count=math.ceil),
         lambda w, d: pooled(w, d, magnitude=lambda t: t.abs() / t.abs().mean()),
         lambda w, d: pooled(w, d, magnitude=lambda t: t.abs() / t.norm()),
-        lambda w, d: pooled(w, d, magnitude=lambda t: t.abs().flatten(1).sum(1, keepdim=True).expand(len(t), t[0].numel())),
+        lambda w, d: pooled(w, d, magnitude=by_neurons),
         lambda w, d: pooled(w, d, magnitude=lambda t: (10 * t).round().abs()),
     ],
     "transplant": [
@@ -590,19 +603,21 @@ WRONG = {
     ],
     "keeping_gain": [
         right("keeping_gain", lambda gain: round(gain, 1)),
-        right("keeping_gain", abs) and (lambda activation: 1 / activation(torch.tensor(1.0)).item()),
-        lambda activation: activation(torch.randn(100_000, generator=torch.Generator().manual_seed(0))).square().median() ** -0.5,
-        lambda activation: activation(2 * torch.randn(100_000, generator=torch.Generator().manual_seed(0))).square().mean() ** -0.5,
+        lambda activation: 1 / activation(torch.tensor(1.0)).item(),
+        lambda activation: activation(normal(1)).square().median() ** -0.5,
+        lambda activation: activation(normal(2)).square().mean() ** -0.5,
     ],
     "diagnose": [
         lambda s: (solutions()["diagnose"](s)[0], round(solutions()["diagnose"](s)[1], 1)),
         lambda s: solutions()["diagnose"](s[1:] if len(s) > 2 else s),
         lambda s: solutions()["diagnose"](s[:-1] if len(s) > 2 else s),
-        lambda s: ("too small" if s[-1] / s[0] < 0.95 else "too large" if s[-1] / s[0] > 1.05 else "kept", solutions()["diagnose"](s)[1]),
+        by_all_layers,
     ],
     "forward_mask": [
         lambda s, k: kept(s.abs().half().flatten().argsort(descending=True, stable=True), round(k * s.numel()), s),
-        lambda s, k: kept((100 * s.abs()).round().flatten().argsort(descending=True, stable=True), round(k * s.numel()), s),
+        lambda s, k: kept(
+            (100 * s.abs()).round().flatten().argsort(descending=True, stable=True), round(k * s.numel()), s
+        ),
         lambda s, k: masks.keep_largest(s.abs(), max(1, round(k * s.numel()))),
         lambda s, k: masks.keep_largest((s - s.mean()).abs(), round(k * s.numel())),
         lambda s, k: masks.keep_largest(s.abs(), round(round(k, 1) * s.numel())),
@@ -669,7 +684,7 @@ WRONG = {
         lambda a, n: sum(x * k for x, k in zip(a[1:] or a, n[1:] or n, strict=True)) / sum(n[1:] or n),
         lambda a, n: sum(x * k for x, k in zip(a, sorted(n), strict=True)) / sum(n),
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("name", "answer"), cases(WRONG))
@@ -794,7 +809,7 @@ def by_loops(grad_out, inputs, weight, scores):
 
 def all_in_double(weight, scores, inputs, grad_out, k, lr):
     out, new = solutions()["popup_step"](*(t.double() for t in (weight, scores, inputs, grad_out)), k, lr)
-    return {0: out, 1: new}.values().__class__ and [out, new]
+    return [out, new]
 
 
 def with_a_parameter(forward, weights, scores, k, lr, batches):
@@ -841,19 +856,27 @@ RIGHT = {
     "rate_for": [
         lambda d, n: 1 - np.float32(d) ** np.float32(1 / n),
         lambda d, n: 1 - torch.tensor(d) ** (1 / n),
-        lambda d, n: (1 - torch.tensor(d, requires_grad=True).pow(1 / n)),
+        lambda d, n: 1 - torch.tensor(d, requires_grad=True).pow(1 / n),
         lambda d, n: np.array(-np.expm1(np.log(d) / n)),
     ],
     "count_parameters": [
         lambda layers: torch.tensor([o * (i // g) * k * k + o for o, i, k, g in layers]).sum(),
-        lambda layers: np.int64(sum(g * (o // g) * (i // g) * k**2 for o, i, k, g in layers) + sum(x[0] for x in layers)),
+        lambda layers: np.int64(
+            sum(g * (o // g) * (i // g) * k**2 for o, i, k, g in layers) + sum(x[0] for x in layers)
+        ),
     ],
     "relative_bytes": [
-        lambda keep, bits: np.float64(solutions()["relative_bytes"](keep.reshape(-1).tolist() and keep, bits)),
+        lambda keep, bits: np.float64(solutions()["relative_bytes"](keep.flatten(), bits)),
         lambda keep, bits: torch.tensor(solutions()["relative_bytes"](keep, bits)),
     ],
-    "retraining_dropout": [lambda r, k, t: np.float32(r) * np.float32(k / t) ** 0.5, lambda r, k, t: math.hypot(0, r * math.sqrt(k / t))],
-    "break_even_density": [lambda r, c, b: np.float32(32 * (r * c - r - 1) / ((32 + b) * r * c)), lambda r, c, b: torch.tensor(1 - (r + 1) / (r * c)) * 32 / (32 + b)],
+    "retraining_dropout": [
+        lambda r, k, t: np.float32(r) * np.float32(k / t) ** 0.5,
+        lambda r, k, t: math.hypot(0, r * math.sqrt(k / t)),
+    ],
+    "break_even_density": [
+        lambda r, c, b: np.float32(32 * (r * c - r - 1) / ((32 + b) * r * c)),
+        lambda r, c, b: torch.tensor(1 - (r + 1) / (r * c)) * 32 / (32 + b),
+    ],
     "imp_round": [a_round(), back_to_where_it_began],
     "rounds_until": [
         lambda d, s, r: next(n for n in itertools.count() if remaining(s, r, n) <= d * sum(s)),
@@ -868,11 +891,20 @@ RIGHT = {
     ],
     "global_mask": [pooled, lambda w, d: {n: m.numpy() for n, m in pooled(w, d).items()}],
     "transplant": [moved, right("transplant", lambda new: {n: m.tolist() for n, m in new.items()})],
-    "expected_overlap": [lambda a, b, n: np.dot(a, np.divide(b, n)), lambda a, b, n: torch.tensor(a).double().div(torch.tensor(n)) @ torch.tensor(b).double()],
+    "expected_overlap": [
+        lambda a, b, n: np.dot(a, np.divide(b, n)),
+        lambda a, b, n: torch.tensor(a).double().div(torch.tensor(n)) @ torch.tensor(b).double(),
+    ],
     "transferred_share": [lead(), lead(of=np.mean)],
-    "xavier_and_kaiming": [right("xavier_and_kaiming", np.array), right("xavier_and_kaiming", lambda stds: torch.tensor(stds))],
+    "xavier_and_kaiming": [
+        right("xavier_and_kaiming", np.array),
+        right("xavier_and_kaiming", lambda stds: torch.tensor(stds)),
+    ],
     "keeping_gain": [right("keeping_gain", np.float32), right("keeping_gain", torch.tensor)],
-    "diagnose": [right("diagnose", list), lambda s: (solutions()["diagnose"](s)[0], np.float64(solutions()["diagnose"](s)[1]))],
+    "diagnose": [
+        right("diagnose", list),
+        lambda s: (solutions()["diagnose"](s)[0], np.float64(solutions()["diagnose"](s)[1])),
+    ],
     "fill_kaiming": [wide, solutions()["fill_kaiming"]],
     "forward_mask": [
         lambda s, k: threshold_and_fill(s, round(k * s.numel())),
@@ -880,16 +912,21 @@ RIGHT = {
     ],
     "score_gradient": [by_loops, lambda g, x, w, s: torch.einsum("no,ni,oi,oi->oi", g, x, w, s.sign())],
     "popup_step": [all_in_double, lambda *given: [t.tolist() for t in solutions()["popup_step"](*given)]],
-    "scaled_std": [lambda shape, k: np.sqrt(2 / (k * np.prod(shape[1:]))), lambda shape, k: torch.tensor(k * math.prod(shape[1:]) / 2).rsqrt()],
+    "scaled_std": [
+        lambda shape, k: np.sqrt(2 / (k * np.prod(shape[1:]))),
+        lambda shape, k: torch.tensor(k * math.prod(shape[1:]) / 2).rsqrt(),
+    ],
     "find_ticket": [search(), one_at_a_time],
     "find_supermask": [popping(), with_a_parameter],
     "honest_choice": [lambda v, t: t[np.argmax(v)], lambda v, t: t[without_any(v, max)]],
     "was_redrawn": [
         lambda t, c, m: np.bool_(all((t[n] != c[n])[k].any() for n, k in m.items() if k.sum())),
-        lambda t, c, m: torch.tensor([bool(((t[n] - c[n]) * k).abs().sum() > 0) or not k.any() for n, k in m.items()]).all(),
+        lambda t, c, m: torch.tensor(
+            [bool(((t[n] - c[n]) * k).abs().sum() > 0) or not k.any() for n, k in m.items()]
+        ).all(),
     ],
     "accuracy_of_batches": [lambda a, n: np.dot(a, n) / np.sum(n), lambda a, n: np.repeat(a, n).mean()],
-}  # fmt: skip
+}
 
 
 def remaining(sizes, rate, rounds):

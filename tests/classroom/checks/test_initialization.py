@@ -449,7 +449,7 @@ def first_layer_only(network, generator):
         (another, "another one"),
         (frozen, "requires a gradient"),
         (first_layer_only, "was not filled"),
-        (by_dimensions, "0.1.weight has changed: fill dense layers and convolutions, and leave norm layers, and all else, as is"),
+        (by_dimensions, "0.1.weight has changed: fill dense layers and convolutions"),
         (outer_layers_only, "0.0.weight was not filled"),
         (no_residual_blocks, "1.conv1.weight was not filled"),
         (lambda network, generator: network, "was not filled"),
