@@ -15,7 +15,6 @@
 # workers · exercises
 
 # %%
-import operator
 
 import matplotlib.pyplot as plt
 import torch
@@ -23,7 +22,7 @@ import torch
 from ltcourse import data, papers, pruning
 from ltcourse.classroom import checks
 from ltcourse.classroom.predictions import mark, predict, reveal, summary
-from ltcourse.display import pictures, plots, widgets
+from ltcourse.display import comparisons, pictures, plots, widgets
 from ltcourse.display.pictures.small import loops
 from ltcourse.display.progress import watch
 from ltcourse.display.settings import beside_paper
@@ -592,23 +591,8 @@ for way in ways:
 #
 # </details>
 
-
 # %% Not every small ticket wins
-def in_how_many(n, key, wins):
-    """In how many seeds the ticket of a round wins against its dense network."""
-    pairs = zip(paper.values("ticket", n, key), paper.values("ticket", 0, key), strict=True)
-    return f"{sum(wins(ticket, dense) for ticket, dense in pairs)} of {len(paper.trials)}"
-
-
-table = []
-for n in range(1, paper.settings["rounds"] + 1):
-    if (share := paper.values("ticket", n, "density")[0]) <= 0.15:
-        ratio = sum(paper.values("ticket", n, "early_stop")) / sum(early["ticket"][0])
-        stops = (in_how_many(n, "early_stop", wins) for wins in (operator.lt, operator.le))
-        reached = (in_how_many(n, key, operator.ge) for key in (accuracy, at_the_end))
-        table.append([percent(share), f"{ratio:.2f}×", *stops, *reached])
-when = ("no less accurate at the early stop", "no less accurate at the end")
-Table(["P_m", "mean early stop, ticket : dense", "sooner (S8)", "no later (S6)", *when], table)
+comparisons.wins(paper, at_most=0.15)
 
 # %% [markdown]
 # Down to 5.6 % no ticket stops later than its dense network, in any seed. At 8.7 % one seed stops at the same iteration

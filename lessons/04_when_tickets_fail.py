@@ -23,9 +23,9 @@ from IPython.display import display
 from ltcourse import data, papers, pruning
 from ltcourse.classroom import checks
 from ltcourse.classroom.predictions import predict, reveal, summary, toward
-from ltcourse.display import pictures, plots, settings, tickets, widgets
+from ltcourse.display import comparisons, pictures, plots, settings, tickets, widgets
 from ltcourse.display.progress import watch
-from ltcourse.display.tables import Table, percent, points, points_interval, spread, times
+from ltcourse.display.tables import Table, percent, points, points_interval, spread
 from ltcourse.experiments import catalog, runs
 from ltcourse.instruments import connectivity
 from ltcourse.networks import masks, models
@@ -34,7 +34,6 @@ from ltcourse.pruning import criteria, restarts
 from ltcourse.training import evaluate, train
 
 plots.use_style()
-EARLY = "early_stop_test_accuracy"
 
 # %% [markdown]
 # ## Convolutions
@@ -135,20 +134,10 @@ Table(
 # With new weights a mask learns later the smaller it is; with its own initial values sooner, until very little is left.
 # **The paper reports** (Sec. 3) how far tickets get at most; ours beside it, as means over the seeds that there are:
 
-
 # %% The effect is the paper's, but weaker
-def at_most(found, text):
-    mean = {p: sum(values) / len(values) for p, values in found.items()}
-    best = max(mean, key=mean.get)
-    return f"{text([mean[best]])} at {percent(best)}"
-
-
-stop, early, end = (recorded.curve("ticket", key) for key in ("early_stop", EARLY, "test_accuracy"))
-sooner = {p: [d / t for d, t in zip(stop[1.0], stops, strict=True)] for p, stops in stop.items()}
-gain, gain_at_end = ({p: [t - d for d, t in zip(c[1.0], v, strict=True)] for p, v in c.items()} for c in (early, end))
 rows = [[papers.FRANKLE_SIZES[name].network, *found, ""] for name, found in papers.FRANKLE_CONV.items()]
-ours = [at_most(sooner, times), at_most(gain, points), at_most(gain_at_end, points)]
-Table(["", "sooner", "better at the early stop", "better at the end"], [*rows, ["Conv-2, ours", *ours]])
+rows.append(["Conv-2, ours", *comparisons.largest_leads(recorded)])
+Table(["", "sooner", "better at the early stop", "better at the end"], rows)
 
 # %% [markdown]
 # The effect is the paper's, but weaker: sooner by less, better by less, and at larger sizes. The largest of many

@@ -54,7 +54,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # What jupytext notes about blank lines, for its way back to a script: we never go back.
 JUPYTEXT_KEYS = ("lines_to_next_cell", "lines_to_end_of_cell_marker")
 # A tag of Jupyter's tools for pages → what JupyterLab folds of a cell; running a cell unfolds its output.
-FOLDED = {"hide-input": "source_hidden", "hide-output": "outputs_hidden"}
+FOLDED = {"hide-input": "source_hidden", "hide-output": "outputs_hidden", "notes": "source_hidden"}
 EMPTY = {"text/markdown": "", "text/plain": "", PREDICTION: {"part": "fold"}}
 # PNG chunks that hold text or dates and no picture; matplotlib writes its version into one.
 PNG_TEXT_CHUNKS = {b"tEXt", b"zTXt", b"iTXt", b"tIME", b"eXIf"}

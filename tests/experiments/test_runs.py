@@ -454,6 +454,29 @@ def test_the_commit_is_of_a_clone_of_the_course_and_of_no_other_repository(tmp_p
         assert runs._code() == version("ltcourse")
 
 
+@pytest.mark.parametrize("change", ["edited", "new", "removed", "staged"])
+@pytest.mark.parametrize("file", ["names.py", "pruning/criteria.py", "experiments/runs.py", "data/sets.py"])
+def test_a_change_anywhere_in_the_package_marks_the_commit(tmp_path, monkeypatch, file, change):
+    git, package = repository(tmp_path / "clone"), tmp_path / "clone" / "ltcourse"
+    for name in ("experiments/runs.py", "names.py", "pruning/criteria.py", "data/sets.py"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text("# the code")
+    (tmp_path / "clone" / "notes.md").write_text("no code")
+    git("add", ".")
+    git("commit", "-q", "-m", "second")
+    monkeypatch.setattr(runs, "__file__", str(package / "experiments" / "runs.py"))
+    (tmp_path / "clone" / "notes.md").write_text("other words, and still no code")
+    commit = git("rev-parse", "--short", "HEAD")
+    assert runs._code() == commit
+    if change == "removed" and file != "experiments/runs.py":  # which is the code that runs
+        (package / file).unlink()
+    else:
+        (package / file).with_stem("more" if change == "new" else (package / file).stem).write_text("# other code")
+    if change == "staged":
+        git("add", ".")
+    assert runs._code() == f"{commit}+changes"
+
+
 def test_parts_made_in_different_ways_are_told_apart(folder, monkeypatch):
     monkeypatch.setattr(runs, "_code", lambda: "first")
     runs.record(NAME, "smoke", trials=1)

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 import torch
+import torchvision
 import zoo
 from torch import nn
 
@@ -182,6 +183,61 @@ def test_a_buffer_that_training_moves_returns_to_where_it_began(pictures, monkey
         monkeypatch.setattr(pruning_loop, "train", spy)
         list(prune_iteratively(network, pictures, RECIPE, rounds=1, restart=restart))
         assert begun == [0, expected]
+
+
+class Remembering(nn.Linear):
+    """A layer with an extra state of its own."""
+
+    def __init__(self, state):
+        super().__init__(zoo.PIXELS, 20)
+        self.state = state
+
+    def get_extra_state(self):
+        return self.state
+
+    def set_extra_state(self, state):
+        self.state = state
+
+
+@pytest.mark.parametrize("state", [{"seen": 3}, [1, 2], 3, "three", None, {"seen": torch.ones(1)}], ids=repr)
+def test_an_extra_state_that_is_no_tensor_is_told_before_any_training(state, pictures, monkeypatch):
+    network, trained = nn.Sequential(nn.Flatten(), Remembering(state), nn.Linear(20, 10)), []
+    monkeypatch.setattr(pruning_loop, "train", lambda *given, **options: trained.append(given))
+    sentence = f"'1._extra_state' is of type {type(state).__name__}: let get_extra_state return a tensor"
+    told(sentence, lambda: snapshot(network))
+    told(sentence, lambda: list(prune_iteratively(network, pictures, RECIPE, rounds=1)))
+    assert not trained
+
+
+def test_an_extra_state_that_is_a_tensor_is_kept_bit_by_bit():
+    network = nn.Sequential(nn.Flatten(), Remembering(torch.tensor([3.0])), nn.Linear(20, 10))
+    before = snapshot(network)
+    network[1].state.add_(1)
+    assert before["1._extra_state"].tolist() == [3.0]
+
+
+OUTPUTS = {
+    "googlenet": "fc", "inception_v3": "fc", "resnet18": "fc", "resnext50_32x4d": "fc", "shufflenet_v2_x0_5": "fc",
+    "densenet121": "classifier", "squeezenet1_1": "classifier.1", "mobilenet_v2": "classifier.1",
+    "mobilenet_v3_small": "classifier.3", "vgg11": "classifier.6", "alexnet": "classifier.6",
+    "mnasnet0_5": "classifier.1", "efficientnet_b0": "classifier.1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_the_output_layer_is_found_or_the_advice_names_it(name):
+    """Auxiliary heads, concatenations and shortcuts: what shapes do not show is asked for, with the right name."""
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    with torch.device("meta"):
+        network = getattr(torchvision.models, name)(**options)
+    mask = {n: torch.ones(p.shape, dtype=torch.bool) for n, p in masks.prunable(network).items()}
+    last = f"{OUTPUTS[name]}.weight"
+    try:
+        rates = criteria.layer_rates(mask, 0.2)
+    except ValueError as problem:
+        assert str(problem).endswith(f"name its weight, as in layer_rates(mask, rate, last={last!r})")
+        rates = criteria.layer_rates(mask, 0.2, last=last)
+    assert {n for n, rate in rates.items() if rate == 0.1} == {last}
 
 
 def growing():

@@ -146,6 +146,10 @@ def test_a_ticket_of_odd_fields_is_told_and_compared(odd, tmp_path):
         ({"mask/a": M, "weights/a": W}, {"rows": "[]"}),
         ({"mask/a": M, "weights/a": W}, {"ticket": "[1]"}),
         ({"mask/a": M, "weights/a": W}, {"ticket": json.dumps({"format": 1, "iteration": -1, "origin": {}})}),
+        *(
+            ({"mask/a": M, "weights/a": W}, {"ticket": f'{{"format": 1, "iteration": {number}, "origin": {{}}}}'})
+            for number in ("1.5", "1e400", "-1e400", "NaN", '"3"', "null", "true", "[3]", "-3")
+        ),
         ({"mask/a": M, "weights/a": W}, {"ticket": json.dumps({"format": 1})}),
         ({"mask/a": M, "weights/b": W}, HEAD),
         ({"mask/a": W, "weights/a": W}, HEAD),

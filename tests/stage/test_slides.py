@@ -496,7 +496,11 @@ def test_the_command_writes_the_lessons_that_it_is_told(tmp_path, capsys):
     assert re.search(r"00_start_here\.html: \d+ slides, \d+ kB", said) and "?print-pdf" in said
 
 
-@pytest.mark.parametrize("arguments", [[], ["03", "--all"], ["77"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["03", "--all"], ["--all", "03"], ["lecture", "--all"], ["77"], [""], [" "], ["."], [".."], ["/"], ["03", ""]],
+    ids=repr,
+)
 def test_the_command_says_what_it_needs(arguments, capsys):
     assert cli.main(["slides", *arguments]) == 1
     assert capsys.readouterr().err.count("\n") == 1

@@ -3,16 +3,16 @@
 An answer that is wrong is set beside the usual misreadings, so that the one that it fits can be named.
 """
 
-import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from operator import ge, gt, le, lt
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ltcourse.classroom.checks import verdict
+from ltcourse.classroom.checks.attempts import Attempt, Trial, made_trials
 from ltcourse.classroom.checks.digits import digits, judged, reader_of_digits, steps, training_on_digits
 from ltcourse.classroom.checks.verdict import Finding, Verdict
 from ltcourse.display.tables import percent
@@ -22,29 +22,6 @@ from ltcourse.networks.models import snapshot
 from ltcourse.pruning import criteria
 from ltcourse.pruning.restarts import State
 
-
-@dataclass(frozen=True, eq=False)
-class Attempt:
-    """One training of a network, or of a subnetwork of it.
-
-    mask: name → booleans. initial: the weights that it began from, name → tensor, 0 where they are pruned, and the
-    biases, where the network has some.
-    iterations: when it was evaluated. validation_loss, test_accuracy (0 to 1): at each of these.
-    Lesson 08, "Question 1".
-    """
-
-    mask: Mask
-    initial: State
-    iterations: tuple[int, ...]
-    validation_loss: tuple[float, ...]
-    test_accuracy: tuple[float, ...]
-
-    @property
-    def early_stop(self) -> int:
-        """The position of the smallest validation loss, the first of equally small ones."""
-        return self.validation_loss.index(min(self.validation_loss))
-
-
 Hypothesis = Callable[[Attempt, list[Attempt], float], bool]
 
 
@@ -52,7 +29,7 @@ def supports(function: Hypothesis) -> Verdict:
     """Check question 1 of lesson 08: (dense, subnetworks, small) → whether one of them is a winning ticket."""
 
     def findings() -> Iterator[Finding]:
-        for trials in (_made_trials, _real_trials):
+        for trials in (made_trials, _real_trials):
             for trial in trials():
                 yours = verdict.ask(function, *trial.given())
                 expected = _Reading().says(trial)
@@ -101,20 +78,6 @@ def small_lottery(seed: int = 0) -> tuple[Attempt, dict[str, Attempt]]:
 # Question 1: the hypothesis
 
 
-@dataclass(frozen=True)
-class _Trial:
-    """A dense network and the subnetworks of it that were tried."""
-
-    case: str
-    dense: Attempt
-    subnetworks: Mapping[str, Attempt]
-    small: float
-
-    def given(self) -> tuple[Attempt, list[Attempt], float]:
-        """Return what the reader's function is asked about: copies, so that nothing of it can change."""
-        return *copy.deepcopy((self.dense, list(self.subnetworks.values()))), self.small
-
-
 def _share(mask: Mask) -> float:
     return masks.density(mask)
 
@@ -125,6 +88,14 @@ def _mean_share(mask: Mask) -> float:
 
 def _biases(mask: Mask) -> int:
     return sum(len(m) for m in mask.values())
+
+
+def _share_of(layer: int) -> Callable[[Mask], float]:
+    return lambda mask: float(list(mask.values())[layer].double().mean())
+
+
+def _rounded_share(digits: int) -> Callable[[Mask], float]:
+    return lambda mask: round(_share(mask), digits)
 
 
 def _share_with_biases(mask: Mask) -> float:
@@ -155,9 +126,23 @@ def _best_iteration(attempt: Attempt) -> float:
     return attempt.iterations[attempt.test_accuracy.index(max(attempt.test_accuracy))]
 
 
+def _pairs(attempt: Attempt, dense: Attempt) -> list[tuple[Tensor, Tensor]]:
+    """The initial weights of each layer of an attempt, and those of the dense network under its mask."""
+    return [(attempt.initial[name], dense.initial[name] * m) for name, m in attempt.mask.items()]
+
+
 def _begins_from(attempt: Attempt, dense: Attempt) -> bool:
-    begun = {name: w * attempt.mask[name] if name in attempt.mask else w for name, w in dense.initial.items()}
-    return verdict.close(attempt.initial, begun)
+    return _begins_alike(torch.equal)(attempt, dense)
+
+
+def _within(by: float, of: Callable[[Tensor], Tensor] = Tensor.positive) -> Callable[[Tensor, Tensor], bool]:
+    return lambda a, b: bool(torch.isclose(of(a), of(b), atol=by).all())
+
+
+def _begins_alike(
+    alike: Callable[[Tensor, Tensor], bool], over: Callable[[list[bool]], bool] = all
+) -> Callable[[Attempt, Attempt], bool]:
+    return lambda attempt, dense: over([alike(a, b) for a, b in _pairs(attempt, dense)])
 
 
 def winner(small: float = 0.5) -> str:
@@ -176,7 +161,7 @@ class _Reading:
     """A way to read the hypothesis: the right one by default, with a classic mistake on request."""
 
     size: bool = True
-    start: bool = True
+    start: Callable[[Attempt, Attempt], bool] = _begins_from
     time: bool = True
     accuracy: bool = True
     share: Callable[[Mask], float] = _share
@@ -188,17 +173,17 @@ class _Reading:
     fixed: float | None = None
     over: Callable[[list[list[bool]]], bool] = lambda rows: any(map(all, rows))
 
-    def row(self, sub: Attempt, trial: _Trial) -> list[bool]:
+    def row(self, sub: Attempt, trial: Trial) -> list[bool]:
         """Return which of the four conditions the subnetwork fulfills."""
         small = trial.small if self.fixed is None else self.fixed
         return [
             not self.size or self.small_enough(self.share(sub.mask), small),
-            not self.start or _begins_from(sub, trial.dense),
+            self.start(sub, trial.dense),
             not self.time or self.no_slower(self.when(sub), self.when(trial.dense)),
             not self.accuracy or self.no_worse(self.reached(sub), self.reached(trial.dense)),
         ]
 
-    def says(self, trial: _Trial) -> bool:
+    def says(self, trial: Trial) -> bool:
         """Tell whether the trial supports the hypothesis, read in this way."""
         return self.over([self.row(sub, trial) for sub in trial.subnetworks.values()])
 
@@ -208,13 +193,42 @@ def _no_control(rows: list[list[bool]]) -> bool:
     return any(map(all, rows)) and not any(time and good for size, start, time, good in rows if size and not start)
 
 
+_SUMMARIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "the signs": torch.sign,
+    "the sums": torch.sum,
+    "the magnitudes": torch.abs,
+    "the norms": torch.norm,
+    "the sorted values": lambda w: w.flatten().sort().values,
+}
 _MISREADINGS: dict[str, _Reading] = {
     "your test lets a subnetwork be slower: j′ ≤ j is a condition": _Reading(time=False),
     "your test lets a subnetwork be less accurate: a′ ≥ a is a condition": _Reading(accuracy=False),
     "your test lets a subnetwork be of any size: it must be far smaller": _Reading(size=False),
     "your test lets it begin from any weights: a ticket begins from the dense network's own, m ⊙ θ₀": _Reading(
-        start=False
+        start=lambda attempt, dense: True
     ),
+    **{
+        f"your test compares the initial weights of {which} only: all layers begin from m ⊙ θ₀": _Reading(
+            start=_begins_alike(torch.equal, over)
+        )
+        for which, over in {
+            "the first layer": lambda rows: rows[0],
+            "the last layer": lambda rows: rows[-1],
+            "some layer": any,
+        }.items()
+    },
+    **{
+        f"your test compares {what} of the initial weights: compare the weights themselves": _Reading(
+            start=_begins_alike(_within(1e-6, f))
+        )
+        for what, f in _SUMMARIES.items()
+    },
+    **{
+        f"your test lets initial weights differ by {by}: they are the same, bit by bit": _Reading(
+            start=_begins_alike(_within(by))
+        )
+        for by in (0.001, 0.01, 0.05, 0.1)
+    },
     "your test wants it faster: at most as many includes equally many": _Reading(no_slower=lt),
     "your test wants it more accurate: at least the accuracy includes the same": _Reading(no_worse=gt),
     "your test wants less than `small`: “at most” includes exactly this share": _Reading(small_enough=lt),
@@ -223,6 +237,20 @@ _MISREADINGS: dict[str, _Reading] = {
     "your test takes the mean of the layers' shares: count the weights of all layers together": _Reading(
         share=_mean_share
     ),
+    **{
+        f"your test takes the share of {which} layer alone: count the weights of all layers together": _Reading(
+            share=share
+        )
+        for which, share in {
+            "the first": _share_of(0),
+            "the last": _share_of(-1),
+            "the densest": lambda mask: max(_share_of(i)(mask) for i in range(len(mask))),
+            "the sparsest": lambda mask: min(_share_of(i)(mask) for i in range(len(mask))),
+        }.items()
+    },
+    "your test rounds the share: compare it as it is": _Reading(share=_rounded_share(2)),
+    "your test rounds the share to whole tenths: compare it as it is": _Reading(share=_rounded_share(1)),
+    "your test takes the share pruned: `small` is a share kept": _Reading(share=lambda mask: 1 - _share(mask)),
     "your test counts the biases too: they are no weights, and no mask has them": _Reading(share=_share_with_biases),
     "your test takes the share of all parameters, biases included: it is the share of all weights": _Reading(
         share=_share_of_parameters
@@ -261,7 +289,7 @@ _MISREADINGS: dict[str, _Reading] = {
 }
 
 
-def _told(trial: _Trial, expected: bool) -> str:
+def _told(trial: Trial, expected: bool) -> str:
     """Say what is so in a trial."""
     for name, sub in trial.subnetworks.items():
         if all(_Reading().row(sub, trial)):
@@ -276,11 +304,16 @@ def _told(trial: _Trial, expected: bool) -> str:
     return "; ".join(broken) or "no subnetwork was tried, so nothing supports the hypothesis"
 
 
-def _conditions(sub: Attempt, trial: _Trial) -> list[str]:
+def _count(mask: Mask) -> str:
+    return f"{masks.kept(mask):,} of {sum(m.numel() for m in mask.values()):,}"
+
+
+def _conditions(sub: Attempt, trial: Trial) -> list[str]:
     """Say how it is with each of the four conditions."""
     begins = "begins" if _begins_from(sub, trial.dense) else "does not begin"
     return [
-        f"it keeps {percent(masks.density(sub.mask))} of the weights (far smaller: at most {percent(trial.small)})",
+        f"it keeps {percent(masks.density(sub.mask))} of the weights, {_count(sub.mask)} "
+        f"(far smaller: at most {percent(trial.small)})",
         f"it {begins} from m ⊙ θ₀",
         f"its smallest validation loss is at iteration {_stop(sub):.0f} (dense: {_stop(trial.dense):.0f})",
         f"{percent(_at_stop(sub))} are right there (dense: {percent(_at_stop(trial.dense))})",
@@ -289,7 +322,7 @@ def _conditions(sub: Attempt, trial: _Trial) -> list[str]:
 
 def _misread(function: Hypothesis) -> str:
     """Name the misreading that gives the same answers in all trials that were made up, "" if none does."""
-    trials = list(_made_trials())
+    trials = list(made_trials())
     try:
         answers = [verdict.truth(function(*trial.given())) for trial in trials]
     except Exception:  # it will be shown in its turn
@@ -300,90 +333,12 @@ def _misread(function: Hypothesis) -> str:
     return next((f". {wrong[:1].upper()}{wrong[1:]}" for wrong in fits), "")
 
 
-_FIRST = {"fc1.weight": (8, 10), "fc2.weight": (4, 5)}  # 80 and 20 weights
-
-
-def _made(
-    kept: tuple[int, int] = (16, 4),
-    stop: int = 200,
-    reached: float = 0.95,
-    *,
-    every: int = 100,
-    evaluations: int = 6,
-    later: float = 0.0,
-    peak: float = 0.0,
-    seed: int = 0,
-    trained: float = 0.0,
-    also: int | None = None,
-) -> Attempt:
-    """Make up a training: its smallest loss at `stop`, its accuracy there, and how it began.
-
-    later, peak: what the accuracy gains after that, for good and for one evaluation. also: an iteration at which the
-    loss is as small. seed, trained: of the weights, and how far they had moved.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    drawn = {name: torch.randn(shape, generator=generator) + trained for name, shape in _FIRST.items()}
-    biases = {f"fc{i}.bias": torch.full((w.shape[0],), trained) for i, w in enumerate(drawn.values(), 1)}
-    mask = {}
-    for (name, w), count in zip(drawn.items(), kept, strict=True):
-        mask[name] = masks.keep_largest(torch.rand(w.shape, generator=torch.Generator().manual_seed(1)), count)
-    iterations = tuple(every * i for i in range(1, evaluations + 1))
-    losses = tuple(0.2 if i == also else round(0.2 + abs(i - stop) / 4000, 4) for i in iterations)
-    accuracies = tuple(
-        round(reached - (stop - i) / 10_000 if i <= stop else reached + later + peak * (i == stop + every), 4)
-        for i in iterations
-    )
-    initial = {name: w * mask[name] for name, w in drawn.items()} | biases
-    return Attempt(mask, initial, iterations, losses, accuracies)
-
-
-def _made_trials() -> Iterator[_Trial]:
-    """Yield trials in which one condition after the other decides."""
-    dense = _made((80, 20), 300, 0.94)
-    small = 0.25
-
-    def trial(case: str, *subnetworks: Attempt, dense: Attempt = dense, small: float = small) -> _Trial:
-        names = ["subnetwork"] if len(subnetworks) == 1 else ["first subnetwork", "second subnetwork"]
-        return _Trial(case, dense, dict(zip(names, subnetworks, strict=False)), small)
-
-    yield trial("a fifth of the weights, faster, more accurate", _made())
-    yield trial("a fifth of the weights, more accurate, but slower", _made(stop=400))
-    yield trial("a fifth of the weights, faster, but 0.1 points less accurate", _made(reached=0.939))
-    yield trial("all weights, in another order of the examples: faster, more accurate", _made((80, 20)))
-    yield trial("a fifth of the weights, drawn anew: faster, more accurate", _made(seed=1))
-    yield trial("a fifth of the weights, as they were after some training: faster, more accurate", _made(trained=0.1))
-    yield trial("as many iterations, more accurate", _made(stop=300))
-    yield trial("faster, the same accuracy", _made(reached=0.94))
-    yield trial("exactly `small`, faster, more accurate", _made((16, 9)))
-    yield trial("0.26 of the weights: 24 of 80 and 2 of 20", _made((24, 2)))
-    yield trial("0.2 of the weights: 10 of 80 and 10 of 20", _made((10, 10)))
-    yield trial("two fifths of the weights, and `small` is 0.5", _made((32, 8)), small=0.5)
-    yield trial("a fifth of the weights, and `small` is 0.125", _made(), small=0.125)
-    yield trial("more accurate at the end, but not at the smallest validation loss", _made(reached=0.93, later=0.03))
-    yield trial(
-        "the dense network is more accurate at its end, but not at its smallest validation loss",
-        _made(),
-        dense=_made((80, 20), 300, 0.94, later=0.03),
-    )
-    yield trial("more accurate for a moment, but not at the smallest validation loss", _made(reached=0.93, peak=0.03))
-    yield trial("faster, though it went on for longer", _made(evaluations=9))
-    yield trial("slower, though it went on for less long", _made(stop=400, evaluations=4))
-    yield trial("faster, and evaluated more often", _made(stop=250, every=50, evaluations=8))
-    yield trial("slower, and evaluated less often", _made(stop=400, every=200))
-    yield trial("its loss is as small once more, later", _made(also=500))
-    yield trial("a first one that is slower, a second one that is not", _made(stop=400), _made())
-    yield trial("a first one that is faster, a second one that is less accurate", _made(), _made(reached=0.9))
-    yield trial("one that is faster, another that is more accurate", _made(reached=0.9), _made(stop=400))
-    yield trial("a ticket, and beside it one of weights drawn anew that is as good", _made(), _made(seed=1))
-    yield trial("no subnetwork was tried")
-
-
-def _real_trials() -> Iterator[_Trial]:
+def _real_trials() -> Iterator[Trial]:
     """Yield trials that were really trained."""
     dense, others = _cached_lottery()
     for name, sub in others.items():
-        yield _Trial(f"really trained on digits: {name}", dense, {name: sub}, small=0.3)
-    yield _Trial("really trained on digits: all of these", dense, others, small=0.3)
+        yield Trial(f"really trained on digits: {name}", dense, {name: sub}, small=0.3)
+    yield Trial("really trained on digits: all of these", dense, others, small=0.3)
 
 
 @cache

@@ -6,16 +6,17 @@ Whether weights come from the right distribution is judged as a statistician doe
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from ltcourse.classroom.checks import verdict
+from ltcourse.classroom.checks import untouched, verdict
 from ltcourse.classroom.checks.verdict import Finding, Verdict
 from ltcourse.instruments.signals import factor
 from ltcourse.networks import models
 from ltcourse.networks.initializers import fans
+from ltcourse.networks.masks import Weights
 from ltcourse.networks.models import snapshot
 from ltcourse.networks.weights import NORMS
 
@@ -104,12 +105,10 @@ def diagnose(function: Callable[[list[float]], tuple[str, float]]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for name, spreads in cases.items():
-            given = list(spreads)
-            yours = verdict.ask(function, given)
+            yours = verdict.ask(function, list(spreads))
             layer = factor(spreads)
             expected = _name(layer), layer
             wrong = _wrong_diagnosis(yours, expected, spreads)
-            wrong = wrong or verdict.changed("the list", given, spreads)
             shown = f"{name}: {[round(s, 4) for s in spreads]}" if len(spreads) < 5 else name
             yield Finding(shown, _show(yours), _show(expected), wrong)
 
@@ -128,10 +127,14 @@ def fill_kaiming(function: Callable[[nn.Module, torch.Generator], nn.Module]) ->
             nn.Flatten(),
             nn.Linear(32, 100, bias=False),
         ),
-        "layers inside others, with batch norm": lambda: nn.Sequential(
-            nn.Sequential(nn.Conv2d(3, 32, 3), nn.BatchNorm2d(32), nn.ReLU()),
+        "layers inside others, with norm layers that have been trained": lambda: _lived_in(
+            nn.Sequential(nn.Conv2d(3, 32, 3), nn.BatchNorm2d(32, eps=1e-3, momentum=0.3), nn.PReLU(32)),
             models.Residual(32, 48, stride=2),
-            nn.Sequential(nn.Flatten(), nn.Sequential(nn.LayerNorm(48), nn.Linear(48, 100))),
+            nn.Sequential(nn.Flatten(), nn.Sequential(nn.LayerNorm(48, eps=1e-4), nn.Linear(48, 100))),
+        ),
+        "two layers that share one weight, and a block in evaluation mode": lambda: _tied(
+            nn.Sequential(nn.Linear(60, 120), nn.BatchNorm1d(120), nn.Dropout(0.3)).eval(),
+            nn.Sequential(nn.Linear(120, 60), nn.Linear(60, 120), nn.GroupNorm(4, 120)),
         ),
     }
 
@@ -140,18 +143,16 @@ def fill_kaiming(function: Callable[[nn.Module, torch.Generator], nn.Module]) ->
             drawn = []
             for seed in (11, 11, 12):
                 network = build()
-                parameters = dict(network.named_parameters())
                 with torch.no_grad():
-                    for p in parameters.values():
-                        p.fill_(7)
-                    for module in network.modules():
-                        if isinstance(module, NORMS):
-                            module.reset_parameters()
+                    for module in _layers(network):
+                        for p in module.parameters():
+                            p.fill_(7)
+                stays, others = untouched.inventory(network, gradients=True), verdict.copied(_others(network))
                 yours = verdict.ask(function, network, torch.Generator().manual_seed(seed))
-                wrong = _wrong_filling(yours, network, parameters)
+                wrong = _wrong_filling(yours, network, stays, others)
                 found = f"std ÷ sqrt(2 / fan-in): {_ratios(network)}" if yours is network else verdict.show(yours)
                 yield Finding(
-                    f"{name}, seed {seed}", found, "normal, each ratio near 1, biases 0, norm layers as before", wrong
+                    f"{name}, seed {seed}", found, "normal, each ratio near 1, biases 0, all else as before", wrong
                 )
                 drawn.append(snapshot(network))
             again, other = (verdict.same(drawn[0], d) for d in drawn[1:])
@@ -324,6 +325,33 @@ def _wrong_factor(layer: float, expected: float, spreads: Sequence[float]) -> st
 # Exercise 4
 
 
+def _lived_in(*modules: nn.Module) -> nn.Sequential:
+    """Put modules together; all that is neither dense nor convolutional holds other values than new modules do."""
+    network = nn.Sequential(*modules)
+    generator = torch.Generator().manual_seed(10)
+    for tensor in (*_others(network).values(), *network.buffers()):
+        tensor.data = (1 + torch.rand(tensor.shape, generator=generator) * 9).to(tensor.dtype)
+    frozen = next(m for m in network.modules() if isinstance(m, NORMS))
+    frozen.bias.requires_grad_(False)
+    return network
+
+
+def _tied(first: nn.Sequential, second: nn.Sequential) -> nn.Sequential:
+    """Put two blocks together of which the first layer of one is the second layer of the other."""
+    cast(nn.Linear, second[1]).weight = cast(nn.Linear, first[0]).weight
+    return _lived_in(first, second)
+
+
+def _layers(network: nn.Module) -> list[nn.Module]:
+    return [m for m in network.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
+
+
+def _others(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that are not of a dense layer and not of a convolution."""
+    filled = {id(p) for layer in _layers(network) for p in layer.parameters()}
+    return {name: p for name, p in network.named_parameters() if id(p) not in filled}
+
+
 def _weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach() for name, p in network.named_parameters() if p.dim() >= 2}
 
@@ -336,29 +364,24 @@ def _rms(w: Tensor) -> float:
     return float(w.double().square().mean().sqrt())
 
 
-def _wrong_filling(yours: Any, network: nn.Module, parameters: Mapping[str, nn.Parameter]) -> str:
+def _wrong_filling(yours: Any, network: nn.Module, stays: untouched.Inventory, others: Weights) -> str:
+    """What is wrong with a network that was filled, "" if nothing is. others: what was not to be filled, as it was."""
     if yours is not network:
         kind = "another one" if isinstance(yours, nn.Module) else type(yours).__name__
         return f"the result is the network that was given, filled in place, and this is {kind}"
     now = dict(network.named_parameters())
-    if now.keys() != parameters.keys() or any(now[name].shape != p.shape for name, p in parameters.items()):
-        return "the network has other parameters than before: fill those that it has"
     for name, p in now.items():
-        if not p.requires_grad:
-            return f"{name} no longer requires a gradient, so that nothing can train it: fill it under torch.no_grad()"
         if not p.is_leaf:
             return f"{name} is now the result of a calculation: fill it in place, under torch.no_grad()"
+    if wrong := untouched.difference(untouched.inventory(network, gradients=True), stays):
+        return wrong
     for name, w in _weights(network).items():
         if wrong := _wrong_draw(name, w):
             return wrong
-    norms = {
-        f"{path}.{end}" for path, m in network.named_modules() if isinstance(m, NORMS) for end in ("weight", "bias")
-    }
     for name, p in now.items():
-        if name in norms and (p != (scale := float(name.endswith("weight")))).any():
-            told = f"{name} is of a norm layer, where it was {scale:g}"
-            return f"{told}: fill dense layers and convolutions, and leave norm layers as they are"
-        if name not in norms and p.dim() < 2 and p.detach().abs().max() > 0:
+        if name in others and not torch.equal(p, others[name]):
+            return f"{name} has changed: fill dense layers and convolutions, and leave norm layers, and all else, as is"
+        if name not in others and p.dim() < 2 and p.detach().abs().max() > 0:
             return f"{name} is not 0: biases begin at 0"
     return _copies(_weights(network))
 

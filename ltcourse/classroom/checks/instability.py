@@ -32,10 +32,9 @@ def between(function: Callable[[State, State, float], State]) -> Verdict:
     def findings() -> Iterator[Finding]:
         for name, (a, b) in cases.items():
             for share in (0.5, 0.25, 0.0, 1.0):
-                given = verdict.copied(a), verdict.copied(b)
-                yours = verdict.tensors(verdict.ask(function, *given, share))
+                yours = verdict.tensors(verdict.ask(function, a, b, share))
                 expected = connectivity.between(a, b, share)
-                wrong = _wrong_point(yours, expected, given, (a, b), share)
+                wrong = _wrong_point(yours, expected, a, b, share)
                 yield Finding(f"{name}, share {share}", verdict.show(yours), verdict.show(expected), wrong)
 
     return verdict.judge("exercise 1, between two networks", findings())
@@ -49,16 +48,15 @@ def error_barrier(function: Callable[[list[float]], float]) -> Verdict:
         [0.3, 0.1],
         [0.1, 0.5, 0.1],
         [0.4, 0.35, 0.3, 0.2],
+        [0.0214, 0.0687, 0.1403, 0.0291],
         [0.081, 0.084, 0.12, 0.31, 0.52, 0.61, 0.66, 0.45, 0.2, 0.11, 0.087],
     ]
 
     def findings() -> Iterator[Finding]:
         for errors in cases:
-            given = list(errors)
-            yours = verdict.ask(function, given)
+            yours = verdict.ask(function, list(errors))
             expected, mistakes = connectivity.barrier(errors), _barrier_mistakes(errors)
-            also = verdict.changed("the errors", given, errors)
-            yield verdict.compare_number(f"errors {errors}", "a barrier", yours, expected, mistakes, ".4f", also)
+            yield verdict.compare_number(f"errors {errors}", "a barrier", yours, expected, mistakes, ".4f")
 
     return verdict.judge("exercise 2, the error barrier", findings())
 
@@ -77,30 +75,24 @@ def global_mask(function: Callable[[State, float], Mask]) -> Verdict:
         *((small, density) for density in (0.5, 1 / 3, 0.0, 1.0)),
         *((tied, density) for density in (0.5, 1 / 3)),
         (pruned, 0.5),
-        *((wide, density) for density in (0.2, 0.036)),
+        *((wide, density) for density in (0.2, 0.036, 0.0302)),
         ({name: (3 * w).round() for name, w in wide.items()}, 0.4),
     ]
 
     def findings() -> Iterator[Finding]:
         for weights, density in cases:
-            given = verdict.copied(weights)
-            yours = verdict.tensors(verdict.ask(function, given, density))
+            yours = verdict.tensors(verdict.ask(function, weights, density))
             total = sum(w.numel() for w in weights.values())
             count = round(density * total)
             expected = _split(masks.keep_largest(_pooled(weights).abs(), count), weights)
-            wrong = verdict.wrong_masks(yours, weights)
-            wrong = wrong or verdict.changed("the weights", given, weights)
-            wrong = wrong or _wrong_global(yours, weights, density, count)
+            wrong = verdict.wrong_masks(yours, weights) or _wrong_global(yours, weights, density, count)
             case = f"keep {count} of the {total} weights {verdict.show(weights)}"
             yield Finding(case, verdict.show(yours), verdict.show(expected), wrong)
 
     return verdict.judge("exercise 3, one ranking for all layers", findings())
 
 
-def _wrong_point(
-    yours: Any, expected: State, given: tuple[State, State], ends: tuple[State, State], share: float
-) -> str:
-    a, b = ends
+def _wrong_point(yours: Any, expected: State, a: State, b: State, share: float) -> str:
     if not isinstance(yours, dict):
         return f"the result is a dict, name → tensor, and this is {type(yours).__name__}"
     if yours.keys() != expected.keys():
@@ -112,15 +104,12 @@ def _wrong_point(
             return f"{name} has shape {tuple(yours[name].shape)}, and should have {tuple(w.shape)}"
         if w.is_floating_point() and not yours[name].is_floating_point():
             return f"{name} should be {w.dtype}, and is {yours[name].dtype}"
-    for letter, now, before in zip("ab", given, ends, strict=True):
-        if not verdict.same(now, before):
-            return f"your function changed `{letter}`: make new tensors"
     for name, w in expected.items():
         if not w.is_floating_point() and (yours[name].dtype != w.dtype or not torch.equal(yours[name], w)):
             return f"{name} counts, in whole numbers: take it from `a`, which has {w.tolist()} ({w.dtype})"
     if not verdict.close(yours, expected):
         return _wrong_place(yours, expected, a, b, share)
-    for letter, state in zip("ab", given, strict=True):
+    for letter, state in zip("ab", (a, b), strict=True):
         memory = {w.untyped_storage().data_ptr() for w in state.values()}
         for name, w in yours.items():
             if w.untyped_storage().data_ptr() in memory:

@@ -19,17 +19,16 @@ def honest_choice(function: Callable[[list[float], list[float]], float]) -> Verd
         ([0.95, 0.93, 0.9], [0.94, 0.95, 0.91]),
         ([0.9, 0.94, 0.94, 0.92], [0.91, 0.9, 0.93, 0.95]),  # of equal ones the first counts
         ([0.952, 0.961, 0.958, 0.949, 0.96], [0.957, 0.951, 0.962, 0.948, 0.953]),
+        ([0.9512, 0.9534, 0.9521], [0.9631, 0.9608, 0.9617]),
     ]
 
     def findings() -> Iterator[Finding]:
         for validation, test in cases:
-            given = list(validation), list(test)
-            yours = verdict.ask(function, *given)
+            yours = verdict.ask(function, list(validation), list(test))
             best = validation.index(max(validation))
             mistakes = _choices(validation, test)
-            also = verdict.changed("the lists", given, (validation, test))
             case = f"validation {validation}, test {test}"
-            yield verdict.compare_number(case, "an accuracy", yours, test[best], mistakes, ".4f", also)
+            yield verdict.compare_number(case, "an accuracy", yours, test[best], mistakes, ".4f")
 
     return verdict.judge("exercise 1, an honest choice", findings())
 
@@ -39,16 +38,13 @@ def was_redrawn(function: Callable[[State, State, Mask], bool]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for case, ticket, control, mask in _controls():
-            given = verdict.copied(ticket), verdict.copied(control), verdict.copied(mask)
-            yours = verdict.ask(function, *given)
+            yours = verdict.ask(function, ticket, control, mask)
             expected = _redrawn(ticket, control, mask)
             wrong = ""
             if (answer := verdict.truth(yours)) is None:
                 wrong = f"the result is True or False, and this is {type(yours).__name__}"
             elif answer is not expected:
                 wrong = _told(ticket, control, mask)
-            for what, now, before in zip(("ticket", "control", "mask"), given, (ticket, control, mask), strict=True):
-                wrong = wrong or verdict.changed(f"the {what}", now, before)
             yield Finding(case, f"{yours}"[:80], f"{expected}", wrong)
 
     return verdict.judge("exercise 2, a control that is one", findings())
@@ -67,8 +63,7 @@ def accuracy_of_batches(function: Callable[[list[float], list[int]], float]) -> 
 
     def findings() -> Iterator[Finding]:
         for accuracies, sizes in cases:
-            given = list(accuracies), list(sizes)
-            yours = verdict.ask(function, *given)
+            yours = verdict.ask(function, list(accuracies), list(sizes))
             total = sum(sizes)
             right = sum(a * n for a, n in zip(accuracies, sizes, strict=True))
             mistakes = {
@@ -83,9 +78,8 @@ def accuracy_of_batches(function: Callable[[list[float], list[int]], float]) -> 
                 "this is the best batch alone": max(accuracies),
                 "this is the last batch alone": accuracies[-1],
             }
-            also = verdict.changed("the lists", given, (accuracies, sizes))
             case = f"accuracies {accuracies} of batches of {sizes}"
-            yield verdict.compare_number(case, "an accuracy", yours, right / total, mistakes, ".4f", also)
+            yield verdict.compare_number(case, "an accuracy", yours, right / total, mistakes, ".4f")
 
     return verdict.judge("exercise 3, the accuracy over all examples", findings())
 
@@ -131,6 +125,13 @@ def _controls() -> Iterator[tuple[str, State, State, Mask]]:
     yield "two layers, only the last drawn anew", ticket, ticket | {"fc2.weight": anew["fc2.weight"]}, mask
     behind = {name: anew[name].where(~m, ticket[name]) for name, m in mask.items()}
     yield "two layers, only pruned weights are new", ticket, ticket | behind, mask
+    signs = {name: w.abs() * ticket[name].sign() for name, w in anew.items()}
+    yield "two layers, drawn anew with the ticket's signs", ticket, signs, mask
+    sums = verdict.copied(anew)
+    for name, m in mask.items():  # the first kept weight makes up for the difference
+        first = tuple(m.nonzero()[0].tolist())
+        sums[name][first] += ticket[name][m].sum() - anew[name][m].sum()
+    yield "two layers, drawn anew with the ticket's sums", ticket, sums, mask
     biases = {name: w + 1 for name, w in ticket.items() if name not in mask}
     yield "two layers, only the biases are new", ticket, ticket | biases, mask
     held = {name: w * mask.get(name, True) for name, w in ticket.items()}

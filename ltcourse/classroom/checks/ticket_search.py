@@ -13,7 +13,7 @@ from torch import nn
 
 from ltcourse.classroom.checks import verdict
 from ltcourse.classroom.checks.digits import SIZES, digits, judged, reader_of_digits, training_on_digits
-from ltcourse.classroom.checks.tickets import Train, before_a_round, wrong_choice, wrong_parameters
+from ltcourse.classroom.checks.tickets import Train, before_a_round, wrong_choice
 from ltcourse.classroom.checks.verdict import Finding, Verdict
 from ltcourse.display.tables import percent
 from ltcourse.networks import masks
@@ -155,8 +155,6 @@ def _wrong_search(chain: Sequence[Mask], calls: Sequence[_Training], rate: float
 
 def _wrong_left(network: nn.Module, mask: Mask, θ0: State, trained: State) -> str:
     """What keeps the network from being the ticket m ⊙ θ₀, "" if it is."""
-    if wrong := wrong_parameters(network, θ0):
-        return wrong
     now = snapshot(network)
     if verdict.same(now, {name: w * mask.get(name, True) for name, w in θ0.items()}):
         return ""

@@ -33,11 +33,10 @@ def imp_round(function: Callable[[nn.Module, State, Mask, float, Train], Mask]) 
     def findings() -> Iterator[Finding]:
         for sizes, share, rate in cases:
             network, initial, mask, train = before_a_round(sizes, share)
-            first, old, received = verdict.copied(initial), verdict.copied(mask), list[Mask]()
-            right = copy.deepcopy(network)
-            train(right, old)
+            received, right = list[Mask](), copy.deepcopy(network)
+            train(right, mask)
             trained = snapshot(right)
-            expected = criteria.magnitude(trained, old, rate)
+            expected = criteria.magnitude(trained, mask, rate)
 
             def noted(network: nn.Module, mask: Mask, train: Train = train, received: list[Mask] = received) -> float:
                 received.append(verdict.copied(mask))
@@ -45,14 +44,10 @@ def imp_round(function: Callable[[nn.Module, State, Mask, float, Train], Mask]) 
 
             yours = verdict.tensors(verdict.ask(function, network, initial, mask, rate, noted))
             case = f"{' → '.join(map(str, sizes))} neurons, {share:.0%} kept before, rate {rate}"
-            wrong = verdict.wrong_masks(yours, old)
-            wrong = wrong or verdict.changed("the mask", mask, old)
-            wrong = wrong or _wrong_training(received, old, yours) or wrong_choice(yours, old, rate, trained, first)
+            wrong = verdict.wrong_masks(yours, mask) or _wrong_training(received, mask, yours)
+            wrong = wrong or wrong_choice(yours, mask, rate, trained, initial)
             yield Finding(f"{case}: the next mask", verdict.show(yours), verdict.show(expected), wrong)
-            yield _compare_reset(f"{case}: the network afterwards", network, expected, first, trained)
-            yield _compare_initial(f"{case}: the initial weights", initial, first)
-            verdict.ask(train, network, expected)  # it shows what network and `initial` share
-            yield _compare_initial(f"{case}: the initial weights, when the next round has trained", initial, first)
+            yield _compare_reset(f"{case}: the network afterwards", network, expected, initial, trained)
 
     return verdict.judge("exercise 1, a round of iterative pruning", findings())
 
@@ -87,30 +82,25 @@ def train_ticket(function: Callable[[nn.Module, torch.optim.Optimizer, State, Ma
     def findings() -> Iterator[Finding]:
         for name in verdict.OPTIMIZERS:
             network, optimizer, initial, mask, batches = _trained_densely(name)
-            first, kept = verdict.copied(initial), verdict.copied(mask)
             right, losses = _ticket(name)
             for again in (False, True):
                 alive: list[tuple[float, str]] = []
 
-                def look(network: nn.Module, _: Any, kept: Mask = kept, alive: list = alive) -> None:
+                def look(network: nn.Module, _: Any, mask: Mask = mask, alive: list = alive) -> None:
                     if torch.is_grad_enabled():
-                        alive.append(_largest_pruned(network, kept))
+                        alive.append(_largest_pruned(network, mask))
 
                 hook = network.register_forward_pre_hook(look)
                 try:
                     loss = verdict.ask(function, network, optimizer, initial, mask, list(batches))
                 finally:
                     hook.remove()
-                wrong = wrong_parameters(network, first)
-                found = wrong
-                if not wrong:
-                    look(network, None)
-                    found, wrong = _compare_ticket(name, network, right, alive, len(batches), again)
+                look(network, None)
+                found, wrong = _compare_ticket(name, network, right, alive, len(batches), again)
                 case = f"{name}: the network, {'trained once more' if again else 'trained'}"
                 yield Finding(case, found, "pruned weights 0, the others within 1e-05", wrong)
                 if not again:
                     yield _compare_last_loss(f"{name}: the loss", loss, losses, right, batches)
-                    yield _compare_initial(f"{name}: the initial weights", initial, first)
 
     return verdict.judge("exercise 3, training a ticket", findings())
 
@@ -127,42 +117,19 @@ def early_stop(function: Callable[[list[int], list[float]], int]) -> Verdict:
         ([50, 100, 150, 200, 250], [0.6, 0.2, 0.5, 0.2, 0.3]),
         ([10, 20, 50, 100, 200, 500], [2.3, 1.7, 0.9, 0.31, 0.29, 0.42]),
         (list(range(50, 2050, 50)), curve),
+        ([100, 200, 300, 400], [0.3, 0.2041, 0.2038, 0.2036]),
+        (list(range(100, 2100, 100)), [0.5, 0.4, *[0.41 + 0.001 * i for i in range(16)], 0.39, 0.4]),
     ]
 
     def findings() -> Iterator[Finding]:
         for iterations, losses in cases:
-            given = list(iterations), list(losses)
-            yours = verdict.ask(function, *given)
+            yours = verdict.ask(function, list(iterations), list(losses))
             expected = iterations[min(range(len(losses)), key=losses.__getitem__)]
             wrong = _wrong_stop(yours, expected, iterations, losses)
-            wrong = wrong or verdict.changed("the lists", given, (iterations, losses))
             shown = f"losses {losses} at {iterations}" if len(losses) < 8 else f"a noisy curve of {len(losses)} losses"
             yield Finding(shown, f"{yours}", f"{expected}", wrong)
 
     return verdict.judge("exercise 4, the early stop", findings())
-
-
-def wrong_parameters(network: nn.Module, first: Weights) -> str:
-    """What keeps the network's parameters from being compared, or from being trained again."""
-    now = dict(network.named_parameters())
-    if now.keys() != first.keys():
-        return f"the network's parameters are now {sorted(now)}, and were {sorted(first)}"
-    for name, p in now.items():
-        if p.shape != first[name].shape:
-            return f"{name} now has shape {tuple(p.shape)}, and had {tuple(first[name].shape)}"
-        if not p.requires_grad:
-            return f"{name} no longer requires a gradient, so that nothing can train it"
-    return ""
-
-
-def _compare_initial(case: str, initial: Weights, first: Weights) -> Finding:
-    if verdict.same(initial, first):
-        return Finding(case, "unchanged", "unchanged")
-    wrong = (
-        "`initial` has changed, and the next round needs it: the network shares its tensors, or you wrote into them; "
-        "copy the values, with p.copy_(…), or clone them"
-    )
-    return Finding(case, "changed", "unchanged", wrong)
 
 
 # Lesson 03, exercise 1
@@ -244,8 +211,6 @@ def wrong_choice(yours: Mask, old: Mask, rate: float, trained: Weights, first: W
 def _compare_reset(case: str, network: nn.Module, mask: Mask, first: Weights, trained: Weights) -> Finding:
     """Compare with the initial weights under the next mask, and tell why they are not that."""
     expected = "the initial weights under the next mask"
-    if wrong := wrong_parameters(network, first):
-        return Finding(case, wrong, expected, wrong)
     now = {name: p.detach() for name, p in network.named_parameters()}
     target = {name: w * mask.get(name, True) for name, w in first.items()}
     far, worst = verdict.furthest(now, target)
@@ -314,7 +279,7 @@ def _wrong_rounds(yours: Any, expected: int, density: float, sizes: Sequence[int
 
 def _trained_densely(name: str) -> tuple[nn.Module, torch.optim.Optimizer, State, Mask, Batches]:
     """Return a trained network, its optimizer full of memories, the initial weights, a mask, and batches."""
-    generator = torch.Generator().manual_seed(2)
+    generator = torch.Generator().manual_seed(11)  # of the losses, the last is not always the smallest, or the middle
     network = verdict.small_network((4, 6, 3), seed=2)
     initial = {name: p.detach().clone() for name, p in network.named_parameters()}
     optimizer = verdict.OPTIMIZERS[name](network.parameters())
@@ -413,7 +378,7 @@ def _compare_last_loss(case: str, loss: Any, losses: Sequence[float], right: nn.
     expected = f"{losses[-1]:.4f}"
     if yours is None:
         return Finding(case, type(loss).__name__, expected, "the loss is a number: return loss.item()")
-    if abs(yours - losses[-1]) <= 1e-4:
+    if abs(yours - losses[-1]) <= 1e-5:
         return Finding(case, f"{yours:.4f}", expected)
     x, y = batches[-1]
     mistakes = {
@@ -421,8 +386,9 @@ def _compare_last_loss(case: str, loss: Any, losses: Sequence[float], right: nn.
         "this is the mean of the losses: return that of the last step": sum(losses) / len(losses),
         "this is the sum of the losses: return that of the last step": sum(losses),
         "this is the loss after the last step: return the one that it began with": cross_entropy(right(x), y).item(),
+        **{f"this is rounded to {d} digits: return the loss as it is": round(losses[-1], d) for d in range(1, 5)},
     }
-    wrong = next((m for m, v in mistakes.items() if abs(yours - v) <= 1e-4), "this is not the loss of the last step")
+    wrong = next((m for m, v in mistakes.items() if abs(yours - v) <= 1e-5), "this is not the loss of the last step")
     return Finding(case, f"{yours:.4f}", expected, wrong)
 
 

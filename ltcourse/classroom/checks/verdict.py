@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from ltcourse.classroom.checks.untouched import alike, difference, inventory, kept, readable, shared
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask, Weights
 
@@ -79,11 +80,11 @@ class _NotDone(Exception):
 
 
 class _Stopped(Exception):
-    """The reader's function raised an error, or forgot its result."""
+    """The reader's function raised an error, forgot its result, or changed what it should leave as it is."""
 
-    def __init__(self, given: str, yours: str, wrong: str):
+    def __init__(self, given: str, yours: str, wrong: str, expected: str = "a result"):
         super().__init__(yours)
-        self.given, self.yours, self.wrong = given, yours, wrong
+        self.given, self.yours, self.wrong, self.expected = given, yours, wrong, expected
 
 
 def judge(exercise: str, findings: Iterator[Finding]) -> Verdict:
@@ -97,24 +98,52 @@ def judge(exercise: str, findings: Iterator[Finding]) -> Verdict:
     except _NotDone:
         return Verdict(exercise, None)
     except _Stopped as stopped:
-        seen.append(Finding(f"case {len(seen) + 1}, {stopped.given}", stopped.yours, "a result", stopped.wrong))
+        case = f"case {len(seen) + 1}, {stopped.given}"
+        seen.append(Finding(case, stopped.yours, stopped.expected, stopped.wrong))
         return Verdict(exercise, False, tuple(seen))
     return Verdict(exercise, True, tuple(seen))
 
 
-def ask(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call the reader's function; whatever it raises is shown, not thrown, with the input and the reader's own line."""
-    given = _given(function, arguments)  # before the call, which may change what it is given
+def ask(function: Callable[..., Any], *arguments: Any, in_place: Sequence[Any] = ()) -> Any:
+    """Call the reader's function; whatever it raises is shown, not thrown, with the input and the reader's own line.
+
+    What it is given must be as before, but for the values of a network's parameters, an optimizer and a generator.
+    in_place: those of the arguments that it may change as well.
+    """
+    named = _named(function, arguments)
+    given = f"given {', '.join(f'{name} = {show(value)[:120]}' for name, value in named.items())}"
+    before = {name: kept(value) for name, value in named.items() if not any(value is other for other in in_place)}
     try:
         result = function(*arguments)
     except Exception as error:
         told = f"{type(error).__name__}: {error}{_own_line(function, error)}"
         raise _Stopped(given, told, "your function stopped with this error") from error
-    if result is not None:
-        return result
-    if _is_stub(function):
+    if result is None and _is_stub(function):
         raise _NotDone
-    raise _Stopped(given, "None", "your function returned None: is `return` missing, or indented too far?")
+    if result is None:
+        raise _Stopped(given, "None", "your function returned None: is `return` missing, or indented too far?")
+    _refuse_changes(given, named, before)
+    return result
+
+
+def _refuse_changes(given: str, now: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Refuse a function that changed what it was given to read, or more of a network than its parameters."""
+    networks = {name: value for name, value in now.items() if isinstance(value, nn.Module)}
+    for name, network in networks.items():
+        if wrong := difference(inventory(network), before[name]):
+            raise _Stopped(given, wrong.split(":")[0], wrong, "a network of which only parameters have other values")
+    for name, was in before.items():
+        if name in networks or not readable(was):
+            continue
+        if any(shared(network, now[name]) for network in networks.values()):
+            wrong = (
+                f"the network shares its tensors with `{name}`, so that a change of one changes both: copy the values, "
+                "with p.copy_(…), or clone them"
+            )
+            raise _Stopped(given, "shared", wrong, f"`{name}` and the network have tensors of their own")
+        if not alike(now[name], was):
+            wrong = f"your function changed `{name}`, which it was given: work on a copy"
+            raise _Stopped(given, f"`{name}` is now {show(now[name])}"[:120], wrong, f"`{name}` as it was given")
 
 
 def _written(function: Any) -> FunctionType | None:
@@ -152,16 +181,16 @@ def _own_line(function: Callable[..., Any], error: Exception) -> str:
     return f"\n            in your line {line}{f': {source}' if source else ''}"
 
 
-def _given(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
-    """What a function is given, each value with the name that the reader's function has for it."""
+def _named(function: Callable[..., Any], arguments: Sequence[Any]) -> dict[str, Any]:
+    """What a function is given, each value by the name that the reader's function has for it."""
     try:
         signature = inspect.signature(function)
-        bound = signature.bind(*arguments).arguments
+        bound = dict(signature.bind(*arguments).arguments)
     except (TypeError, ValueError):  # it takes other arguments, or does not say which
         signature, bound = inspect.Signature(), {}
     if len(bound) != len(arguments) or any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
-        bound = {f"argument {i}": value for i, value in enumerate(arguments, 1)}
-    return f"given {', '.join(f'{name} = {show(value)[:120]}' for name, value in bound.items())}"
+        return {f"argument {i}": value for i, value in enumerate(arguments, 1)}
+    return bound
 
 
 def show(value: Any) -> str:
@@ -219,9 +248,9 @@ def numbers(values: Any) -> list[float] | None:
 
 
 def tensor(value: Any) -> Any:
-    """Return an array or a nested list of numbers as a tensor, and anything else as it is."""
+    """Return an array or a nested list of numbers as a tensor, one of a graph without it, anything else as it is."""
     if not isinstance(value, (np.ndarray, list, tuple)):
-        return value
+        return value.detach() if isinstance(value, Tensor) else value
     try:
         if isinstance(value, np.ndarray):
             return torch.as_tensor(np.ascontiguousarray(value).reshape(value.shape))
@@ -252,7 +281,7 @@ def distance(a: Tensor, b: Tensor) -> float:
 
 def copied(state: Weights) -> dict[str, Tensor]:
     """Return a copy that later changes of the weights leave alone."""
-    return {name: w.clone() for name, w in state.items()}
+    return {name: w.detach().clone() for name, w in state.items()}
 
 
 def same(now: Weights, before: Weights) -> bool:
@@ -280,32 +309,21 @@ def fitting(value: float, mistakes: Mapping[str, float], otherwise: str, near: f
 
 
 def compare_number(
-    case: str, what: str, yours: Any, expected: float, mistakes: Mapping[str, float], form: str, also: str = ""
+    case: str, what: str, yours: Any, expected: float, mistakes: Mapping[str, float], form: str
 ) -> Finding:
     """Compare a number with the right one, relative to its size if that is above 1; name the mistake that leads to it.
 
-    what: what the number is, such as "a barrier". form: how it is shown. also: what is wrong where the number is right.
+    what: what the number is, such as "a barrier". form: how it is shown.
     """
     found, near = number(yours), 1e-6 * max(1.0, abs(expected))
     if found is None:
         wrong = f"{what} is a number, and this is {type(yours).__name__}"
     elif abs(found - expected) <= near:
-        wrong = also
+        wrong = ""
     else:  # a NaN as well
         wrong = fitting(found, mistakes, f"off by {abs(found - expected):.3g}", near)
     shown = f"{type(yours).__name__} {yours!r}"[:80] if found is None else format(found, form)
     return Finding(case, shown, format(expected, form), wrong)
-
-
-def changed(what: str, now: Any, before: Any) -> str:
-    """Return that the reader's function changed what it was given, a tensor, tensors by name or lists; "" if not."""
-    if isinstance(before, Tensor):
-        kept = torch.equal(now, before)
-    elif isinstance(before, dict) and all(isinstance(w, Tensor) for w in before.values()):
-        kept = same(now, before)
-    else:
-        kept = now == before
-    return "" if kept else f"your function changed {what} that it was given: work on a copy"
 
 
 def wrong_mask(yours: Any, like: Tensor, of: str = "", what: str = "weights") -> str:

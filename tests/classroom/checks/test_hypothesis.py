@@ -6,7 +6,7 @@ import torch
 from verdict_reports import accepted, refused_and_not_stopped
 
 from ltcourse.classroom import checks
-from ltcourse.classroom.checks import hypothesis
+from ltcourse.classroom.checks import attempts, hypothesis
 from ltcourse.networks import masks
 
 # Question 1: the hypothesis as a test
@@ -74,6 +74,7 @@ def reading(
     share=masks.density,
     large=lambda share, small: share > small,
     start=True,
+    begun=None,
     over=any,
 ):
     """A test of the hypothesis of other parts."""
@@ -83,12 +84,37 @@ def reading(
 
         def wins(sub):
             j2, a2 = stop(sub)
-            begun = all(torch.equal(sub.initial[n], dense.initial[n] * m) for n, m in sub.mask.items())
-            return not slower(j2, j) and not worse(a2, a) and not large(share(sub.mask), small) and (begun or not start)
+            pairs = [(sub.initial[n], dense.initial[n] * m) for n, m in sub.mask.items()]
+            own = begun(pairs) if begun else all(torch.equal(*pair) for pair in pairs)
+            return not slower(j2, j) and not worse(a2, a) and not large(share(sub.mask), small) and (own or not start)
 
         return over([wins(sub) for sub in subnetworks])
 
     return function
+
+
+def first_layer(pairs):
+    return torch.equal(*pairs[0])
+
+
+def last_layer(pairs):
+    return torch.equal(*pairs[-1])
+
+
+def any_layer(pairs):
+    return any(torch.equal(*pair) for pair in pairs)
+
+
+def same(of):
+    return lambda pairs: all(torch.allclose(of(a), of(b)) for a, b in pairs)
+
+
+def near(by):
+    return lambda pairs: all(torch.allclose(a, b, atol=by) for a, b in pairs)
+
+
+def share_of(mask):
+    return float(mask.double().mean())
 
 
 def mean_of_layers(mask):
@@ -180,6 +206,34 @@ def with_controls_that_fail(dense, subnetworks, small):
         (condition_by_condition, ["one must fulfill them all"]),
         (with_controls_that_fail, ["weights drawn anew that is as good", "is another claim"]),
         (lambda d, s, small: reading()(d, s, 0.2), ["Your test has a size of its own, 20%"]),
+        (reading(begun=first_layer), ["the last layer drawn anew", "the initial weights of the first layer only"]),
+        (reading(begun=last_layer), ["the first layer drawn anew", "the initial weights of the last layer only"]),
+        (reading(begun=any_layer), ["the last layer drawn anew", "the initial weights of some layer only"]),
+        (reading(begun=same(torch.sign)), ["the last layer drawn anew", "compares the signs of the initial weights"]),
+        (reading(begun=same(torch.sum)), ["at other places", "compares the sums of the initial weights"]),
+        (reading(begun=same(torch.mean)), ["at other places", "compares the sums of the initial weights"]),
+        (reading(begun=same(torch.abs)), ["with other signs", "compares the magnitudes of the initial weights"]),
+        (reading(begun=same(torch.norm)), ["at other places", "compares the norms of the initial weights"]),
+        (reading(begun=near(0.05)), ["each 0.02 larger", "lets initial weights differ by 0.05"]),
+        (reading(begun=near(0.1)), ["after some training", "lets initial weights differ by"]),
+        (reading(begun=near(1e-3)), ["each 0.0002 larger", "lets initial weights differ by 0.001"]),
+        (
+            reading(share=lambda m: share_of(next(iter(m.values())))),
+            ["16 of 80 and all", "the share of the first layer"],
+        ),
+        (
+            reading(share=lambda m: share_of(list(m.values())[-1])),
+            ["exactly `small`", "the share of the last layer alone"],
+        ),
+        (reading(share=lambda m: max(map(share_of, m.values()))), ["the share of the densest layer"]),
+        (reading(share=lambda m: min(map(share_of, m.values()))), ["the share of the sparsest layer"]),
+        (reading(share=lambda m: round(masks.density(m), 1)), ["`small` is 0.235", "rounds the share to whole tenths"]),
+        (reading(share=lambda m: round(masks.density(m), 2)), ["701 of 2,800", "rounds the share: compare"]),
+        (reading(share=lambda m: round(masks.density(m), 3)), ["701 of 2,800", "rounds the share: compare"]),
+        (reading(share=lambda m: int(100 * masks.density(m)) / 100), ["701 of 2,800", "rounds the share: compare"]),
+        (reading(large=lambda share, small: round(100 * share) > round(100 * small)), ["24", "0.235"]),
+        (reading(share=lambda m: 1 - masks.density(m)), ["a fifth", "the share pruned"]),
+        (reading(worse=lambda a2, a: round(a2, 3) < round(a, 3)), ["0.01 points less accurate"]),
         (reading(slower=lambda j2, j: j2 < j), ["as many", "reverses"][1:]),
         (lambda d, s, small: not in_a_loop(d, s, small), ["False\n", "True\n", "a winning ticket"]),
         (lambda d, s, small: in_a_loop(d, s, small) * 1.0, ["the result is True or False, and this is float"]),
@@ -192,7 +246,7 @@ def test_supports_refuses(answer, evidence):
 
 
 def test_every_misreading_is_told_from_the_right_one_by_a_trial():
-    trials = list(hypothesis._made_trials())
+    trials = list(attempts.made_trials())
     right = [hypothesis._Reading().says(trial) for trial in trials]
     assert True in right and False in right
     for wrong, reading in hypothesis._MISREADINGS.items():
@@ -200,21 +254,19 @@ def test_every_misreading_is_told_from_the_right_one_by_a_trial():
 
 
 def test_two_neighboring_trials_never_need_the_same_answer_for_ever():
-    right = [hypothesis._Reading().says(trial) for trial in hypothesis._made_trials()]
+    right = [hypothesis._Reading().says(trial) for trial in attempts.made_trials()]
     assert right[:2] == [True, False], "a constant is refused in the second trial at the latest"
 
 
-def test_a_changed_attempt_is_a_change_of_a_copy():
+@pytest.mark.parametrize("part", ["initial", "mask"])
+def test_an_attempt_that_is_changed_is_told_by_name_and_is_a_copy(part):
     def spoils(dense, subnetworks, small):
         answer = in_a_loop(dense, subnetworks, small)
-        for attempt in (dense, *subnetworks):
-            for w in attempt.initial.values():
-                w.zero_()
-            for m in attempt.mask.values():
-                m.zero_()
+        for tensor in getattr(subnetworks[0], part).values():
+            tensor.zero_()
         return answer
 
-    accepted(checks.supports(spoils))
+    refused_and_not_stopped(checks.supports(spoils), "your function changed `subnetworks`")
     accepted(checks.supports(in_a_loop))
 
 

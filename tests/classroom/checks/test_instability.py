@@ -86,8 +86,8 @@ def weights_only(a, b, share):
         ),
         (point(lambda a, b, share: a + b), ["share 0.5", "[[4.0, 0.0]]", "[[2.0, 0.0]]", "the sum of a and b"]),
         (point(lambda a, b, share: (a + b) / 2), ["share 0.25", "always the middle"]),
-        (in_place, ["changed `a`: make new tensors"]),
-        (in_place_of_b, ["changed `b`: make new tensors"]),
+        (in_place, ["your function changed `a`, which it was given: work on a copy"]),
+        (in_place_of_b, ["your function changed `b`, which it was given: work on a copy"]),
         (weights_only, ["weights and biases, share 0.5", "only the weights are on the line"]),
         (ends_returned, ["one weight matrix, share 0.0", "weight shares its memory with `a`", "clone"]),
         (counters_as_floats, ["batch norm", "1.num_batches_tracked counts", "torch.int64"]),
@@ -155,7 +155,7 @@ def sorts_in_place(errors):
         (lambda errors: (errors[0] + errors[-1]) / 2 - max(errors), ["-0.4500", "off by 0.9"]),
         (lambda errors: sorted(errors), ["a barrier is a number, and this is list"]),
         (lambda errors: str(connectivity.barrier(errors)), ["a barrier is a number, and this is str"]),
-        (sorts_in_place, ["changed the errors"]),
+        (sorts_in_place, ["your function changed `errors`, which it was given: work on a copy"]),
     ],
 )
 def test_error_barrier_refuses(answer, evidence):
@@ -276,7 +276,7 @@ def zeroes_what_it_prunes(weights, density):
         ),
         (lambda w, d: dict(list(by_one_topk(w, d).items())[1:]), ["the mask is of [], and should be of ['fc']"]),
         (lambda w, d: list(by_one_topk(w, d).values()), ["the mask is a dict, name → booleans, and this is list"]),
-        (zeroes_what_it_prunes, ["changed the weights"]),
+        (zeroes_what_it_prunes, ["your function changed `weights`, which it was given: work on a copy"]),
         (cut(lambda row, n: row.sort(descending=True).values[n - 1], torch.ge), ["keep 0 of the 6", *FROM_THE_END]),
         (from_its_last, ["keep 0 of the 6", *FROM_THE_END]),
         (to_the_last_dropped, ["keep 6 of the 6", "keeps 0 weights", "`[:-0]` is empty"]),

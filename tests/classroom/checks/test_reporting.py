@@ -51,7 +51,7 @@ def sorts(validation, test):
         (lambda v, t: t[v.index(min(v))], "the smallest validation accuracy"),
         (lambda v, t: v.index(max(v)), "off by"),
         (lambda v, t: math.nan, "off by"),
-        (sorts, "changed the lists"),
+        (sorts, "your function changed `test`, which it was given: work on a copy"),
     ],
 )
 def test_honest_choice_refuses(answer, evidence):
@@ -113,7 +113,7 @@ def masks_in_place(ticket, control, mask):
         ),
         (lambda t, c, m: c is not t, ["one layer, the same weights"]),
         (lambda t, c, m: 1, ["the result is True or False, and this is int"]),
-        (masks_in_place, ["changed the ticket"]),
+        (masks_in_place, ["your function changed `ticket`, which it was given: work on a copy"]),
     ],
 )
 def test_was_redrawn_refuses(answer, evidence):

@@ -195,7 +195,7 @@ def of(scores, k):
         (popping(used=lambda w, mask: w * mask / 2), ["a weight is in use as it was drawn, or not at all"]),
         (popping(train_weights=True), ["4 → 6 → 3", "step 2", "away from the random one"]),
         (with_all_ties, ["equal scores", "some |scores| are equal, and a threshold keeps all of these or none"]),
-        (trains_in_place, ["your function changed the random weights"]),
+        (trains_in_place, ["your function changed `weights`, which it was given: work on a copy"]),
         (popping(sign=1), ["the scores go up the gradient"]),
         (popping(steps=1), ["4 → 6 → 3", "it learns from the first batch only"]),
         (popping(steps=0), ["no score has moved"]),

@@ -153,7 +153,7 @@ def to_the_last_dropped(scores, k):
         (to_the_last_dropped, ["k = 1.0", "it keeps 0 of the 2 edges", "`[:-0]` is empty"]),
         (lambda s, k: torch.ones_like(s, dtype=torch.bool), ["8 of the 8 edges, 6 more than 2"]),
         (lambda s, k: torch.zeros_like(s, dtype=torch.bool), ["0 of the 8 edges, 2 fewer than 2"]),
-        (makes_scores_positive, ["changed the `scores`"]),
+        (makes_scores_positive, ["your function changed `scores`, which it was given: work on a copy"]),
     ],
 )
 def test_forward_mask_refuses(answer, evidence):
@@ -251,7 +251,7 @@ def in_place(grad_out, inputs, weight, scores):
         (lambda g, x, w, s: by_the_chain_rule(g, x, w, s) * math.nan, ["largest difference nan"]),
         (lambda g, x, w, s: torch.zeros_like(s), ["1 of the 1 scores get no gradient"]),
         (lambda g, x, w, s: s > 0, ["should be torch.float32, and this is torch.bool"]),
-        (in_place, ["changed the `weight`"]),
+        (in_place, ["your function changed `weight`, which it was given: work on a copy"]),
     ],
 )
 def test_score_gradient_refuses(answer, evidence):
@@ -420,8 +420,8 @@ def prunes_in_place(weight, scores, inputs, grad_out, k, lr):
         (lambda *given: (*step()(*given), given[0]), ["these are 3"]),
         (lambda *given: (step()(*given)[0], 0.1), ["new_scores should be a tensor, and this is float"]),
         (lambda *given: tuple(t * math.nan for t in step()(*given)), ["out: largest difference nan"]),
-        (learns_in_place, ["changed the `scores`"]),
-        (prunes_in_place, ["changed the `weight`"]),
+        (learns_in_place, ["your function changed `scores`, which it was given: work on a copy"]),
+        (prunes_in_place, ["your function changed `weight`, which it was given: work on a copy"]),
     ],
 )
 def test_popup_step_refuses(answer, evidence):

@@ -133,7 +133,7 @@ def changes_the_mask(keep, bits):
         (with_gaps(lambda g, b, _: stored(g, b) * (32 + b) // 8), "round up"),
         (lambda keep, bits: 0, "off by"),
         (lambda keep, bits: keep, "a count of bytes is a number, and this is Tensor"),
-        (changes_the_mask, "changed the mask"),
+        (changes_the_mask, "your function changed `keep`, which it was given: work on a copy"),
     ],
 )
 def test_relative_bytes_refuses(answer, reason):

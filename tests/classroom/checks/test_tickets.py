@@ -272,7 +272,7 @@ def not_numbers(network, initial, mask):
         (one_round(by_lot), ["a weight whose trained magnitude is", "larger than one that it keeps"]),
         (one_round(all_layers_together), ["4 → 6 → 3 neurons", "all layers together: each layer loses its own share"]),
         (one_round(one_too_many), ["it prunes 4 of the 6 remaining weights of 0.weight, and should prune 3"]),
-        (changes_the_mask, ["changed the mask that it was given"]),
+        (changes_the_mask, ["your function changed `mask`, which it was given: work on a copy"]),
         (one_round(zeros_again(torch.gt)), ["4 → 5 neurons", *ZEROS_AGAIN]),
         (one_round(zeros_again_by_rank), ["4 → 5 neurons", *ZEROS_AGAIN]),
         (one_round(zeros_again_by_quantile), ["4 → 5 neurons", *ZEROS_AGAIN]),
@@ -289,10 +289,16 @@ def not_numbers(network, initial, mask):
         (one_round(put_back=drawn_anew), ["do not draw them anew"]),
         (one_round(put_back=drawn_anew_by_the_layers), ["do not draw them anew"]),
         (one_round(put_back=biases_at_zero), ["the biases are not at their initial values"]),
-        (one_round(put_back=shares_its_tensors), ["the initial weights", "the network shares its tensors"]),
-        (one_round(put_back=shares_the_biases), ["when the next round has trained", "the network shares its tensors"]),
-        (one_round(put_back=masks_the_initial), ["`initial` has changed", "or you wrote into them"]),
-        (one_round(put_back=keeps_the_trained_as_initial), ["`initial` has changed"]),
+        (one_round(put_back=shares_its_tensors), ["the network shares its tensors with `initial`"]),
+        (one_round(put_back=shares_the_biases), ["the network shares its tensors with `initial`"]),
+        (
+            one_round(put_back=masks_the_initial),
+            ["your function changed `initial`, which it was given: work on a copy"],
+        ),
+        (
+            one_round(put_back=keeps_the_trained_as_initial),
+            ["your function changed `initial`, which it was given: work on a copy"],
+        ),
         (one_round(put_back=lambda network, initial, mask: initial.clear()), ["what is wrong"]),
         (one_round(put_back=freezes), ["0.weight no longer requires a gradient"]),
         (one_round(put_back=not_numbers), ["largest difference nan"]),
@@ -501,9 +507,7 @@ def test_train_ticket_accepts_a_look_at_the_network_before_the_reset():
     def look_first(network, optimizer, initial, mask, batches):
         with torch.no_grad():
             network(batches[0][0])
-        loss = clear_the_state(network, optimizer, initial, mask, batches)
-        batches.clear()
-        return loss
+        return clear_the_state(network, optimizer, initial, mask, batches)
 
     accepted(checks.train_ticket(look_first))
 
@@ -603,10 +607,10 @@ BACK = "mask after every step, not only at the start"
         (ticket(put_back=without_the_mask, hold=unheld, hold_gradient=True), ["reset without the mask"]),
         (ticket(put_back=weights_only), ["not the biases: `initial` holds them too"]),
         (ticket(put_back=drawn_anew), ["not where 3 steps from the initial weights lead"]),
-        (ticket(put_back=shares_its_tensors), ["SGD: the initial weights", "the network shares its tensors"]),
-        (ticket(put_back=shares_the_biases), ["SGD: the initial weights", "the network shares its tensors"]),
-        (ticket(put_back=shares_masked), ["SGD: the initial weights", "the network shares its tensors"]),
-        (ticket(put_back=masks_the_initial), ["SGD: the initial weights", "or you wrote into them"]),
+        (ticket(put_back=shares_its_tensors), ["the network shares its tensors with `initial`"]),
+        (ticket(put_back=shares_the_biases), ["the network shares its tensors with `initial`"]),
+        (ticket(put_back=shares_masked), ["the network shares its tensors with `initial`"]),
+        (ticket(put_back=masks_the_initial), ["your function changed `initial`, which it was given"]),
         (ticket(clear="never"), ["SGD: the network", "gradients of the steps add up"]),
         (ticket(clear="never", forget=False), ["SGD: the network", "gradients of the steps add up"]),
         (ticket(clear="after"), ["SGD: the network", "gradient of the dense training was still there"]),
@@ -724,7 +728,7 @@ def sorts_in_place(iterations, losses):
         (lambda i, losses: [by_a_loop(i, losses)], ["an iteration is a number, and this is list"]),
         (lambda i, losses: str(by_a_loop(i, losses)), ["an iteration is a number, and this is str"]),
         (lambda i, losses: by_a_loop(i, losses) + 1, ["101\n", "100\n", "the smallest loss, 0.5, is at iteration 100"]),
-        (sorts_in_place, ["changed the lists"]),
+        (sorts_in_place, ["your function changed `losses`, which it was given: work on a copy"]),
     ],
 )
 def test_early_stop_refuses(answer, evidence):
