@@ -2,5 +2,6 @@
 
 `checks` try an answer written as code; `questions` are those of the quiz, read from `bank/`, which `quiz` asks;
 `review` has the three questions at the end of the slides, and `own_words` sets an answer beside a complete one.
+`glossary` has the terms, each with one meaning.
 `packed` reads the files of questions, which a student copy does not have in plain text.
 """

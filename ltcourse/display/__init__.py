@@ -3,5 +3,6 @@
 `plots` are figures of data, `layers` those of what a network is made of, `ablations` those of tickets taken apart,
 `tickets` those of when tickets fail, `pictures` explain, `widgets` put sliders over them; `tables`, `settings` (ours
 beside the papers'), `progress`, `vectors` (figures as drawings) and `markdown` are what stands between, `stopped` is
-what the cells below a stopped one say.
+what the cells below a stopped one say. `alt` is what a figure shows, in words: `sentences` has them by kind of figure,
+`axes` reads what nobody described.
 """

@@ -4,7 +4,7 @@ It is what a figure is described by where no function of the course described it
 """
 
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -104,21 +104,17 @@ def _bars(ax: Axes, known: Container[Artist]) -> Iterator[str]:
             continue
         flat = group.orientation == "horizontal"
         axis, along = (ax.yaxis, ax.xaxis) if flat else (ax.xaxis, ax.yaxis)
-        name = _nearest(axis)
-        values = {}
-        for bar in bars:
-            at = bar.get_y() + bar.get_height() / 2 if flat else bar.get_x() + bar.get_width() / 2
-            values[name(at)] = float(bar.get_width() if flat else bar.get_height())
-        label = _label(group)
-        yield (f"{label}: " if label else "") + sentences.bars(values, say(along))
-
-
-def _nearest(axis: Axis) -> Callable[[float], str]:
-    """How the place of a bar is called: by the tick that is nearest, where the ticks have names."""
-    names = _names(axis)
-    if not names:
-        return say(axis)
-    return lambda at: names[min(names, key=lambda place: abs(place - at))]
+        long = [float(bar.get_width() if flat else bar.get_height()) for bar in bars]
+        places = [(b.get_y() + b.get_height() / 2 if flat else b.get_x() + b.get_width() / 2) for b in bars]
+        names, label = _names(axis), _label(group)
+        if names:
+            called = [names[min(names, key=lambda tick: abs(tick - at))] for at in places]
+            text = sentences.bars(dict(zip(called, long, strict=True)), say(along))
+        else:  # of a histogram, say
+            top = places[long.index(max(long))]
+            ends = f"from {number(min(places))} to {number(max(places))}"
+            text = f"{len(bars)} bars {ends}, the longest, {say(along)(max(long))}, at {number(top)}"
+        yield f"{label}: {text}" if label else text
 
 
 def _others(ax: Axes, known: Container[Artist]) -> Iterator[str]:
