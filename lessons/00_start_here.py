@@ -65,6 +65,9 @@
 # - **As a reviewer**, pick any number and ask where it comes from. It was printed by the cell above it, or it is cited
 #   from a paper with its table or section, or it comes from a record that names the machine, the date, the settings and
 #   the seeds.
+#
+# A dotted word, such as a term at its first use, shows its meaning when you point at it. All terms stand in the
+# [glossary](GLOSSARY.md). Below a figure, "What the figure shows" says it in words.
 
 # %% [markdown] tags=["notes", "skip-when-late"]
 # <details><summary>For the instructor, 2 minutes</summary>

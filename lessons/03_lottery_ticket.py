@@ -603,7 +603,7 @@ comparisons.wins(paper, at_most=0.15)
 #
 # ## Filters instead of weights
 #
-# There is counter-evidence. Liu et al. (2019) asked the question of S4 for *structured* pruning, which removes whole
+# There is counter-evidence. Liu et al. (2019) asked the question of S4 for *structured pruning*, which removes whole
 # filters and neurons, so that what is left is an ordinary, smaller network. **Their paper reports** (Sec. 4) that
 # such a network, trained from scratch for as long or at the same cost, is about as good as the pruned and fine-tuned
 # one: what matters is its shape, not the inherited weights. They also report (Sec. 6) that tickets lose their

@@ -419,7 +419,8 @@ for run in (runs.load_or_run("lottery-resnet", "desk"), deep):
 # Walk in a straight line from one to the other: the weights $(1 - t)\,\theta_1 + t\,\theta_2$ for $t$ from 0 to 1. If
 # the error on the way is no higher than at the ends, the two lie in one valley, and the order of the examples did not
 # matter: the network is **stable** from *k* on. If the error climbs, there is an **error barrier** between them; its
-# height is the highest error on the way minus the mean of the errors at the two ends.
+# height is the highest error on the way minus the mean of the errors at the two ends. Two networks without a barrier
+# between them have *linear mode connectivity*.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 7 minutes</summary>

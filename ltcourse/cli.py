@@ -213,6 +213,17 @@ def copy_for_students(options: argparse.Namespace) -> int:
     return 0
 
 
+def look_up(options: argparse.Namespace) -> int:
+    """Say what a term of the course means, or list all terms where none is named."""
+    from ltcourse.classroom import glossary
+
+    if options.term:
+        print(glossary.find(" ".join(options.term)))
+    else:
+        print("\n".join(f"{term.name}: {term.russian}" for term in glossary.terms()))
+    return 0
+
+
 def grade(options: argparse.Namespace) -> int:
     """Run the exercises of submitted notebooks and write what each is worth."""
     from ltcourse.stage import grading, sandbox
@@ -308,6 +319,9 @@ def _parser() -> argparse.ArgumentParser:
         "--no-outputs", dest="outputs", action="store_false", help="empty all outputs, for students who predict first"
     )
     command.set_defaults(run=copy_for_students)
+    command = commands.add_parser("glossary", help="say what a term of the course means, or list all terms")
+    command.add_argument("term", nargs="*", metavar="TERM", help="such as winning ticket; none: list all")
+    command.set_defaults(run=look_up)
     command = commands.add_parser("grade", help="run the exercises of submitted notebooks and write a CSV")
     command.add_argument("folder", metavar="FOLDER", help="of submissions: notebooks, or a folder for each student")
     command.add_argument("--to", default="grades.csv", metavar="FILE", help="where to write (default: grades.csv)")

@@ -39,9 +39,9 @@ HOUSE = """
     stage: bundle student_copy grading sandbox examiner slices rehearsal slides plan pages pieces lecture formulas
     claims: evidence catalog demonstrations measures implemented sheet verdicts
     conformance
-    classroom: checks quiz review own_words questions predictions answers kinds packed
-    display: widgets pictures ablations tickets layers plots settings tables progress stopped vectors
-        choosers guesses markdown
+    classroom: checks quiz review own_words questions glossary predictions answers kinds packed
+    display: widgets pictures ablations tickets layers plots settings tables progress alt axes sentences
+        stopped vectors choosers guesses markdown
     experiments: runs cluster executors catalog
         supermask_imagenet supermask_search deconstruction initialization transfer instability structured rewinds
         lengths lottery han_cifar han han_imagenet

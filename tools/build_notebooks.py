@@ -32,6 +32,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 from PIL import Image
 
+from ltcourse.classroom import glossary
 from ltcourse.display.markdown import PREDICTION
 from ltcourse.doctor import step_milliseconds
 from ltcourse.experiments.machine import has_home
@@ -84,7 +85,10 @@ def cell_id(lesson: str, position: int) -> str:
 
 
 def read_lesson(lesson: Path) -> NotebookNode:
-    """The notebook that a lesson asks for, in cells for its slides, not run yet; `{minutes}` stands unfilled."""
+    """The notebook that a lesson asks for, not run yet: in cells for its slides, its terms with hover texts.
+
+    `{minutes}` stands unfilled.
+    """
     source = jupytext.reads(lesson.read_text(encoding="utf-8"), fmt="py:percent")
     cells = []
     for position, cell in enumerate(lecture.in_slides(source.cells), start=1):
@@ -98,6 +102,7 @@ def read_lesson(lesson: Path) -> NotebookNode:
             cells.append(nbformat.v4.new_markdown_cell(**fresh))
         else:
             cells.append(nbformat.v4.new_raw_cell(**fresh))
+    glossary.mark(cells, lesson.stem[:2])
     return nbformat.v4.new_notebook(cells=cells, metadata=METADATA)
 
 

@@ -4,4 +4,5 @@
 `tickets` those of when tickets fail, `pictures` explain, `widgets` put sliders over them; `tables`, `settings` (ours
 beside the papers'), `progress`, `vectors` (figures as drawings) and `markdown` are what stands between, `stopped` is
 what the cells below a stopped one say. `choosers` take an answer by keyboard or mouse, `guesses` draw it into a figure.
+`alt` is what a figure shows, in words: `sentences` has them by kind of figure, `axes` reads what nobody described.
 """

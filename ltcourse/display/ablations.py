@@ -6,6 +6,8 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from ltcourse.display import alt, sentences
+from ltcourse.display.axes import plain
 from ltcourse.display.plots import BLUE, GRAY, GREEN, ORANGE, PURPLE, RED, SKY
 
 COLORS = {
@@ -48,4 +50,6 @@ def against_rounds(
     ax.set_xticks(range(len(densities)), [f"{100 * d:.1f} %" for d in densities])
     ax.set(xlabel="weights kept, $P_m$", ylabel=ylabel, title=title)
     ax.yaxis.set_major_formatter(PercentFormatter(1))
+    along = plain(ax.get_xlabel())
+    alt.describe(ax, sentences.curves(curves, ylabel, along, say_x=sentences.size, falling=True))
     return ax

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from ltcourse.display import alt, sentences
 from ltcourse.display.plots import BLUE, ORANGE
 from ltcourse.instruments.sparsity import Layer
 
@@ -17,16 +18,20 @@ def weights_and_flop(layers: Sequence[Layer], ax: Axes, title: str = "") -> Axes
     """
     names = [layer.name.removesuffix(".weight") for layer in layers]
     y = np.arange(len(layers))
+    said = []
     for offset, values, label, color in (
         (-0.2, [layer.weights for layer in layers], "of the weights", BLUE),
         (0.2, [layer.flop for layer in layers], "of the FLOP", ORANGE),
     ):
-        ax.barh(y + offset, [v / sum(values) for v in values], height=0.4, label=label, color=color)
+        shares = [v / sum(values) for v in values]
+        ax.barh(y + offset, shares, height=0.4, label=label, color=color)
+        said.append(f"{label}, {sentences.bars(dict(zip(names, shares, strict=True)), sentences.share)}")
     ax.set_yticks(y, names)
     ax.invert_yaxis()
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.set(xlabel="share of the dense network", title=title)
     ax.legend(loc="best")
+    alt.describe(ax, sentences.sentence("share that each layer has", *said))
     return ax
 
 
@@ -58,4 +63,7 @@ def layer_sums(into: int, out: int, ax: Axes, *, back: bool = False) -> Axes:
     count = f"$n_i$ = {out}" if back else f"$n_{{i-1}}$ = {into}"
     ax.set_title(f"{'back' if back else 'forward'}: a sum of {count} products")
     ax.set_axis_off()
+    there, here = (out, into) if back else (into, out)
+    which = "Every neuron of the layer before" if back else "Every neuron of the next layer"
+    alt.describe(ax, f"{which} ({here} of them) adds up {there} products; those of one are in color.")
     return ax

@@ -14,6 +14,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from ltcourse.data import Dataset, Split
+from ltcourse.display import alt, axes, sentences
+from ltcourse.display.axes import plain
 from ltcourse.display.progress import figures_below_cells
 from ltcourse.training import History
 
@@ -106,6 +108,7 @@ def examples(data: Dataset, split: Split, columns: int = 12) -> Figure:
     ax.set_title("{}: {:,} to train, {:,} to validate, {:,} to test".format(data.name, *sizes))
     for spine in ax.spines.values():
         spine.set_visible(False)
+    alt.describe(ax, f"One row per class, {', '.join(data.classes)}: its first {columns} training images or fewer.")
     return figure
 
 
@@ -127,6 +130,11 @@ def learning_curves(history: History) -> Figure:
     )
     for ax in (left, right):
         ax.xaxis.set_major_formatter(_THOUSANDS)
+    losses = {"training": history.train_loss, "validation": history.validation_loss}
+    said = {name: sentences.by_x(history.iterations, [values]) for name, values in losses.items()}
+    stop = f"early stop at iteration {history.early_stop:,}"
+    alt.describe(left, f"{sentences.curves(said, 'loss', 'iteration', say_y=sentences.number)[:-1]}; {stop}.")
+    alt.describe(right, axes.read(right))
     return figure
 
 
@@ -143,6 +151,7 @@ def weight_histogram(
     if not values.size:
         ax.text(0.5, 0.5, "no weight is left", ha="center", transform=ax.transAxes)
         ax.set(title=title)
+        alt.describe(ax, "No weight is left.")
         return ax
     limit = limit or float(np.quantile(np.abs(values), 0.999))
     bins = np.linspace(-limit, limit, 121).tolist()
@@ -155,6 +164,7 @@ def weight_histogram(
         ax.legend(loc="upper right")
     ax.set(xlabel="weight", ylabel="weights", title=title, xlim=(-limit, limit))
     ax.yaxis.set_major_formatter(_THOUSANDS)
+    alt.describe(ax, sentences.histogram(values, "weights", cut=cut))
     return ax
 
 
@@ -170,6 +180,7 @@ def mask_image(mask: Tensor, ax: Axes, title: str = "") -> Axes:
     )
     ax.set(xlabel="input pixel, row by row", ylabel="neuron of the first layer", title=title)
     ax.grid(False)
+    alt.describe(ax, sentences.mask(mask, "neuron", "input pixels"))
     return ax
 
 
@@ -187,6 +198,9 @@ def score_histogram(scores: Tensor, ax: Axes, *, kept: int) -> Axes:
         ax.hist(shown, bins=edges.tolist(), histtype="stepfilled", color=color, alpha=0.8, label=label)
     ax.set(xlabel="|score|", yticks=[], title="its scores", ylim=(0, 1.35 * ax.get_ylim()[1]))
     ax.legend(loc="upper right")
+    used = f"the {kept:,} largest of {len(ordered):,} are kept"
+    cut = f", those above {sentences.number(float(ordered[kept - 1]))}" if kept else ""
+    alt.describe(ax, f"Histogram of the magnitudes of scores: {used}{cut}; the largest is {ordered[0]:.3g}.")
     return ax
 
 
@@ -203,6 +217,7 @@ def inputs_kept(mask: Tensor, shape: tuple[int, int], ax: Axes, title: str = "")
     ax.grid(False)
     bar = ax.figure.colorbar(picture, ax=ax, shrink=0.85)
     bar.set_label("weights kept")
+    alt.describe(ax, sentences.pixels(counts, "weights kept"))
     return ax
 
 
@@ -227,6 +242,8 @@ def against_density(
     ax.set(ylabel=ylabel)
     ax.yaxis.set_major_formatter(PercentFormatter(1) if shares else _THOUSANDS)
     ax.legend()
+    say = sentences.share if shares else sentences.number
+    _say(ax, curves, sentences.size, say, falling=True, reference=reference)
     return ax
 
 
@@ -254,6 +271,8 @@ def against(
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend()
+    say = sentences.size if all(x <= 1 for x in every) else sentences.times
+    _say(ax, curves, say, sentences.share, reference=reference)
     return ax
 
 
@@ -280,7 +299,24 @@ def against_iterations(
     ax.xaxis.set_major_formatter(_THOUSANDS)
     ax.yaxis.set_major_formatter(PercentFormatter(1) if shares else FuncFormatter(lambda value, _: f"{value:g}"))
     ax.legend()
+    each = {plain(label): sentences.by_x(t[0]["iterations"], [one[key] for one in t]) for label, t in curves.items()}
+    _say(ax, each, sentences.number, sentences.share if shares else sentences.number)
     return ax
+
+
+def _say(
+    ax: Axes,
+    curves: Mapping[str, Mapping[Any, Sequence[float]]],
+    say_x: sentences.Say,
+    say_y: sentences.Say,
+    *,
+    falling: bool = False,
+    reference: Mapping[str, Sequence[float]] | None = None,
+) -> None:
+    """Say what curves show, by the labels of the axes."""
+    what, along = plain(ax.get_ylabel()), plain(ax.get_xlabel())
+    forms: dict[str, Any] = {"say_x": say_x, "say_y": say_y, "falling": falling}
+    alt.describe(ax, sentences.curves(curves, what, along, reference=reference, **forms))
 
 
 def _lines(
@@ -357,6 +393,8 @@ def sensitivity(scan: Mapping[str, Sequence[float]], shares: Sequence[float], ax
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend(loc="lower left")
+    each = {layer.removesuffix(".weight"): sentences.by_x(shares, [values]) for layer, values in scan.items()}
+    _say(ax, each, sentences.size, sentences.share, falling=True)
     return ax
 
 
@@ -375,6 +413,8 @@ def along_a_line(errors: Mapping[str, Sequence[Sequence[float]]], ax: Axes, titl
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
     ax.legend()
+    each = {label: sentences.by_x(np.linspace(0, 1, len(t[0])).tolist(), t) for label, t in errors.items()}
+    _say(ax, each, sentences.size, sentences.share)
     return ax
 
 
@@ -407,6 +447,7 @@ def through_layers(
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if legend:
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    alt.describe(ax, sentences.layers(curves, ylabel, plain(ax.get_xlabel())))
     return ax
 
 
@@ -418,10 +459,12 @@ def against_depth(
     curves: method → layers → the trials' values, 0 to 1. guess: what always saying the most frequent class reaches.
     Lesson 06, "Does it train?".
     """
-    ax.set_xticks(_lines(curves, ax, None if guess is None else {"one class for all": [guess]}))
+    reference = None if guess is None else {"one class for all": [guess]}
+    ax.set_xticks(_lines(curves, ax, reference))
     ax.set(xlabel="layers", ylabel="test accuracy", title=title, ylim=(0, 1.03))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend()
+    _say(ax, curves, sentences.number, sentences.share, reference=reference)
     return ax
 
 
@@ -450,4 +493,6 @@ def transfer_matrix(
     ax.set_yticks(range(len(sources)), sources)
     ax.set(xlabel="trained on", ylabel="found on", title=title)
     ax.grid(False)
+    each = {pair: float(np.mean(values)) for pair, values in gains.items()}
+    alt.describe(ax, sentences.cells(each, "found on", "trained on", sentences.in_points))
     return ax

@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from ltcourse.display import stopped, vectors
+from ltcourse.display import alt, stopped
 
 T = TypeVar("T")
 INTERVAL = 0.2  # seconds between two redraws: what an eye can follow
@@ -136,11 +136,8 @@ def in_notebook() -> bool:
 def figures_below_cells() -> None:
     """Let a notebook show figures below its cells, where the environment's MPLBACKEND would keep them from it.
 
-    Servers set it for programs that nobody looks at. Without it, what a notebook chose by `%matplotlib` holds. A
-    notebook that is being built also keeps each figure's drawing, for its slides.
+    Servers set it for programs that nobody looks at. Without it, what a notebook chose by `%matplotlib` holds.
     """
-    if in_notebook() and os.environ.get("LTCOURSE_BUILD"):
-        vectors.keep_beside_pictures()
     chosen = os.environ.get("MPLBACKEND")
     if in_notebook() and chosen and "inline" not in chosen:
         from IPython import get_ipython
@@ -154,6 +151,7 @@ class _Notebook:
     def __init__(self) -> None:
         self._line: Any = None
         self._figure: Any = None
+        self._said = ""
 
     def line(self, text: str) -> None:
         from IPython.display import display
@@ -172,6 +170,10 @@ class _Notebook:
             self._figure = display(figure, display_id=True)
         else:
             self._figure.update(figure)
+        text = alt.of(figure)
+        if self._said and self._said != text:
+            alt.forget(self._said)
+        self._said = text
         pyplot.close(figure)
 
     def advance(self) -> None:
@@ -203,4 +205,7 @@ class _Terminal:
 
 
 if in_notebook():  # as early as a lesson can be, which imports this first: a cell that trains below may not be watched
+    from IPython import get_ipython
+
     stopped.follow()
+    alt.follow(get_ipython())

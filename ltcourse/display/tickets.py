@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from ltcourse.display import plots
+from ltcourse.display import alt, plots, sentences
 from ltcourse.experiments.runs import Record
 
 STABLE = 0.02  # below this error barrier Frankle et al. 2020, Sec. 2, call two runs one
@@ -28,6 +28,8 @@ def against_dense(curves: Mapping[str, Mapping[float, Sequence[float]]], ax: Axe
         change = np.mean([a - b for a, b in zip(curve[last], curve[1.0], strict=True)])
         ends[method] = (last, float(np.mean(curve[last])), f"{100 * change:+.1f} points")
     _label(ax, ends)
+    changes = ", ".join(f"{method} {text}" for method, (_, _, text) in ends.items())
+    alt.describe(ax, f"{alt.said(ax)} At the last point, minus dense: {changes}.")
     return ax
 
 
@@ -58,6 +60,8 @@ def against_length(gains: Mapping[str, Mapping[float, Sequence[float]]], ax: Axe
     lengths = sorted({length for curve in gains.values() for length in curve})
     ax.set_xticks(lengths, [f"{length:,.0f}" for length in lengths])
     ax.yaxis.set_major_formatter(_POINTS)
+    what = "accuracy minus that of the dense network"
+    alt.describe(ax, sentences.curves(gains, what, "iterations", say_y=sentences.in_points))
     return ax
 
 
@@ -80,6 +84,9 @@ def barriers(heights: Mapping[str, Mapping[int, Sequence[float]]], ax: Axes) -> 
     ax.set(xlabel="iteration $k$, from which two runs differ", ylabel="error barrier", ylim=(0, None))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend()
+    stable = {"stable below": [STABLE]}
+    along = "the iteration k from which two runs differ"
+    alt.describe(ax, sentences.curves(heights, "error barrier", along, reference=stable))
     return ax
 
 

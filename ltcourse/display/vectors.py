@@ -13,16 +13,6 @@ VECTOR = "application/vnd.ltcourse.svg+gzip"
 _LARGEST = 45_000  # bytes: a notebook stays under 1 MB; a figure of thousands of points is shown as its picture
 
 
-def keep_beside_pictures() -> None:
-    """Let each figure that this notebook shows bring its drawing along.
-
-    Lesson 00, "The data".
-    """
-    from IPython import get_ipython
-
-    get_ipython().display_formatter.mimebundle_formatter.for_type(Figure, bundle)
-
-
 def bundle(figure: Figure, include: Container[str] | None = None, exclude: Container[str] | None = None) -> Any:
     """Return a figure's drawing by its MIME type, or nothing where it would be too large; the same figure, the same
     bytes.

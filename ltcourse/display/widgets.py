@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import gzip
+import html
 import math
 import os
 import re
@@ -22,7 +23,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ltcourse.data import Split
-from ltcourse.display import plots, vectors
+from ltcourse.display import alt, plots, sentences, vectors
 from ltcourse.display.pictures.frames import Frames, paper
 from ltcourse.display.tables import percent
 from ltcourse.experiments.transfer_matrix import TransferMatrix
@@ -66,10 +67,11 @@ def explore(draw: Draw | Frames, **choices: Values) -> None:
         return
     first = {name: _values(v)[len(v) // 2] for name, v in choices.items()}
     if os.environ.get("LTCOURSE_BUILD"):
-        steps = [{"caption": _caption(step, choices), "image/webp": _webp(draw, step)} for step in _steps(choices)]
+        steps = [{"caption": _caption(step, choices), **_webp(draw, step)} for step in _steps(choices)]
         while len(steps) > 3 and sum(len(step["image/webp"]) for step in steps) * 3 / 4 > _ROOM:
             steps = steps[::2]
-        display({"image/png": _encoded(_png(draw, first)), "text/plain": "<a widget>", STEPS: steps}, raw=True)
+        picture, says = _png(draw, first)
+        _keep({"image/png": _encoded(picture), "text/plain": "<a widget>", STEPS: steps}, says)
     else:
         _Explorer(draw, choices, first).show()
 
@@ -78,12 +80,19 @@ def _step_through(frames: Frames) -> None:
     """Show a picture in steps: one slider, which begins at the first."""
     choices = {"step": {label: i for i, label in enumerate(frames.labels)}}
     if os.environ.get("LTCOURSE_BUILD"):
-        steps = [{"caption": label, **_vector(frames.draw(i))} for i, label in enumerate(frames.labels)]
-        first = {key: steps[0][key] for key in steps[0] if key != "caption"}
-        story = _encoded(_board(frames))
-        display({"image/png": story, "text/plain": "<a picture in steps>", **first, STEPS: steps}, raw=True)
+        drawings = [_vector(frames.draw(i)) for i in range(len(frames))]
+        captions = [{"caption": label, "alt": frames.says(i)} for i, label in enumerate(frames.labels)]
+        steps = [{**caption, **drawing} for caption, drawing in zip(captions, drawings, strict=True)]
+        picture = {"image/png": _encoded(_board(frames)), "text/plain": "<a picture in steps>"}
+        _keep({**picture, **drawings[0], STEPS: steps}, frames.story())
     else:
         _Explorer(frames.draw, choices, {"step": 0}, playing=True).show()
+
+
+def _keep(bundle: dict[str, Any], says: str) -> None:
+    """Show a picture that needs no kernel, and say what it shows."""
+    display(bundle, metadata=alt.metadata(says), raw=True)
+    alt.below(says)
 
 
 def _vector(figure: Figure) -> dict[str, str]:
@@ -100,7 +109,7 @@ def _vector(figure: Figure) -> dict[str, str]:
 
 def _board(frames: Frames) -> bytes:
     """The steps that tell the story, side by side in one picture, for readers without a kernel."""
-    pictures = [Image.open(BytesIO(_png(frames.draw, {"step": i, "dpi": _BOARD_DPI}))) for i in frames.told]
+    pictures = [Image.open(BytesIO(_png(frames.draw, {"step": i, "dpi": _BOARD_DPI})[0])) for i in frames.told]
     columns = 1 if len(pictures) == 1 else 2
     wide, tall = pictures[0].size
     board = Image.new("RGB", (columns * wide, -(-len(pictures) // columns) * tall), paper())
@@ -118,7 +127,7 @@ class _Explorer:
         self, draw: Draw, choices: Mapping[str, Values], first: Mapping[str, Any], *, playing: bool = False
     ) -> None:
         self._draw = draw
-        self._drawn: dict[tuple[Any, ...], bytes] = {}
+        self._drawn: dict[tuple[Any, ...], tuple[bytes, str]] = {}
         self._due: asyncio.TimerHandle | None = None
         self.sliders = {
             name: ipywidgets.SelectionSlider(
@@ -133,6 +142,8 @@ class _Explorer:
         }
         self.player = [_player(slider) for slider in self.sliders.values() if playing]
         self.image = ipywidgets.Image(format="png")
+        self.words = ipywidgets.HTML()
+        self.says = ipywidgets.Accordion([self.words], titles=("What the figure shows",), selected_index=None)
         self.problem = ipywidgets.Label()
         for slider in self.sliders.values():
             slider.observe(self._moved, "value")
@@ -140,12 +151,14 @@ class _Explorer:
 
     def show(self) -> None:
         """Display the widget, with its picture for whoever opens the saved notebook without a kernel."""
-        box = ipywidgets.VBox([ipywidgets.HTML(_STYLE), *self.sliders.values(), *self.player, self.image, self.problem])
+        parts = (*self.sliders.values(), *self.player, self.image, self.says, self.problem)
+        box = ipywidgets.VBox([ipywidgets.HTML(_STYLE), *parts])
         box.add_class("ltcourse-explorer")
         if self.player:
             box.add_class("ltcourse-playing")
         bundle = box._repr_mimebundle_()
-        display({**bundle, "image/png": _encoded(self.image.value)}, raw=True)
+        says = self._drawn[tuple(slider.index for slider in self.sliders.values())][1] if self._drawn else ""
+        display({**bundle, "image/png": _encoded(self.image.value)}, metadata=alt.metadata(says), raw=True)
 
     def update(self) -> None:
         """Draw what the sliders say. What cannot be drawn leaves the last picture, and says why below it."""
@@ -155,7 +168,8 @@ class _Explorer:
         try:
             if key not in self._drawn:
                 self._drawn[key] = _png(self._draw, values)
-            self.image.value, self.problem.value = self._drawn[key], ""
+            (self.image.value, says), self.problem.value = self._drawn[key], ""
+            self.words.value = f"<p>{html.escape(says)}</p>"
         except Exception as error:
             self.problem.value = f"{type(error).__name__}: {error}"
 
@@ -205,8 +219,11 @@ def _caption(step: Mapping[str, Any], choices: Mapping[str, Values]) -> str:
     )
 
 
-def _png(draw: Draw, values: Mapping[str, Any]) -> bytes:
-    """The figure as a picture, of one size at all values, laid out and drawn once; saving it would draw it twice."""
+def _png(draw: Draw, values: Mapping[str, Any]) -> tuple[bytes, str]:
+    """The figure as a picture, of one size at all values, and what it shows.
+
+    It is laid out and drawn once; saving it would draw it twice.
+    """
     figure = draw(**values)
     try:
         if not figure.axes:
@@ -214,19 +231,20 @@ def _png(draw: Draw, values: Mapping[str, Any]) -> bytes:
         canvas, file = FigureCanvasAgg(figure), BytesIO()
         canvas.draw()
         Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(file, "PNG")
-        return file.getvalue()
+        return file.getvalue(), alt.of(figure)
     finally:
         plt.close(figure)
 
 
-def _webp(draw: Draw, values: Mapping[str, Any]) -> str:
-    """The same picture in a third of the bytes."""
+def _webp(draw: Draw, values: Mapping[str, Any]) -> dict[str, str]:
+    """The same picture in a third of the bytes, with its alt text."""
     small = BytesIO()
-    with Image.open(BytesIO(_png(draw, values))) as picture:
+    png, says = _png(draw, values)
+    with Image.open(BytesIO(png)) as picture:
         picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).convert("RGB").save(
             small, "WEBP", lossless=True, method=6
         )
-    return _encoded(small.getvalue())
+    return {"image/webp": _encoded(small.getvalue()), "alt": says}
 
 
 def _encoded(picture: bytes) -> str:
@@ -276,6 +294,8 @@ class ThresholdExplorer:
         )
         for axis in (right.xaxis, right.yaxis):
             axis.set_major_formatter(plots.PercentFormatter(1))
+        every = {"all shares": sentences.by_x(self.shares, [self.accuracies])}
+        alt.describe(right, sentences.curves(every, "validation accuracy", "the share pruned", say_x=sentences.size))
         return figure
 
 
@@ -349,6 +369,8 @@ class PopupExplorer:
         left.legend(loc="lower center")
         for axis in (left.xaxis, left.yaxis):
             axis.set_major_formatter(plots.PercentFormatter(1))
+        every = {"the scores as trained": sentences.by_x(self.ks, [self.accuracies])}
+        alt.describe(left, sentences.curves(every, "validation accuracy", "k", say_x=sentences.size))
         plots.score_histogram(self._scores, middle, kept=int(self.masks[here].sum()))
         plots.inputs_kept(self.masks[here], self._shape, right, "what the first layer looks at")
         return figure
@@ -396,6 +418,9 @@ class SignalExplorer:
                 yscale="log", ylim=self._limits, xlabel="layer (0: the images)", title=f"{name}: × {way:.2f} per layer"
             )
             ax.xaxis.set_major_locator(plots.MaxNLocator(integer=True))
+            lines = {f"network {i}": dict(enumerate(map(float, spreads))) for i, spreads in enumerate(trials, 1)}
+            each = sentences.each(lines, sentences.number, sentences.number)
+            alt.describe(ax, sentences.sentence(f"spread of the {name} by layer", *each))
         axes[0].set_ylabel("spread")
         figure.suptitle(f"{depth} layers of {width} neurons, {activation}, gain {gain:.3g}")
         return figure

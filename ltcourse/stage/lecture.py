@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from ltcourse.classroom import glossary
 from ltcourse.files import NO_CLONE, ROOT, in_clone, place, restore
 from ltcourse.names import choose
 
@@ -110,7 +111,9 @@ def _slide_type(cell: NotebookNode, before: str) -> str:
 
 
 def read(notebook: Path) -> NotebookNode:
-    """Read a notebook, of an older format too; each cell has its number in the file, from 1, as `number`.
+    """Read a notebook, of an older format too, without its hover texts.
+
+    Each cell has its number in the file, from 1, as `number`.
 
     Raises ValueError, one sentence, for what is no notebook, or one without a cell.
     """
@@ -125,6 +128,8 @@ def read(notebook: Path) -> NotebookNode:
         raise ValueError(f"{notebook} has no cells: write something in it first")
     for number, cell in enumerate(lesson.cells, start=1):
         cell.number = number
+        if cell.cell_type == "markdown":
+            cell.source = glossary.unmarked(cell.source)
     return lesson
 
 

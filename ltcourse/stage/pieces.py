@@ -21,7 +21,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from ltcourse.display import vectors
+from ltcourse.display import alt, vectors
 from ltcourse.display.markdown import PREDICTION
 from ltcourse.stage import formulas
 from ltcourse.stage.lecture import tags
@@ -115,16 +115,18 @@ class Pieces:
         if output.output_type == "error":
             yield from printed(f"{output.ename}: {output.evalue}")
             return
-        data = output.data
+        data, says = output.data, alt.text_of(output)
+        if alt.is_folded(output):
+            return
         if PREDICTION in data:
             if data[PREDICTION]["part"] == "question":  # the answer is for the notes
                 yield from (replace(block, kind="question") for block in self.text(data["text/markdown"]))
         elif STEPS in data:
-            yield _steps(data)
+            yield _steps(data, says)
         elif vectors.VECTOR in data:
-            yield _figure("image/svg+xml", vectors.unpacked(data[vectors.VECTOR]))
+            yield _figure("image/svg+xml", vectors.unpacked(data[vectors.VECTOR]), says)
         elif kind := next((kind for kind in _PICTURES if kind in data), None):
-            yield _figure(kind, data[kind])
+            yield _figure(kind, data[kind], says)
         elif "text/markdown" in data and "<details" not in data.get("text/html", ""):
             yield from self.text(data["text/markdown"])
         elif "text/html" in data:
@@ -237,11 +239,11 @@ def _joined(parts: list[tuple[str, float]]) -> Iterator[tuple[str, float]]:
     yield "\n".join(piece), tall
 
 
-def _figure(kind: str, content: str) -> Block:
+def _figure(kind: str, content: str, says: str) -> Block:
     """A figure takes the room that the text leaves; here, what it wants: its size, enlarged to the slide's width."""
     if kind == "image/svg+xml":  # which a notebook keeps as text
         content = base64.b64encode(content.encode()).decode("ascii")
-    return _framed(_img("figure", kind, content), *_inches(kind, content))
+    return _framed(_img(says or "figure", kind, content), *_inches(kind, content))
 
 
 def _framed(picture: str, width: float, height: float, steps: bool = False) -> Block:
@@ -265,13 +267,14 @@ def _inches(kind: str, content: str) -> tuple[float, float]:
     return width / _DPI, height / _DPI
 
 
-def _steps(data: dict[str, Any]) -> Block:
+def _steps(data: dict[str, Any], says: str) -> Block:
     """A widget or a stepper: its picture, and a few other settings, one each time that the page is turned."""
     kind, content = _picture(data)
-    first = f"<figure>{_img('widget', kind, content)}<figcaption>the next key moves it</figcaption></figure>"
+    first = f"<figure>{_img(says or 'widget', kind, content)}<figcaption>the next key moves it</figcaption></figure>"
     steps = data[STEPS]
     others = "".join(
-        f'<figure class="fragment" data-fragment-index="{i}">{_img(step["caption"], *_picture(step))}'
+        f'<figure class="fragment" data-fragment-index="{i}">'
+        f"{_img(step.get('alt') or step['caption'], *_picture(step))}"
         f"<figcaption><b>{html.escape(step['caption'])}</b> · {i + 1} of {len(steps)}</figcaption></figure>"
         for i, step in enumerate(steps)
     )

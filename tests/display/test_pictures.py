@@ -315,7 +315,7 @@ def test_before_and_after_counts_what_is_pruned(ax):
 @pytest.mark.parametrize("labels", [(), ("one", "one")])
 def test_the_steps_of_a_picture_have_names_of_their_own(labels):
     with pytest.raises(ValueError, match="need a name each"):
-        pictures.Frames(labels, lambda number, figure: None, (0,))
+        pictures.Frames(labels, lambda number, figure: None, (0,), str)
 
 
 # Masks as networks

@@ -420,7 +420,7 @@ def told(number, figure):
     figure.add_subplot()
 
 
-THREE = Frames(("one", "two", "three"), told, (0, 2))
+THREE = Frames(("one", "two", "three"), told, (0, 2), "step {}".format)
 
 
 def test_a_built_notebook_keeps_every_step_of_a_picture_as_a_drawing(monkeypatch, shown):

@@ -75,7 +75,21 @@ def hypothesis(digits: Dataset) -> Frames:
             note(figure, "m", 0.08, 0.485, size=HEAD, color=ink())
         key(figure, 0.47, 0.025)
 
-    return Frames(("0: θ₀", "1: trained", "2: the mask", "3: the ticket, trained"), paint, (3,))
+    def says(number: int) -> str:
+        parts = [
+            "Above: a network with random weights θ₀",
+            f"trained, its smallest validation loss is at iteration {stops[0]}, and it ends at {_read(trained)}",
+            "below: a subnetwork of θ₀, which the mask m chooses",
+            f"trained alone, its smallest loss is at iteration {stops[1]}, and it ends at {_read(won)}",
+        ]
+        return f"{said[number]}. {'; '.join(parts[: number + 1])}."
+
+    return Frames(("0: θ₀", "1: trained", "2: the mask", "3: the ticket, trained"), paint, (3,), says)
+
+
+def _read(step: small.Snapshot) -> str:
+    """How a network does, and with how many weights."""
+    return f"{100 * step.accuracy:.1f} % accuracy with {step.left} of {step.size} weights"
 
 
 def _net(
@@ -124,7 +138,13 @@ def hidden(digits: Dataset) -> Frames:
             edges(weights, ax, kept=kept, largest=scale, quarters=True, outputs=_OUTPUTS)
             gauge(figure, accuracy, left + 0.03, 0.1, 0.27, color, CHANCE)
 
-    return Frames(("0: τ", "1: N", "2: a part at random", "3: τ′"), paint, (3,))
+    def says(number: int) -> str:
+        told = [f"{name} ({what}) {100 * accuracy:.1f} %" for _, name, what, _, _, _, _, accuracy in columns]
+        told = [*told[:2], f"a part of N at random {100 * first.accuracy:.1f} %", told[2]]
+        shown = [part for i, part in enumerate(told[: number + 1]) if i != 2 or number == 2]
+        return f"{said[number]}. Accuracy on three digits: {'; '.join(shown)}; chance is {100 * CHANCE:.1f} %."
+
+    return Frames(("0: τ", "1: N", "2: a part at random", "3: τ′"), paint, (3,), says)
 
 
 def closing(digits: Dataset) -> Frames:
@@ -169,4 +189,9 @@ def closing(digits: Dataset) -> Frames:
             note(figure, f"{step.left} of {step.size} weights", left + 0.02, 0.205, "left")
             note(figure, lesson, left + 0.15, 0.09, size=TEXT, color=ink())
 
-    return Frames(("0: pruning", "1: the ticket", "2: the supermask"), paint, (2,))
+    def says(number: int) -> str:
+        shown = columns[: number + 1]
+        each = [f"{name} (weights {weights}) {_read(step)}" for _, name, step, _, _, weights, _ in shown]
+        return f"The small network, side by side: {'; '.join(each)}."
+
+    return Frames(("0: pruning", "1: the ticket", "2: the supermask"), paint, (2,), says)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from ltcourse.display import alt
 from ltcourse.display.plots import ORANGE
 
 WIDE, TALL = 12.0, 5.4  # inches of every frame
@@ -23,7 +24,7 @@ class Frames:
     """A picture in steps, as `widgets.explore` shows it.
 
     labels: what each step is called, each name once. paint: draws a step, by its number, on an empty figure. told: the
-    steps that together tell the story to a reader who cannot step through it.
+    steps that together tell the story to a reader who cannot step through it. says: what a step shows, in words.
     Raises ValueError for a name that comes twice, and where there is none.
     Lesson 01, "The loop as a picture".
     """
@@ -31,6 +32,7 @@ class Frames:
     labels: tuple[str, ...]
     paint: Callable[[int, Figure], None]
     told: tuple[int, ...]
+    says: Callable[[int], str]
 
     def __post_init__(self) -> None:
         if not self.labels or len(set(self.labels)) < len(self.labels):
@@ -43,7 +45,14 @@ class Frames:
         """Draw a step, counted from 0. dpi: by default that of the style."""
         figure = plt.figure(figsize=(WIDE, TALL), dpi=dpi, layout="none")
         self.paint(step, figure)
+        alt.describe(figure, self.says(step))
         return figure
+
+    def story(self) -> str:
+        """Say what the steps that tell the story show, one after the other."""
+        if len(self.told) == 1:
+            return self.says(self.told[0])
+        return " ".join(f"({i}) {self.says(step)}" for i, step in enumerate(self.told, 1))
 
 
 def ink() -> str:

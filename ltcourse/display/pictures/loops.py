@@ -76,7 +76,18 @@ def pruning_loop(digits: Dataset) -> Frames:
         _accuracies(figure, steps, number)
 
     labels = tuple(f"{i}: {_named(step, i)}" for i, step in enumerate(steps))
-    return Frames(labels, paint, (1, 2, 3, len(steps) - 1))
+
+    def says(number: int) -> str:
+        step = steps[number]
+        round = f" (round {number // 2} of {small.ROUNDS})" if number > 1 else ""
+        return f"{said[step.name]}{round}: {_read(step)}."
+
+    return Frames(labels, paint, (1, 2, 3, len(steps) - 1), says)
+
+
+def _read(step: Snapshot) -> str:
+    """How many weights are used, and how well the network does with them."""
+    return f"{step.left} of {step.size} weights are used, accuracy {100 * step.accuracy:.1f} %"
 
 
 def _named(step: Snapshot, number: int) -> str:
@@ -150,4 +161,9 @@ def ticket_loop(digits: Dataset) -> Frames:
             note(figure, f"{step.left} of {step.size}\nweights", left + 0.04, 0.09)
 
     labels = tuple(f"{i}: {step.name}" + (f", round {(i + 1) // 3}" if i > 1 else "") for i, step in enumerate(ticket))
-    return Frames(labels, paint, (1, 2, 3, 4))
+
+    def says(number: int) -> str:
+        both = f"the lottery ticket ({ticket[number].name}): {_read(ticket[number])}"
+        return f"{said[ticket[number].name]}; {both}; Han ({han[number].name}): {_read(han[number])}."
+
+    return Frames(labels, paint, (1, 2, 3, 4), says)

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from ltcourse.display import alt, sentences
 from ltcourse.display.pictures.frames import NOTE, ink, mixed, note, paper
 from ltcourse.display.plots import BLUE, GRAY, GREEN, ORANGE
 
@@ -111,7 +112,16 @@ def edges(
         _quarters(ax, heights[0])
     ax.grid(False)
     ax.set_axis_off()
+    alt.describe(ax, _said(sizes, [len(lines.where) for lines in (used, came, went)], sum(w.numel() for w in weights)))
     return ax
+
+
+def _said(sizes: Sequence[int], drawn: Sequence[int], size: int) -> str:
+    """What a network shows: its layers, how many of its edges are in use, and how many came and went."""
+    used, came, went = drawn
+    layers = "–".join(map(str, sizes))
+    changed = f", {came} of them new, {went} just gone" if came or went else ""
+    return f"A network of {layers} neurons: {used + came} of {size} edges are in use{changed}."
 
 
 def key(figure: Figure, x: float, y: float, width: bool = True) -> None:
@@ -177,6 +187,11 @@ def paths(layers: Sequence[Tensor], ax: Axes, title: str = "") -> Axes:
         ax.scatter([i] * sizes[i], place[i], s=190, c=colors, edgecolors=edges, linewidths=1.6, zorder=2)
     ax.set_title(title)
     ax.set_axis_off()
+    kept, size = (sum(int(of) for of in counts) for counts in zip(*((m.sum(), m.numel()) for m in layers), strict=True))
+    dead = sum(not a for living in alive for a in living)
+    without = f"{dead} of {sum(sizes)} neurons have no way through" if dead else "every neuron has a way through"
+    network = f"network of {'–'.join(map(str, sizes))} neurons"
+    alt.describe(ax, sentences.sentence(network, f"{kept} of {size} edges are kept", without))
     return ax
 
 

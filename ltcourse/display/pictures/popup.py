@@ -34,18 +34,11 @@ def edge_popup(digits: Dataset) -> Frames:
     """
     found = small.search(digits)
     moments = found.moments
-    first, second = moments[:2]
 
     def paint(number: int, figure: Figure) -> None:
-        if number < len(_OPENING):
-            word, said = _OPENING[number]
-            now, then = (second, first) if word == "popped up" else (first, second)  # backward: where the scores go
+        word, said, now, then = _step(number, moments)
+        if word in _WORDS:
             chips(figure, _WORDS, _WORDS.index(word), 0.14, 0.86, 0.84, BLUE)
-        else:
-            now, then = moments[number - len(_OPENING) + 2], moments[number - len(_OPENING) + 1]
-            word, said = "search", _said(now, then)
-            if now is moments[-1]:
-                said = "The supermask: no weight has changed"
         head(figure, said)
         _network(figure, found.weights, now, then, word)
         _scores(figure, now, then, word)
@@ -57,7 +50,27 @@ def edge_popup(digits: Dataset) -> Frames:
 
     labels = [f"{i}: {word}" for i, (word, _) in enumerate(_OPENING)]
     labels += [f"{i}: step {m.iteration}" for i, m in enumerate(moments[2:], start=len(labels))]
-    return Frames(tuple(labels), paint, (1, 3, 4, len(labels) - 1))
+
+    def says(number: int) -> str:
+        word, said, now, _ = _step(number, moments)
+        used = sum(int(m.sum()) for m in now.kept)
+        edges = f"{used} of {sum(m.numel() for m in now.kept)} edges lie above their layer's threshold"
+        before = word in ("scores", "threshold")
+        reached = "" if before else f"; step {now.iteration}, accuracy {100 * now.accuracy:.1f} %"
+        return f"{said}: {'every edge has a score' if word == 'scores' else edges}{reached}."
+
+    return Frames(tuple(labels), paint, (1, 3, 4, len(labels) - 1), says)
+
+
+def _step(number: int, moments: Sequence[Moment]) -> tuple[str, str, Moment, Moment]:
+    """What a step is called and says, the moment that it shows, and the one that it is compared with."""
+    first, second = moments[:2]
+    if number < len(_OPENING):
+        word, said = _OPENING[number]
+        now, then = (second, first) if word == "popped up" else (first, second)  # backward: where the scores go
+        return word, said, now, then
+    now, then = moments[number - len(_OPENING) + 2], moments[number - len(_OPENING) + 1]
+    return "search", "The supermask: no weight has changed" if now is moments[-1] else _said(now, then), now, then
 
 
 def _said(now: Moment, then: Moment) -> str:

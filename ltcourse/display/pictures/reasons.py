@@ -31,7 +31,28 @@ def opening() -> Frames:
         source = "Fig. 1" if number == 0 else "Table 1; 4 bytes per weight"
         note(figure, f"Han et al. 2015, {source}", 0.96, 0.035, "right")
 
-    return Frames(("0: energy", "1: memory", "2: pruned"), paint, (0, 2))
+    def says(number: int) -> str:
+        return f"{said[number]}. {_sizes_said(number == 2) if number else _energy_said()}"
+
+    return Frames(("0: energy", "1: memory", "2: pruned"), paint, (0, 2), says)
+
+
+def _energy_said() -> str:
+    costs = papers.HAN_PICOJOULE
+    times = costs["read from DRAM"] / costs["multiplication"]
+    listed = ", ".join(f"{name} {cost:g} pJ" for name, cost in costs.items())
+    return f"Energy of an operation: {listed}; {times:.0f} multiplications for the energy of one fetch from DRAM."
+
+
+def _sizes_said(pruned: bool) -> str:
+    rows = [papers.HAN_TABLE_1[name] for name in ("alexnet", "vgg-16")]
+    sizes = [
+        f"{row.network} {' → '.join(row.parameters[: 1 + pruned])} weights, "
+        + " → ".join(f"{count(printed) * BYTES / 1e6:.0f}" for printed in row.parameters[: 1 + pruned])
+        + (f" MB, top-1 error {' → '.join(f'{100 * e:.2f} %' for e in row.top1)}" if pruned else " MB")
+        for row in rows
+    ]
+    return f"{'; '.join(sizes)}."
 
 
 def _energy(figure: Figure) -> None:

@@ -76,7 +76,23 @@ def valleys() -> Frames:
         note(figure, "A sketch: the landscape is a formula of two weights.", 0.05, 0.04, "left")
 
     labels = ("0: two valleys", "1: the barrier", "2: one valley", "3: no barrier")
-    return Frames(labels, paint, (1, 3))
+
+    def says(number: int) -> str:
+        which, words = said[number]
+        _, heights, barrier = _on_the_line(_runs(which)[1])
+        rises = f"rises from {heights[0]:.2f} to {heights.max():.2f}" if barrier > 0.05 else "does not rise"
+        on_it = f" On it the loss {rises}."
+        return f"{words}, in a landscape that is a formula of two weights.{on_it if number % 2 else ''}"
+
+    return Frames(labels, paint, (1, 3), says)
+
+
+def _on_the_line(ways: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, float]:
+    """Points on the straight line between the ends of two runs, the loss at each, and how far it rises."""
+    t = np.linspace(0, 1, 101)
+    ends = [way[-1] for way in ways]
+    heights = loss(*(np.outer(1 - t, ends[0]) + np.outer(t, ends[1])).T)
+    return t, heights, float(heights.max() - (heights[0] + heights[-1]) / 2)
 
 
 def _landscape(ax: Axes, common: np.ndarray, ways: list[np.ndarray], line: bool) -> None:
@@ -100,14 +116,11 @@ def _landscape(ax: Axes, common: np.ndarray, ways: list[np.ndarray], line: bool)
 
 
 def _profile(ax: Axes, ways: list[np.ndarray]) -> None:
-    t = np.linspace(0, 1, 101)
-    on_the_way = np.array([way[-1] for way in ways])
-    heights = loss(*(np.outer(1 - t, on_the_way[0]) + np.outer(t, on_the_way[1])).T)
+    t, heights, barrier = _on_the_line(ways)
     ax.plot(t, heights, color=ink(), linestyle="--", linewidth=2.5)
     ax.plot(0, heights[0], "o", color=ORANGE, markersize=13, markeredgecolor=ink(), zorder=4)
     ax.plot(1, heights[-1], "o", color=GREEN, markersize=13, markeredgecolor=ink(), zorder=4)
     top, base = int(heights.argmax()), (heights[0] + heights[-1]) / 2
-    barrier = heights[top] - base
     if barrier > 0.05:
         ax.hlines(base, 0, 1, color=mixed(0.5), linestyle=":", linewidth=1.5)
         ax.annotate(
@@ -153,7 +166,15 @@ def straight_through() -> Frames:
             right.plot([0, 2], [1, 1], color=ORANGE, linewidth=4, linestyle="--")
             right.text(1, 1.09, "slope of the stand-in: 1", color=ORANGE, ha="center", **_LABEL)
 
-    return Frames(("0: the step", "1: its slope", "2: the stand-in"), paint, (2,))
+    def says(number: int) -> str:
+        parts = (
+            "the mask is 0 below the threshold and 1 above it",
+            "its slope is 0 on both sides",
+            "the stand-in is the line |score|, with the slope 1 everywhere",
+        )
+        return f"{said[number]}: {'; '.join(parts[: number + 1])}."
+
+    return Frames(("0: the step", "1: its slope", "2: the stand-in"), paint, (2,), says)
 
 
 def _step_axes(figure: Figure, left: float, title: str) -> Axes:
@@ -192,7 +213,14 @@ def subset_sums(target: float = 0.62, most: int = 10, seed: int = 6) -> Frames:
             f"sum {_signed(total, 3)}, error {abs(total - target):.3f}", fontsize=TEXT, fontweight="bold", color=ink()
         )
 
-    return Frames(tuple(f"{n} path{'s' if n > 1 else ''}" for n in counts), paint, (0, 2, 4, most - 1))
+    def says(number: int) -> str:
+        paths, kept = every[: counts[number]], chosen[number]
+        total = float(paths[kept].sum())
+        sums = f"{int(kept.sum())} of {len(paths)} random paths kept, their sum is {_signed(total, 3)}"
+        return f"The weight to build is {_signed(target, 2)}: {sums}, error {abs(total - target):.3f}."
+
+    names = tuple(f"{n} path{'s' if n > 1 else ''}" for n in counts)
+    return Frames(names, paint, (0, 2, 4, most - 1), says)
 
 
 def _gadget(ax: Axes, paths: Tensor, kept: Tensor) -> None:

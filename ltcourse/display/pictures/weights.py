@@ -5,6 +5,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from ltcourse.display import alt, sentences
 from ltcourse.display.pictures.frames import NOTE, ink, mixed
 from ltcourse.display.plots import BLUE
 
@@ -33,4 +34,9 @@ def before_and_after(initial: Tensor, trained: Tensor, kept: Tensor, ax: Axes, t
     )
     ax.set_aspect("equal")
     ax.grid(False)
+    cuts = f"pruned where |trained weight| is below {sentences.number(cut)}" if cut else ""
+    counts = f"{int(m.sum()):,} kept, {int((~m).sum()):,} pruned"
+    grown = f"{int((last.abs() > first.abs()).sum()):,} are larger in magnitude than before"
+    what = f"trained against initial value of {len(first):,} weights"
+    alt.describe(ax, sentences.sentence(what, counts, cuts, grown))
     return ax
