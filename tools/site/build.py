@@ -18,7 +18,7 @@ from typing import Any
 
 import extension
 import faster
-import lessons
+import lesson_pages
 from sphinx.application import Sphinx
 from written import Site, terms
 
@@ -48,6 +48,7 @@ CONFIGURATION: dict[str, Any] = {
     "html_use_index": False,
     "html_domain_indices": False,
     "html_theme_options": {
+        "logo": {"text": "ltcourse"},  # short, for a phone
         "navbar_align": "left",
         "header_links_before_dropdown": 7,
         "navbar_persistent": ["search-button"],
@@ -70,16 +71,16 @@ CONFIGURATION: dict[str, Any] = {
 
 def write_sources(folder: Path, students: bool, only: list[str]) -> Site:
     """Write what Sphinx reads; return what it was written from. only: numbers of lessons, none for all."""
-    every = lessons.read(ROOT / "notebooks", students)
+    every = lesson_pages.read(ROOT / "notebooks", students)
     chosen = [lesson for lesson in every if not only or lesson.name[:2] in only]
     if not chosen:
-        raise ValueError(f"no lesson is one of {', '.join(only)}: name some of {', '.join(le.name[:2] for le in every)}")
+        raise ValueError(
+            f"no lesson is one of {', '.join(only)}: name some of {', '.join(le.name[:2] for le in every)}"
+        )
     extra = folder / "extra"
-    pages = lessons.Pages(every, extra / "figures")
+    pages = lesson_pages.Pages(every, extra / "figures")
     site = Site(every, pages, students)
-    texts = {
-        f"lessons/{lesson.name}.ipynb": json.dumps(pages.page(lesson)) for lesson in chosen
-    }
+    texts = {f"lessons/{lesson.name}.ipynb": json.dumps(pages.page(lesson)) for lesson in chosen}
     shutil.copytree(ROOT / "notebooks" / "figures", folder / "lessons" / "figures")
     if only:
         below = "\n".join(f"lessons/{lesson.name}" for lesson in chosen)
@@ -119,7 +120,7 @@ def build(target: Path, students: bool = False, only: list[str] | None = None) -
             source, None, target, Path(scratch) / "doctrees", "html", settings, status=None, warningiserror=False
         )
         app.build()
-    for left in (".buildinfo", "objects.inv", ".doctrees"):
+    for left in (".buildinfo", "objects.inv", "_static/webpack-macros.html"):
         (target / left).unlink(missing_ok=True)
     return app.statuscode or min(app._warncount, 1)
 

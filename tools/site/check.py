@@ -71,10 +71,10 @@ def dead_links(site: Path) -> Iterator[str]:
                 yield f"{file.relative_to(site)}: {link} has no such place"
 
 
-def seen(site: Path, browser: Browser, axe: Path | None) -> Iterator[str]:
+def seen(site: Path, browser: Browser, axe: Path | None, pages: str = "*") -> Iterator[str]:
     """Yield what is wrong with each page in a browser: requests, scripts, width, and what axe-core finds.
 
-    axe: the folder of axe-core, None to leave it out.
+    axe: the folder of axe-core, None to leave it out. pages: the names of the files, by a pattern.
     """
     context = browser.new_context(reduced_motion="reduce")
     asked: list[str] = []
@@ -83,6 +83,8 @@ def seen(site: Path, browser: Browser, axe: Path | None) -> Iterator[str]:
     page.on("pageerror", lambda error: asked.append(f"script: {error}"))
     for file in sorted(site.rglob("*.html")):
         name = file.relative_to(site)
+        if not name.match(pages):
+            continue
         asked.clear()
         page.goto(file.as_uri(), wait_until="load")
         yield from (f"{name}: asked for {url}" for url in asked if not url.startswith(("file:", "data:", "blob:")))
@@ -90,7 +92,9 @@ def seen(site: Path, browser: Browser, axe: Path | None) -> Iterator[str]:
             page.set_viewport_size({"width": width, "height": height})
             if wide := page.evaluate(_OVERFLOW):
                 yield f"{name}, {device}: {wide}"
-        for scheme in COLORS if axe else ():
+        if axe is None:
+            continue
+        for scheme in COLORS:
             page.evaluate("(scheme) => (document.documentElement.dataset.theme = scheme)", scheme)
             yield from (f"{name}, {scheme}: {said}" for said in _violations(page, axe / "axe.min.js"))
     context.close()
@@ -101,7 +105,9 @@ def _violations(page: Page, script: Path) -> Iterator[str]:
     page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
     if not page.evaluate("Boolean(window.axe)"):
         page.add_script_tag(path=script)
-    found = page.evaluate("(tags) => axe.run({runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})", RULES)
+    found = page.evaluate(
+        "(tags) => axe.run({runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})", RULES
+    )
     for violation in found["violations"]:
         where = violation["nodes"][0]
         said = " ".join((where.get("failureSummary") or "").split())
@@ -124,6 +130,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sites", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--no-axe", action="store_true", help="without the check of accessibility")
+    parser.add_argument("--pages", default="*", metavar="PATTERN", help="open these pages alone: 'lessons/*'")
     options = parser.parse_args()
     chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if chromium is None:
@@ -143,7 +150,7 @@ def main() -> int:
             if not (site / "index.html").is_file():
                 print(f"there is no site in {site}: build it with `make site`", file=sys.stderr)
                 return 1
-            for fault in chain(dead_links(site), seen(site, browser, axe)):
+            for fault in chain(dead_links(site), seen(site, browser, axe, options.pages)):
                 print(fault, flush=True)
                 faults += 1
             print(f"{site}: {len(list(site.rglob('*.html')))} pages seen", flush=True)

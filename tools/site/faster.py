@@ -47,13 +47,13 @@ def _bytes() -> str:
     whole = masks.dense(network)
     dense = storage.size(weights, whole, "dense")
     mask = criteria.magnitude(weights, whole, 1 - KEPT)
-    rows = [
-        ["dense, before pruning", dense],
-        ["dense, after pruning", storage.size(weights, mask, "dense")],
-        ["with `torch.nn.utils.prune`, its masks kept", _with_masks()],
-        ["dense, after pruning, compressed by gzip", len(gzip.compress(_as_file(weights, mask), mtime=0))],
+    rows: list[tuple[str, int]] = [
+        ("dense, before pruning", dense),
+        ("dense, after pruning", storage.size(weights, mask, "dense")),
+        ("with `torch.nn.utils.prune`, its masks kept", _with_masks()),
+        ("dense, after pruning, compressed by gzip", len(gzip.compress(_as_file(weights, mask), mtime=0))),
     ]
-    rows += [[f"`{form}`", storage.size(weights, mask, form)] for form in storage.FORMATS[1:-1]]
+    rows += [(f"`{form}`", storage.size(weights, mask, form)) for form in storage.FORMATS[1:-1]]
     header = ["kept as", "bytes", "of dense"]
     return Table(header, [[name, f"{size:,}", percent(size / dense, 0)] for name, size in rows])._repr_markdown_()
 
@@ -82,9 +82,13 @@ def _stored(site: Site, title: str) -> str:
         if output["output_type"] == "stream":
             parts.append(f"```text\n{''.join(output['text']).rstrip()}\n```")
             continue
-        for made in site.pages.output(output, f"faster-{title[:12].lower().replace(' ', '-')}-{place}", title, "lessons/"):
+        for made in site.pages.output(
+            output, f"faster-{title[:12].lower().replace(' ', '-')}-{place}", title, "lessons/"
+        ):
             data = made["data"]
-            parts.append(data["text/markdown"] if "text/markdown" in data else f"```{{raw}} html\n{data['text/html']}\n```")
+            parts.append(
+                data["text/markdown"] if "text/markdown" in data else f"```{{raw}} html\n{data['text/html']}\n```"
+            )
     return "\n\n".join(parts)
 
 

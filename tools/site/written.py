@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import mistune
-from lessons import Lesson, Pages, scrolling, unfolded
+from docutils.nodes import make_id
+from lesson_pages import Lesson, Pages, scrolling, unfolded
 
 import ltcourse
 from ltcourse import claims
+from ltcourse.claims.verdicts import Direction
 from ltcourse.classroom import questions
 from ltcourse.classroom.questions import BankQuestion
-from ltcourse.claims.verdicts import Direction
 from ltcourse.experiments import runs
 from ltcourse.stage import formulas
 
@@ -65,7 +66,9 @@ class Site:
         asked = [self._question(question) for question in questions.load()]
         packed = base64.b64encode(zlib.compress(json.dumps(asked).encode(), 9)).decode("ascii")
         links = [le for le in self.lessons if any(q["lesson"] == le.name[:2] for q in asked)]
-        options = "".join(f'<option value="{le.name[:2]}">{le.name[:2]} {html.escape(le.title)}</option>' for le in links)
+        options = "".join(
+            f'<option value="{le.name[:2]}">{le.name[:2]} {html.escape(le.title)}</option>' for le in links
+        )
         return _QUIZ.format(count=len(asked), options=options, packed=packed)
 
     def _question(self, question: BankQuestion) -> dict[str, Any]:
@@ -128,10 +131,17 @@ class Site:
 
     def glossary(self) -> str:
         """Every term, with the Russian word of the slides and the lesson that teaches it, each with its own address."""
-        lines = ["# Glossary", "", "```{glossary}", ":sorted:"]
+        parts = []
         for term in terms():
-            lines += ["", *_term(term)]
-        return "\n".join([*lines, "```"]) + "\n"
+            where = self.pages.link(term.lesson, term.heading)
+            source = f" {html.escape(term.source)}." if term.source else ""
+            parts.append(
+                f'<dt id="{make_id(f"term-{term.name}")}">{html.escape(term.name)} '
+                f'<span lang="ru">({html.escape(term.russian)})</span></dt>'
+                f"<dd>{_drawn(term.meaning)}<p>Introduced in "
+                f'<a href="{where}">lesson {term.lesson}, {html.escape(term.heading)}</a>.{source}</p></dd>'
+            )
+        return f"# Glossary\n\n{_GLOSSARY}\n\n{_raw('<dl>' + ''.join(parts) + '</dl>')}\n"
 
     def rooms(self) -> dict[str, str]:
         """The pages of the package, in reStructuredText: name → text."""
@@ -161,11 +171,6 @@ def terms() -> list[Any]:
     return list(glossary.terms())
 
 
-def _term(term: Any) -> Iterator[str]:
-    yield term.word
-    yield f"  {term.says}"
-
-
 def _named(file: Path) -> tuple[str, str]:
     """The experiment and the budget that a record's file is named after."""
     name, at = file.stem.rsplit(".", 1)
@@ -182,9 +187,7 @@ def _overview(records: list[runs.Record]) -> str:
         name, where = f"{record.experiment}, {record.budget}", record.provenance
         link = f"[{name}](#{record.experiment}-{record.budget})"
         minutes = f"{_minutes(record):.0f}"
-        lines.append(
-            f"| {link} | {len(record.trials)} | {minutes} | {where['finished'][:10]} | {where['machine']} |"
-        )
+        lines.append(f"| {link} | {len(record.trials)} | {minutes} | {where['finished'][:10]} | {where['machine']} |")
     return "\n".join(lines)
 
 
@@ -272,6 +275,8 @@ _MEASURED = """# How it was measured
 There are {count} recorded runs, which took {hours} hours of training together. A record is written by the program that
 made it, never by hand. Its results depend on the settings and the seeds alone; on another processor the last digits can
 differ. The minutes are those of the trials, added up."""
+
+_GLOSSARY = "Each word has one meaning in all lessons. The word that is used in Russian stands beside it."
 
 _ROOMS = """The package is divided into rooms. Each room imports only from rooms below it. Where a function is taught
 in a lesson, its documentation ends with a link to that section."""

@@ -24,6 +24,8 @@ _FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 # links in Markdown and in HTML, which encodes apostrophes
 _LINK = re.compile(r"(\]\(|href=\")(?:notebooks/)?(\d\d_\w+)\.ipynb(?:#([^)\"]+))?(?=[)\"])")
 _LOCAL = re.compile(r"(\]\(|href=\")#([^)\"]+)(?=[)\"])")
+# a hover text, as the glossary puts it in; its title begins with the term
+_TERM = re.compile(r'<abbr class="term" title="([^"]*)">(.*?)</abbr>', re.DOTALL)
 
 
 @dataclass
@@ -109,7 +111,14 @@ class Pages:
             known = {h.replace(" ", "-"): i for lesson in self.lessons for h, i in lesson.headings.items()}
             return f"{found[1]}#{known.get(found[2], found[2])}"
 
-        return unfolded(_LOCAL.sub(local, _LINK.sub(whole, source)))
+        def explained(found: re.Match[str]) -> str:
+            title, words = found.groups()
+            term = make_id("term-" + html.unescape(title).split(" (")[0])
+            return f'<a class="course-term" href="{up}glossary.html#{term}" title="{title}">{words}</a>'
+
+        up = "" if folder else "../"
+        source = source.replace("](GLOSSARY.md", f"]({up}glossary.md")
+        return unfolded(_TERM.sub(explained, _LOCAL.sub(local, _LINK.sub(whole, source))))
 
     def _anchor(self, name: str, anchor: str | None) -> str:
         """The id of a heading that a link names as JupyterLab does, with hyphens for blanks."""
@@ -140,12 +149,13 @@ class Pages:
         if data is None:
             yield output
             return
-        data = {kind: value if kind == STEPS else "".join(value) for kind, value in data.items()}
-        alt = (output.get("metadata", {}).get("image/png") or {}).get("alt") or output.get("metadata", {}).get("alt")
+        data = {kind: value if kind.endswith("json") else "".join(value) for kind, value in data.items()}
+        told = output.get("metadata", {})
+        alt = next((told[kind]["alt"] for kind in PICTURES if told.get(kind, {}).get("alt")), about)
         if STEPS in data:
-            yield _html(self._steps(data[STEPS], name, alt or about, top))
+            yield _html(self._steps(data[STEPS], name, alt, top))
         elif vectors.VECTOR in data or PICTURES.keys() & data.keys():
-            yield _html(f'<figure class="course-figure">{self._picture(data, name, alt or about, top)}</figure>')
+            yield _html(f'<figure class="course-figure">{self._picture(data, name, alt, top)}</figure>')
         elif "text/markdown" in data and "text/html" not in data:
             yield _markdown(self.text(data["text/markdown"], top))
         elif "text/html" in data:
@@ -175,8 +185,8 @@ class Pages:
             for i, step in enumerate(steps)
         ]
         frames = "".join(
-            f'<div class="course-step"{" hidden" if i else ""} data-caption="{html.escape(captions[i])}">{picture}</div>'
-            for i, picture in enumerate(pictures)
+            f'<div class="course-step"{" hidden" * (i > 0)} data-caption="{html.escape(caption)}">{picture}</div>'
+            for i, (caption, picture) in enumerate(zip(captions, pictures, strict=True))
         )
         return (
             f'<figure class="course-figure course-steps">{frames}<div class="course-slider" hidden>'
