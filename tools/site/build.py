@@ -37,6 +37,8 @@ CONFIGURATION: dict[str, Any] = {
     "myst_heading_slug_func": "docutils.nodes.make_id",
     "suppress_warnings": ["myst.header", "mystnb.unknown_mime_type"],
     "html_math_renderer": "drawn",
+    # pages with none below them have no sidebar
+    "html_sidebars": dict.fromkeys(("index", "faster", "quiz", "claims", "measured", "glossary", "search"), []),
     "html_theme": "pydata_sphinx_theme",
     "html_title": "Pruning, lottery tickets, supermasks",
     "html_static_path": [str(HERE / "static")],
@@ -61,7 +63,6 @@ CONFIGURATION: dict[str, Any] = {
     },
     "html_show_sphinx": False,
     "copyright": "code and lessons: MIT license; the data sets have their own",
-    "python_maximum_signature_line_length": 80,
     "autodoc_member_order": "bysource",
     "autodoc_preserve_defaults": True,
     "default_role": "literal",

@@ -88,7 +88,7 @@ class Pages:
                 heading = ([plain(h) for h in _HEADING.findall(text)] or [heading])[-1]
                 cells.append({**cell, "source": text, "metadata": {}})
                 continue
-            about = cell["metadata"].get("title") or heading
+            cell_text, about = _text(cell), cell["metadata"].get("title") or heading
             shown = [
                 made
                 for place, output in enumerate(cell["outputs"])
@@ -96,7 +96,8 @@ class Pages:
             ]
             if cell["metadata"].get("jupyter", {}).get("outputs_hidden"):
                 shown = [_html("<details><summary>What the cell shows</summary>"), *shown, _html("</details>")]
-            cells.append({**cell, "outputs": shown, "metadata": {}})
+            folded = re.match(r"(import|from) ", cell_text) or "hide-input" in cell["metadata"].get("tags", [])
+            cells.append({**cell, "outputs": shown, "metadata": {"tags": ["hide-input"] * bool(folded)}})
         return {**lesson.notebook, "cells": cells}
 
     def text(self, source: str, folder: str) -> str:
