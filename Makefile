@@ -33,8 +33,8 @@ site-check: .venv/installed-site
 	$(BIN)/python tools/site/check.py $(wildcard site/whole site/students)
 
 # Copies of the notebooks that install the course from a git address, for Colab and Kaggle: make colab REPO=address
-colab:
-	$(PYTHON) tools/colab.py '$(REPO)' $(if $(STUDENT),--students)
+colab: .venv/installed
+	$(BIN)/python tools/colab.py '$(REPO)' $(if $(STUDENT),--students)
 
 .venv/installed-site: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[site]'
