@@ -1,4 +1,4 @@
-"""Copies for Colab and Kaggle: what their first cell installs, what it leaves alone, and what it says when it cannot."""
+"""Copies for Colab and Kaggle: what their first cell installs, what it leaves alone, what it says when it cannot."""
 
 import importlib.util
 import json

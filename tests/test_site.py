@@ -1,4 +1,4 @@
-"""The site: two lessons built as pages, what a student's edition leaves out, and that the crawler finds what is wrong."""
+"""The site: two lessons as pages, what a student's edition leaves out, and that the crawler finds what is wrong."""
 
 import json
 import re

@@ -33,7 +33,7 @@ def run(what_to_do: str, *command: str) -> None:
         raise RuntimeError(f"`{' '.join(command[:4])} …` failed ({said}): {what_to_do}")
 
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036  (whatever a service has)
     raise RuntimeError(f"Python {sys.version.split()[0]} runs here and the course needs 3.11: choose a newer runtime")
 if not COURSE.exists():
     try_again = "turn the internet on in the notebook's settings, and see that anybody may read the repository"

@@ -38,7 +38,7 @@ CONFIGURATION: dict[str, Any] = {
     "suppress_warnings": ["myst.header", "mystnb.unknown_mime_type"],
     "html_math_renderer": "drawn",
     # pages with none below them have no sidebar
-    "html_sidebars": dict.fromkeys(("index", "faster", "quiz", "claims", "measured", "glossary", "search"), []),
+    "html_sidebars": {name: [] for name in ("index", "faster", "quiz", "claims", "measured", "glossary", "search")},
     "html_theme": "pydata_sphinx_theme",
     "html_title": "Pruning, lottery tickets, supermasks",
     "html_static_path": [str(HERE / "static")],
