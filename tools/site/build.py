@@ -51,6 +51,7 @@ CONFIGURATION: dict[str, Any] = {
     "html_domain_indices": False,
     "html_theme_options": {
         "logo": {"text": "ltcourse"},  # short, for a phone
+        "back_to_top_button": False,  # it lies on the text
         "navbar_align": "left",
         "header_links_before_dropdown": 7,
         "navbar_persistent": ["search-button"],

@@ -164,7 +164,7 @@ class Pages:
         elif not data.get("text/plain", "").startswith("<Figure"):
             yield {**output, "data": {"text/plain": data["text/plain"]}, "metadata": {}}
 
-    def _picture(self, data: dict[str, Any], name: str, alt: str, top: str, lazy: bool = True) -> str:
+    def _picture(self, data: dict[str, Any], name: str, alt: str, top: str) -> str:
         """A picture as a file of its own, which a tap opens alone, and the <img> that shows it."""
         kind, content = _content(data)
         file = self.figures / f"{name}.{PICTURES[kind]}"
@@ -172,11 +172,10 @@ class Pages:
         file.write_bytes(content)
         wide, tall = _size(kind, content)
         source = f"{top}../figures/{file.name}"
-        image = (
-            f'<img src="{source}" alt="{html.escape(alt)}" width="{wide}" height="{tall}"'
-            f"{' loading=lazy' if lazy else ''}>"
-        )
-        return f'<a href="{source}">{image}</a>'
+        size = f'width="{wide}" height="{tall}" style="--wide: {wide}px"'
+        image = f'<img src="{source}" alt="{html.escape(alt)}" {size} loading="lazy">'
+        group = '<div class="course-wide" tabindex="0" role="group" aria-label="Figure">'
+        return f'{group}<a href="{source}">{image}</a></div>'
 
     def _steps(self, steps: list[dict[str, Any]], name: str, about: str, top: str) -> str:
         """A slider over the settings that a notebook has stored, the first of them shown where no script runs."""
