@@ -13,7 +13,7 @@ $(shell rm .venv/installed)
 endif
 endif
 
-.PHONY: lab test notebooks bench clean
+.PHONY: lab test notebooks site site-check colab bench clean
 
 lab: .venv/installed
 	$(BIN)/ltcourse lab
@@ -24,6 +24,21 @@ test: .venv/installed
 
 notebooks: .venv/installed
 	$(BIN)/python tools/build_notebooks.py $(LESSON)
+
+# The course as pages: site/whole, or without solutions site/students.
+site: .venv/installed-site
+	$(BIN)/python tools/site/build.py $(if $(STUDENT),--students)
+
+site-check: .venv/installed-site
+	$(BIN)/python tools/site/check.py $(wildcard site/whole site/students)
+
+# Copies of the notebooks that install the course from a git address, for Colab and Kaggle: make colab REPO=address
+colab: .venv/installed
+	$(BIN)/python tools/colab.py '$(REPO)' $(if $(STUDENT),--students)
+
+.venv/installed-site: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[site]'
+	@touch $@
 
 bench: .venv/installed
 	$(BIN)/python -m pytest benchmarks -s
