@@ -13,7 +13,6 @@ from ltcourse.experiments import (
     han_imagenet,
     initialization,
     instability,
-    layerwise,
     lengths,
     lottery,
     rewinds,
@@ -42,7 +41,6 @@ _FAMILIES = (
     supermask_imagenet,
     foresight,
     sparse_trainings,
-    layerwise,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {e.name: e for family in _FAMILIES for e in family.EXPERIMENTS}
