@@ -13,6 +13,7 @@ from ltcourse.experiments import (
     han_imagenet,
     initialization,
     instability,
+    layerwise,
     lengths,
     lottery,
     rewinds,
@@ -41,6 +42,7 @@ _FAMILIES = (
     supermask_imagenet,
     foresight,
     sparse_trainings,
+    layerwise,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {e.name: e for family in _FAMILIES for e in family.EXPERIMENTS}
