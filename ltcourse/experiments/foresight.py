@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
+
 from ltcourse.data import Dataset, load
 from ltcourse.experiments.journal import Journal, Row
 from ltcourse.experiments.trials import Experiment, Settings, row_of, small_data
@@ -77,7 +79,7 @@ def mask_of(method: str, by_name: dict[str, Criterion], weights: Weights, densit
 
     Lesson 09, "Before training".
     """
-    everything = {name: w.new_ones(w.shape, dtype=bool) for name, w in weights.items()}
+    everything = {name: torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()}
     if method in by_name:
         return by_name[method](weights, everything, 1 - density, "global")
     shares = foresight.erk(weights, density) if method == "random, ERK" else dict.fromkeys(weights, density)
@@ -187,7 +189,7 @@ EXPERIMENTS = (
         budgets={
             "smoke": _lenet("smoke", 10, 2, 1, (2,), methods=_FEW, passes=5),
             "class": _lenet("class", 300, 3, 2, (3,), methods=_FEW),
-            "desk": _lenet("desk", 1_500, 6, 3, (3, 5), fold=2),
+            "desk": _lenet("desk", 600, 6, 3, (3, 5)),
             "night": _lenet("night", 10_000, 6, 5, (3, 5), fold=3),
             "paper": _lenet("paper", 50_000, 6, 5, tuple(range(1, 7)), fold=3),
         },

@@ -141,7 +141,7 @@ def spend(chosen: SparseTrainings, seed: int, device: str, journal: Journal) -> 
 
 def _random(everything: Mask, density: float, seed: int) -> Mask:
     rates = {name: 1 - share for name, share in foresight.erk(everything, density).items()}
-    return criteria.at_random(seed)({}, everything, rates)
+    return criteria.at_random(seed)({}, everything, rates, "layer")
 
 
 _SGD = Recipe(iterations=30_000, batch=60, optimizer="sgd", lr=0.05, schedule="cosine")
@@ -176,7 +176,7 @@ EXPERIMENTS = (
         budgets={
             "smoke": _lenet("smoke", 20, (0.1,), (1, 2), (1,), 1),
             "class": _lenet("class", 400, (0.02,), (1, 2), (1,), 2),
-            "desk": _lenet("desk", 1_500, (0.1, 0.02), (1, 2, 4), (1, 3), 3),
+            "desk": _lenet("desk", 800, (0.1, 0.02), (1, 2, 4), (1, 3), 3),
             "night": _lenet("night", 10_000, (0.1, 0.05, 0.02, 0.01), (1, 2, 4, 6), (1, 3, 5), 5),
         },
         trial=spend,

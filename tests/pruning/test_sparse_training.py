@@ -113,7 +113,9 @@ def test_rigl_keeps_each_layers_count_and_trains_nothing_that_is_pruned(optimize
 
     def watched(iteration, weights, gradients, mask):
         assert all(not weights[n][~m].any() for n, m in mask.items())
-        assert all(m.all() or gradients[n][~m].any() for n, m in mask.items()), "the gradients of pruned weights are asked for"
+        assert all(m.all() or gradients[n][~m].any() for n, m in mask.items()), (
+            "the gradients of pruned weights are asked for"
+        )
         seen.append((iteration, change(iteration, weights, gradients, mask)))
         return seen[-1][1]
 
