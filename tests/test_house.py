@@ -40,7 +40,7 @@ HOUSE = """
     claims: evidence catalog frontier frontier_measures demonstrations measures implemented sheet verdicts
     conformance
     classroom: checks quiz review own_words questions packed
-    display: widgets pictures ablations tickets layers plots settings tables progress stopped vectors markdown
+    display: widgets pictures ablations tickets costs layers plots settings tables progress stopped vectors markdown
     experiments: runs cluster executors catalog
         layerwise sparse_trainings foresight supermask_imagenet supermask_search deconstruction initialization transfer
         instability structured rewinds lengths lottery han_cifar han han_imagenet
@@ -56,7 +56,7 @@ HOUSE = """
 INNER = {
     "checks": """
         hypothesis ticket_search supermask_search digits
-        pruning tables tickets instability transfer initialization supermasks foresight reporting
+        pruning tables tickets instability transfer initialization supermasks foresight layerwise reporting
         verdict
     """,
     "pictures": "popup claims loops small networks weights reasons sketches frames",
