@@ -23,7 +23,7 @@ def wanda_mask(function: Answer) -> Verdict:
     square = normal(4, 4), torch.tensor([3.0, 0.1, 1.0, 0.4]) * normal(4, 4)
     wide = normal(6, 10), torch.logspace(-1, 1, 10) * (normal(30, 10) + 0.5)
     # a large input once against a smaller one always: by the largest or the sum one of the rows goes wrong
-    columns = torch.tensor([[5.0, 0, 0, 0], [2.0, 2, 2, 2], [4.0, 0, 0, 0], [3.0, 3, 3, 3]])
+    columns = torch.tensor([[5.0, 0, 0, 0], [2.0, -2, 2, -2], [4.0, 0, 0, 0], [3.0, -3, 3, -3]])
     pairs = torch.tensor([[0.9, 1, 0.01, 0.01], [0.01, 0.01, 1, 0.9]])
     cases = [
         (torch.tensor([[1.0, -2.0, 0.5]]), torch.tensor([[6.0, 1.0, 1.0]]), 2 / 3),
@@ -66,9 +66,9 @@ def _what_is_wrong(yours: Tensor, weight: Tensor, inputs: Tensor, rate: float) -
     mistakes = {
         "this goes by the magnitude of the weights alone: multiply by the norms of the inputs": weight.abs(),
         "this goes by the products with their signs: take the magnitude of the weights": weight * norms,
+        "this goes by the largest of each input: take the norm over all examples": weight.abs() * inputs.abs().amax(0),
         "this goes by the sums of the inputs, which cancel: take their norms, over the examples": weight.abs()
         * inputs.sum(0).abs(),
-        "this goes by the largest of each input: take the norm over all examples": weight.abs() * inputs.abs().amax(0),
         "this goes by |w| · ‖x‖²: the norm is the root of the sum of the squares": weight.abs() * norms**2,
     }
     whole = masks.keep_largest(scores, scores.numel() - round(rate * scores.numel()))
