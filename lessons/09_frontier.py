@@ -103,12 +103,12 @@ for method in ("ticket", *live.settings["methods"]):
     print(f"{method:12s} {spread(live.values(method, live.settings['sizes'], 'test_accuracy'))}")
 
 # %% [markdown]
-# **We recorded** all of them, at six densities down to 1 %. In this record, too, the trainings are short: about a
-# half of one look at all images. It compares the masks; it does not show how good LeNet can become.
+# **We recorded** all of them, at six densities down to 1 %. (Where there is no record yet, the next cell says so and
+# goes on with the live run.) The trainings of the record are short, too: less than one look at all images. So it
+# compares masks; it does not show how good LeNet can become.
 
 # %% Masks from before training, beside the ticket
-record = runs.load_or_run("foresight-lenet-300-100", "desk")
-print(record)
+record = runs.if_recorded("foresight-lenet-300-100", "desk") or live
 methods = record.settings["methods"]
 figure, ax = plt.subplots(figsize=(11, 5.5))
 curves = {m: record.curve(m, "test_accuracy") for m in ("ticket", *methods)}
@@ -310,11 +310,11 @@ for name in spent.methods:
 
 # %% [markdown]
 # **We recorded** more lengths, two densities and three seeds. Left by iterations, right with each iteration counted by
-# the share of the weights that it had: what it would cost on a machine on which products with 0 are free.
+# the share of the weights that it had: what it would cost on a machine on which products with 0 are free. (Where there
+# is no record yet, it is the live run.)
 
 # %% Accuracy against the total cost of training
-paid = runs.load_or_run("sparse-training-lenet-300-100", "desk")
-print(paid)
+paid = runs.if_recorded("sparse-training-lenet-300-100", "desk") or spent
 smallest = min(paid.settings["densities"])
 figure, axes = plt.subplots(1, 2, figsize=(15, 5.8), sharey=True)
 for ax, key in zip(axes, ("cost", "work"), strict=True):

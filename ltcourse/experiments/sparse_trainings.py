@@ -175,7 +175,7 @@ EXPERIMENTS = (
         lesson="09_frontier",
         budgets={
             "smoke": _lenet("smoke", 20, (0.1,), (1, 2), (1,), 1),
-            "class": _lenet("class", 400, (0.02,), (1, 2), (1,), 2),
+            "class": _lenet("class", 400, (0.02,), (1, 2), (1, 2), 2),
             "desk": _lenet("desk", 800, (0.1, 0.02), (1, 2, 4), (1, 3), 3),
             "night": _lenet("night", 10_000, (0.1, 0.05, 0.02, 0.01), (1, 2, 4, 6), (1, 3, 5), 5),
         },
