@@ -35,6 +35,7 @@
 # | [06 Initialization](06_initialization.ipynb) | how large should a network's initial weights be? | S12 |
 # | [07 Supermasks](07_supermasks.ipynb) | can a network work without any training? | S9–S14 |
 # | [08 Review](08_review.ipynb) | can you explain it, and which claims hold? | S15–S17 |
+# | [09 What came after the slides](09_frontier.ipynb) | can a mask be found without training, and does it matter today? | – |
 # | [10 Bug zoo](10_bug_zoo.ipynb) | which mistakes make a result wrong, and how are they found? | – |
 
 # %% [markdown] tags=["notes"]

@@ -616,7 +616,8 @@ summary("08")
 
 # %% [markdown]
 # If your functions pass the three checks, you can do what the slides ask of you. If you can also say which observation
-# would change the verdict on a claim in the table, you can do what the authors of the papers did.
+# would change the verdict on a claim in the table, you can do what the authors of the papers did. Lesson
+# [09](09_frontier.ipynb) goes on where the slides end.
 #
 # The lecture in one picture, on the small network that went through it:
 

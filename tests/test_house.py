@@ -37,27 +37,27 @@ HOUSE = """
     cli
     doctor
     stage: bundle student_copy grading sandbox examiner slices rehearsal slides plan pages pieces lecture formulas
-    claims: evidence catalog demonstrations measures implemented sheet verdicts
+    claims: evidence catalog frontier frontier_measures demonstrations measures implemented sheet verdicts
     conformance
     classroom: checks quiz review own_words questions glossary predictions answers kinds packed
-    display: widgets pictures ablations tickets layers plots settings tables progress alt axes sentences
+    display: widgets pictures ablations tickets costs layers plots settings tables progress alt axes sentences
         stopped vectors choosers guesses markdown
     experiments: runs cluster executors catalog
-        supermask_imagenet supermask_search deconstruction initialization transfer instability structured rewinds
-        lengths lottery han_cifar han han_imagenet
+        layerwise sparse_trainings foresight supermask_imagenet supermask_search deconstruction initialization transfer
+        instability structured rewinds lengths lottery han_cifar han han_imagenet
         trials journal lock machine transfer_matrix
     instruments: sparsity storage latency neurons signals connectivity subset_sum statistics
-    pruning: batched supermasks tickets filters loop restarts criteria
-    training: accuracy loop recipe checkpoints graphs process
-    networks: models initializers masks weights dropout
-    data: augmentation sets streams sources mirrors formats
+    pruning: batched layerwise curvature sparse_training foresight supermasks tickets filters loop restarts criteria
+    training: accuracy characters loop recipe checkpoints graphs process
+    networks: models transformer initializers masks weights dropout
+    data: augmentation sets texts streams sources mirrors formats
     names papers files spawning quantities
 """
 # The rooms within a room.
 INNER = {
     "checks": """
         hypothesis ticket_search supermask_search digits
-        pruning tables tickets instability transfer initialization supermasks reporting
+        pruning tables tickets instability transfer initialization supermasks foresight layerwise reporting
         verdict
     """,
     "pictures": "popup claims loops small networks weights reasons sketches frames",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from ltcourse.claims.catalog import CLAIMS
+from ltcourse.claims.frontier import FRONTIER
 from ltcourse.claims.sheet import ClaimsTable
 from ltcourse.claims.verdicts import Claim, ClaimRow, Measurement
 from ltcourse.experiments import catalog, runs
@@ -15,7 +16,7 @@ def examine(key: str) -> ClaimRow:
     Raises ValueError for an unknown key.
     Lesson 08, "The claims table".
     """
-    known = {claim.key: claim for claim in CLAIMS}
+    known = {claim.key: claim for claim in (*CLAIMS, *FRONTIER)}
     return _measured(known[choose("claim", key, known)])
 
 
@@ -28,6 +29,14 @@ def table(*slides: str) -> ClaimsTable:
     known = list(dict.fromkeys(claim.slide for claim in CLAIMS))
     wanted = {choose("slide", slide, known) for slide in slides or known}
     return ClaimsTable(tuple(_measured(claim) for claim in CLAIMS if claim.slide in wanted))
+
+
+def of_papers() -> ClaimsTable:
+    """Return the table of the claims of the papers that came after the slides.
+
+    Lesson 09, "What the papers claim".
+    """
+    return ClaimsTable(tuple(_measured(claim) for claim in FRONTIER), "the paper claims")
 
 
 def _measured(claim: Claim) -> ClaimRow:

@@ -20,10 +20,12 @@ _CELL = "text-align: left; vertical-align: top; padding: 8px; font-size: 16px; b
 class ClaimsTable:
     """The claims, a row each: shown in a notebook as a table with its numbers folded, in a terminal as text.
 
+    voice: whose claims they are, as the head of their column.
     Lesson 08, "The claims table".
     """
 
     rows: tuple[ClaimRow, ...]
+    voice: str = "the slides say"
 
     @property
     def overview(self) -> "Overview":
@@ -35,7 +37,7 @@ class ClaimsTable:
 
         Lesson 08, "The claims table".
         """
-        return ClaimsTable(tuple(row for row in self.rows if row.direction in directions))
+        return ClaimsTable(tuple(row for row in self.rows if row.direction in directions), self.voice)
 
     def readme(self) -> str:
         """Return the table as the README has it: links from the folder above the notebooks."""
@@ -55,7 +57,7 @@ class ClaimsTable:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        header, widths = ("direction", "the slides say", "strength", "shown in"), (17, 45, 24, 14)
+        header, widths = ("direction", self.voice, "strength", "shown in"), (17, 45, 24, 14)
         heads = (f'<th style="{_CELL}; width: {w}%">{name}</th>' for w, name in zip(widths, header, strict=True))
         lines = ['<table style="width: 100%">', f"<tr>{''.join(heads)}</tr>", *map(_html_row, self.rows)]
         return "\n".join([*lines, "</table>"])

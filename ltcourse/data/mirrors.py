@@ -205,3 +205,13 @@ def from_apt(name: str, wanted: list[str], scratch: Path) -> Pieces:
     for piece in wanted:
         path = scratch / "unpacked" / "usr" / "share" / "datasets" / name / f"{piece}.gz"
         yield piece, gzip.decompress(path.read_bytes())
+
+
+def from_python(name: str, wanted: list[str], scratch: Path) -> Pieces:
+    """Take the help topics of the Python that runs this; a paragraph that stands in several is taken once."""
+    from pydoc_data.topics import topics  # the text of another version of Python is another
+
+    paragraphs = (part.strip("\n") for topic in sorted(topics) for part in topics[topic].split("\n\n"))
+    text = "\n\n".join(dict.fromkeys(part for part in paragraphs if part.strip()))
+    for piece in wanted:
+        yield piece, text.encode()

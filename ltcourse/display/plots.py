@@ -50,6 +50,16 @@ COLORS = {
     "zero": GRAY,
     "too small": PURPLE,
     "too large": RED,
+    "magnitude at initialization": SKY,
+    "SNIP": ORANGE,
+    "GraSP": GREEN,
+    "SynFlow": PURPLE,
+    "random, ERK": RED,
+    "random, uniform": YELLOW,
+    "gradual": ORANGE,
+    "RigL": PURPLE,
+    "rate rewound": SKY,
+    "weights rewound": BLUE,
 }
 LAYERS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 _MARKERS = "os^Dvp"

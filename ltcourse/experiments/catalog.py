@@ -7,14 +7,17 @@ import torch
 
 from ltcourse.experiments import (
     deconstruction,
+    foresight,
     han,
     han_cifar,
     han_imagenet,
     initialization,
     instability,
+    layerwise,
     lengths,
     lottery,
     rewinds,
+    sparse_trainings,
     structured,
     supermask_imagenet,
     supermask_search,
@@ -37,6 +40,9 @@ _FAMILIES = (
     deconstruction,
     supermask_search,
     supermask_imagenet,
+    foresight,
+    sparse_trainings,
+    layerwise,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {e.name: e for family in _FAMILIES for e in family.EXPERIMENTS}

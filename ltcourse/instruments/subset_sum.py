@@ -7,6 +7,7 @@ from ltcourse.networks.masks import Mask
 from ltcourse.quantities import seeded
 
 MOST = 14  # numbers of which all subsets are tried
+HALF = 18  # numbers of a half, where two halves meet
 
 
 def closest(target: Tensor, numbers: Tensor) -> Tensor:
@@ -20,12 +21,39 @@ def closest(target: Tensor, numbers: Tensor) -> Tensor:
     chosen = torch.zeros_like(numbers, dtype=torch.bool)
     for goal, row, choice in zip(target.flatten(), numbers.flatten(0, -2), chosen.flatten(0, -2), strict=True):
         places = row.nonzero().flatten()[:MOST]
-        sums = row.new_zeros(1)
-        for number in row[places]:
-            sums = torch.cat([sums, sums + number])  # all subsets without it, then all with it
-        best = int((sums - goal).abs().argmin())
+        best = int((_sums(row[places]) - goal).abs().argmin())
         choice[places] = torch.tensor([best >> i & 1 for i in range(len(places))], dtype=torch.bool)
     return chosen
+
+
+def distance(target: Tensor, numbers: Tensor) -> Tensor:
+    """Return how far the closest sum of some of the numbers is from each target, for more numbers than `closest`.
+
+    target: (targets,). numbers: (n,). The sums of each half of the numbers are made, one half's are sorted, and for
+    each of the other's the best partner is found by bisection: 2^(n/2) sums in place of 2^n.
+    Raises ValueError for more than 36 numbers, whose sums would fill the memory.
+    Source: Horowitz & Sahni 1974, "Computing Partitions with Applications to the Knapsack Problem".
+    Lesson 09, "The proof".
+    """
+    if len(numbers) > 2 * HALF:
+        raise ValueError(f"{len(numbers)} numbers have too many sums: choose from at most {2 * HALF}")
+    left, right = (_sums(part) for part in numbers.double().tensor_split(2))
+    right = right.sort().values
+    far = target.new_full(target.shape, torch.inf, dtype=torch.float64)
+    for i, goal in enumerate(target.double()):
+        wanted = goal - left
+        above = torch.searchsorted(right, wanted).clamp(max=len(right) - 1)
+        for place in (above, (above - 1).clamp(min=0)):
+            far[i] = torch.minimum(far[i], (right[place] - wanted).abs().min())
+    return far
+
+
+def _sums(numbers: Tensor) -> Tensor:
+    """The sums of all subsets, (2^n,), the empty one's first."""
+    sums = numbers.new_zeros(1)
+    for number in numbers:
+        sums = torch.cat([sums, sums + number])  # all subsets without it, then all with it
+    return sums
 
 
 def contain(weight: Tensor, n: int, seed: int = 0) -> tuple[nn.Sequential, Mask]:

@@ -131,7 +131,7 @@ def _evaluations(
     total = torch.zeros((), device=device)  # the loss is added up on the device: reading it would wait for the device
     step = Step(network, list(network.parameters()), list(weights.values()), kept, recipe, total)
     do = Replayed(step, step.optimizer) if can_replay(network) else step
-    history, best = History(), _Best(network)
+    history, best = History(), Best(network)
     now = checkpoints.Standing(network, step.optimizer, best.copies, total, history.to_dict(), begin)
     if saved is not None:
         saved.restore(now)
@@ -160,7 +160,7 @@ def _evaluations(
                     now.iteration = last
                     saved.write(now)
                 return  # `end` cut it short
-            _record(history, best, network, data, last, mean, last=last == recipe.iterations)
+            record(history, best, network, data, last, mean, last=last == recipe.iterations)
             refuse_divergence(history.validation_loss[-1], last, recipe, data)
             total.zero_()
             now.history = history.to_dict()
@@ -312,7 +312,7 @@ def _refuse_shape(shape: tuple[int, ...], n: int, high: int) -> None:
         )
 
 
-class _Best:
+class Best:
     """The weights of the smallest validation loss so far, so that the test set is asked about them once, at the end."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -333,8 +333,8 @@ class _Best:
             torch._foreach_copy_(self._tensors, now)
 
 
-def _record(
-    history: History, best: _Best, network: nn.Module, data: Dataset, iteration: int, train_loss: float, last: bool
+def record(
+    history: History, best: Best, network: nn.Module, data: Dataset, iteration: int, train_loss: float, last: bool
 ) -> None:
     loss, accuracy = evaluate(network, data.validation)
     history.iterations.append(iteration)

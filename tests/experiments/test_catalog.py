@@ -47,7 +47,7 @@ def test_an_experiment_has_its_budgets_in_their_order_and_a_lesson(name):
     work = []
     for at in experiment.budgets:
         settings = catalog.settings(name, at)
-        assert settings.network in (*models.NAMES, "plain", *papers.RAMANUJAN_IMAGENET)
+        assert settings.network in (*models.NAMES, "plain", "transformer", *papers.RAMANUJAN_IMAGENET)
         assert settings.seeds == tuple(range(len(settings.seeds))) and settings.seeds
         assert settings.recipe.evaluate_every <= settings.recipe.iterations
         assert settings.recipe.warmup < settings.recipe.iterations

@@ -1,0 +1,60 @@
+"""The figure of accuracy against the total cost of training (lesson 09)."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from ltcourse.display import plots
+from ltcourse.experiments.runs import Record
+from ltcourse.experiments.sparse_trainings import AFTER, DURING, method
+
+_MARKERS = dict(zip((*DURING, *AFTER), "os^Dvp", strict=True))
+
+
+def by_cost(record: Record, name: str, key: str = "cost") -> dict[float, list[float]]:
+    """Return the test accuracies of a method's rows by what they cost, of every seed.
+
+    record: of `sparse_trainings`. name: of the rows, as `sparse_trainings.method` makes it, or "dense". key: "cost" or
+    "work", of which the mean over the seeds is taken.
+    Lesson 09, "During training".
+    """
+    numbers = sorted({row["round"] for _, row in record.rows(name)})
+    return {fmean(record.values(name, n, key)): record.values(name, n, "test_accuracy") for n in numbers}
+
+
+def against_cost(record: Record, density: float, ax: Axes, *, key: str = "cost", ways: Sequence[str] = ()) -> Axes:
+    """Draw accuracy against the total cost of training, a line per way to a density; the dense network is dashed.
+
+    record: of `sparse_trainings`. density: one of its. key: "cost", iterations in multiples of a dense training, or
+    "work", the same with each iteration counted by the density that it had. ways: by default all. Points are the means
+    of the seeds, bars their range.
+    Lesson 09, "During training".
+    """
+    highest = 1.0
+    for way in ways or (*DURING, *AFTER):
+        if method(way, density) not in record.methods:
+            continue  # of a run that was stopped before it
+        found = by_cost(record, method(way, density), key)
+        means, color = [fmean(values) for values in found.values()], plots.COLORS[way]
+        ax.plot(
+            list(found), means, color=color, marker=_MARKERS[way], linestyle=":" if way in AFTER else "-", label=way
+        )
+        ax.vlines(
+            list(found), [min(v) for v in found.values()], [max(v) for v in found.values()], color=color, alpha=0.5
+        )
+        highest = max(highest, *found)
+    dense = by_cost(record, "dense", key)
+    ax.plot(
+        list(dense), [fmean(v) for v in dense.values()], color="black", linestyle="--", linewidth=1.5, label="dense"
+    )
+    ticks = [t for t in (0.03125, 0.0625, 0.125, 0.25, 0.5, 1, 2, 4, 8) if t <= max(highest, *dense) * 1.1]
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(ticks, [f"{t:g}×" for t in ticks])
+    ax.minorticks_off()
+    what = "all iterations" if key == "cost" else "products, if zeros cost nothing"
+    ax.set(xlabel=f"{what}, in dense trainings", ylabel="test accuracy", title=f"{density:.0%} of the weights")
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend()
+    return ax
