@@ -62,7 +62,7 @@
 #   your function is wrong, the check shows what it returned and what was expected.
 # - **As an instructor**, you need not run anything: every output is stored in the notebook, and every slider has a
 #   picture beside it. Runs that take hours are recorded; what runs live takes seconds or a few minutes. On a projector,
-#   View → Appearance → Presentation Mode enlarges the text.
+#   View → Appearance → Presentation Mode enlarges the text, the tables and the figures.
 # - **As a reviewer**, pick any number and ask where it comes from. It was printed by the cell above it, or it is cited
 #   from a paper with its table or section, or it comes from a record that names the machine, the date, the settings and
 #   the seeds.

@@ -16,6 +16,8 @@ from ltcourse import files
 FIRST_LESSON = files.ROOT / "notebooks" / "00_start_here.ipynb"
 # no pop-up that asks for news, in the middle of a lecture; and it runs for root, whom most containers have
 JUPYTER = Path(__file__).resolve().parent / "jupyter"
+# tables and figures grow with the presentation mode, and figures do not glare in a dark theme
+STYLE = f"--LabApp.extra_labextensions_path={JUPYTER / 'labextensions'}"
 
 # where JupyterLab and the kernels write, by default below the home folder
 HOMES = ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
@@ -68,7 +70,7 @@ def lab(options: argparse.Namespace) -> int:
     opening = f"--LabApp.default_url=/lab/tree/{FIRST_LESSON.relative_to(root).as_posix()}"
     paths = [str(JUPYTER), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     environment = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
-    command = [*command, opening, *options.rest]
+    command = [*command, opening, STYLE, *options.rest]
     if not machine.has_home():
         print("ltcourse: the home folder cannot be written to: JupyterLab forgets its settings", file=sys.stderr)
         with TemporaryDirectory(prefix="ltcourse-") as scratch:

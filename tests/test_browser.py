@@ -91,7 +91,7 @@ def lab(tmp_path_factory):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     with (root / "log").open("w") as log:
         server = subprocess.Popen(
-            [*command, *(f"--{name}={value}" for name, value in options.items())],
+            [*command, cli.STYLE, *(f"--{name}={value}" for name, value in options.items())],
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -173,6 +173,45 @@ def opened_in_lab(page, lab, name):
     page.goto(f"{address}/lab/tree/notebooks/{name}?token={token}&reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-Notebook")
     page.wait_for_function("window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel != null")
+
+
+LOOK = """() => {
+    const image = document.querySelector(".jp-RenderedImage img");
+    const table = document.querySelector(".jp-RenderedHTMLCommon table");
+    return {
+        letters: parseFloat(getComputedStyle(table).fontSize),
+        width: image.getBoundingClientRect().width,
+        filter: getComputedStyle(image).filter,
+    };
+}"""
+
+
+def test_tables_and_figures_grow_with_the_presentation_mode_and_figures_are_dimmed_in_a_dark_theme(page, lab):
+    address, token = lab
+    page.set_viewport_size({"width": 1920, "height": 1080})  # where a figure has room to grow
+    page.goto(f"{address}/lab/tree/notebooks/00_start_here.ipynb?token={token}&reset")
+    for part in (".jp-RenderedHTMLCommon table", ".jp-RenderedImage img"):
+        page.wait_for_selector(part, state="attached")
+
+    def after(command, done, complaint, **arguments):
+        # each theme is loaded behind a splash, which two at a time would take away twice
+        page.wait_for_selector("#jupyterlab-splash", state="detached")
+        page.evaluate("([id, all]) => window.jupyterapp.commands.execute(id, all)", [command, arguments])
+        until(lambda: done(page.evaluate(LOOK)), complaint)
+
+    until(lambda: page.evaluate(LOOK)["width"] > 0, "the figure is not drawn")
+    before = page.evaluate(LOOK)
+    assert before["filter"] == "none", "the theme is light"
+    after(
+        "application:toggle-presentation-mode",
+        lambda now: now["letters"] >= 1.2 * before["letters"] and now["width"] >= 1.2 * before["width"],
+        "table and figure stay as small as they were",
+    )
+    dark = re.compile(r"brightness\(0\.\d+\)")
+    theme = "apputils:change-theme"
+    after(theme, lambda now: dark.fullmatch(now["filter"]), "the figure glares", theme="JupyterLab Dark")
+    after(theme, lambda now: now["filter"] == "none", "the figure stays dim", theme="JupyterLab Light")
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
 
 def scrolled_to(page, index, root):

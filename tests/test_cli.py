@@ -273,7 +273,9 @@ def test_lab_opens_the_first_lesson_on_loopback_with_its_token(called, monkeypat
     assert f"--ServerApp.root_dir={tmp_path}" in command
     assert "--ServerApp.ip=127.0.0.1" in command
     assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in command
-    assert command[6:] == extra, "further arguments come last, and so they win"
+    (style,) = [part.partition("=")[2] for part in command if part.startswith("--LabApp.extra_labextensions_path=")]
+    assert (Path(style) / "ltcourse-style" / "package.json").is_file()
+    assert command[7:] == extra, "further arguments come last, and so they win"
     assert not any("token=''" in part or "allow-root" in part for part in command)
 
 
