@@ -79,5 +79,5 @@ def test_the_end_of_a_curve_follows_the_slider():
     before = chosen.value
     chosen.slider.value = 66.5
     assert (before, chosen.value, ends) == (74, 66.5, [74, 66.5])
-    assert chosen.image.value.startswith(b"\x89PNG") and not plt.get_fignums()
+    assert bytes(chosen.image.value).startswith(b"\x89PNG") and not plt.get_fignums()
     assert EndChosen(draw, 40, 90, 0.5, "%", 300).value == 90, "a beginning out of range"

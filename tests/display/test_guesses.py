@@ -24,7 +24,7 @@ def test_the_axis_makes_room_and_keeps_its_direction(ax, along, place, scale, in
         (ax.invert_xaxis if along == "x" else ax.invert_yaxis)()
     guesses.line(ax, place, "you: 3", along=along)
     first, last = ax.get_xlim() if along == "x" else ax.get_ylim()
-    assert min(first, last) <= place <= max(first, last) and (first > last) is inverted
+    assert min(first, last) <= place <= max(first, last) and (first > last) == inverted
     data = ax.get_lines()[-1].get_xdata() if along == "x" else ax.get_lines()[-1].get_ydata()
     assert data[0] == place
 
