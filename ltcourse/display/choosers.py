@@ -5,6 +5,7 @@ the slider's own place.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from math import log10
 from typing import Any
@@ -30,7 +31,7 @@ class OneChosen:
             for key, text in options.items()
         }
         for key, box in self.boxes.items():
-            box.observe(lambda change, key=key: change["new"] and self._only(key), "value")
+            box.observe(partial(self._ticked, key), "value")
         self.box = ipywidgets.VBox(list(self.boxes.values()))
 
     @property
@@ -42,9 +43,10 @@ class OneChosen:
     def value(self, key: str) -> None:
         self.boxes[key].value = True
 
-    def _only(self, key: str) -> None:
+    def _ticked(self, key: str, change: Any) -> None:
+        """Untick the others."""
         for other, box in self.boxes.items():
-            if other != key:
+            if change["new"] and other != key:
                 box.value = False
 
 
