@@ -44,7 +44,7 @@ def end(ax: Axes, x: float, y: float, text: str, begin: tuple[float, float] | No
     ax.plot([x], [y], color=COLOR, marker="*", markersize=18, linestyle="", markeredgecolor="white")
     right = _beyond_middle(ax, x, ax.get_xlim(), ax.get_xscale())
     ax.annotate(
-        text, (x, y), (-12 if right else 12, 0), textcoords="offset points", color=COLOR, path_effects=_HALO,
+        text, (x, y), (-12 if right else 12, 8), textcoords="offset points", color=COLOR, path_effects=_HALO,
         ha="right" if right else "left", va="center",
     )  # fmt: skip
 
