@@ -69,7 +69,9 @@ class Asked:
         said = trouble
         if kept.guess is not None:
             self.input.value = kept.guess if kept.second is None else kept.second
-            said = f"You predicted **{self.prediction.said(kept.guess)}**. {trouble}".strip()
+            said = f"You predicted **{self.prediction.said(kept.guess)}**."
+            if kept.second is not None:
+                said += f" Your second answer, after the result: **{self.prediction.said(kept.second)}**."
         show(self._said, said)
 
 
@@ -267,7 +269,7 @@ def _what_is_kept(prediction: Prediction, kept: Kept, answer: Any) -> str:
 
 def _compared(prediction: Prediction, measured: Any) -> str:
     """You and the measurement, side by side, and what a wrong guess usually means."""
-    what = "is not shown by what was tried" if measured is None else f"**{prediction.measured(measured)}**"
+    what = "not shown by what was tried" if measured is None else f"**{prediction.measured(measured)}**"
     kept, _ = _kept(prediction)
     topic = f"*{prediction.topic}*"
     if kept.guess is None:
@@ -281,7 +283,7 @@ def _compared(prediction: Prediction, measured: Any) -> str:
         parts.append("You answered after the result had been shown.")
     if kept.second is not None:
         parts.append(f"Your second answer, after it: {prediction.said(kept.second)}.")
-    return "\n\n".join([parts[0], " ".join(parts[1:])]).strip()
+    return f"{parts[0]}. {' '.join(parts[1:])}".strip()
 
 
 def _as_answer(prediction: Prediction, measured: Any) -> str:

@@ -41,6 +41,7 @@ class OneChosen:
 
     @value.setter
     def value(self, key: str) -> None:
+        """Choose the option of that key."""
         self.boxes[key].value = True
 
     def _ticked(self, key: str, change: Any) -> None:
@@ -86,6 +87,7 @@ class NumberChosen:
 
     @value.setter
     def value(self, number: float) -> None:
+        """Take that number."""
         self.typed.value = number
 
     def _slid(self, change: Any) -> None:
@@ -126,6 +128,7 @@ class Ranked:
 
     @value.setter
     def value(self, order: Sequence[str]) -> None:
+        """Put the items into that order."""
         self._order = list(order)
         self._write()
 
@@ -178,6 +181,7 @@ class EndChosen:
 
     @value.setter
     def value(self, number: float) -> None:
+        """Take that number."""
         self.typed.value = number
 
     def _show(self) -> None:

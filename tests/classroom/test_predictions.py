@@ -183,7 +183,7 @@ def test_the_button_asks_for_an_answer_where_none_is_chosen(tmp_path):
 def test_what_the_run_does_not_show_is_said(told):
     answer("99.share", 50)
     reveal("99.share", None)
-    assert "is not shown by what was tried" in said(told) and SHARE.wrong not in said(told)
+    assert "measured: not shown by what was tried" in said(told) and SHARE.wrong not in said(told)
     reveal("99.choice", None)
     assert "no prediction" in said(told)
 
