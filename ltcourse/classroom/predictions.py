@@ -6,7 +6,6 @@ and what was measured folded, for readers without a kernel; it knows nobody's an
 """
 
 import os
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +24,6 @@ from ltcourse.display.markdown import PREDICTION, folded, show, shown, text_of
 from ltcourse.display.tables import Table
 from ltcourse.instruments.statistics import student
 
-_WIDE = 64  # letters of a line below a figure
 _measured: dict[str, Any] = {}  # what this kernel has shown: a record or a run is not kept twice
 
 
@@ -142,11 +140,13 @@ def mark(
     x: float | None = None,
     begin: tuple[float, float] | None = None,
     times: float = 1.0,
+    of: str = "",
 ) -> None:
     """Draw what was predicted into the figure that shows the result; nothing where nothing was predicted.
 
     along: the axis that a number is on. x: where a curve ends, and begin: (x, y) where it begins. times: what a
-    predicted factor is a factor of. Whatever is answered from now on is a second answer.
+    predicted factor is a factor of. of: which of several guesses in one figure it is. Whatever is answered from now on
+    is a second answer.
     Raises ValueError, one sentence, for an unknown name.
     Lesson 00, "A first network".
     """
@@ -155,11 +155,11 @@ def mark(
         answers.shown(name)
     if (guess := _made(prediction)) is None:
         return
-    text = f"you: {prediction.said(guess)}"
+    text = f"you{of and ', '}{of}: {prediction.said(guess)}"
     if (value := _measured.get(name)) is not None:
         text += f"; measured: {prediction.measured(value)}"
     if not isinstance(prediction, Amount):
-        guesses.words(ax, textwrap.fill(text, _WIDE))
+        guesses.words(ax, text)
     elif x is None:
         guesses.line(ax, prediction.drawn(guess) * times, text, along=along)
     else:
