@@ -284,8 +284,8 @@ figure, ax = plt.subplots()
 plots.against_density(curves, ax, ylabel="validation accuracy, not retrained")
 ax.set_title("One trained network, one shot of pruning")
 below = {m: next((share for share, (a,) in curve.items() if a < 0.9), None) for m, curve in curves.items()}
-reveal("01.magnitude", below["magnitude"], ax, along="x")
-reveal("01.random", below["random"], ax, along="x")
+reveal("01.magnitude", below["magnitude"], ax, along="x", of="magnitude")
+reveal("01.random", below["random"], ax, along="x", of="random")
 
 # %% [markdown]
 # *Which* weights are removed matters more than how many. Removing small weights does little harm. Removing random

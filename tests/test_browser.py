@@ -328,8 +328,8 @@ def try_own_words(page, answer):
 
 def try_prediction(page, asked):
     """By keys: whatever the kind, something is answered, and it is said to be kept."""
-    if asked.locator("input[type=radio]").count():
-        asked.locator("input[type=radio]").first.focus()
+    if asked.locator("input[type=checkbox]").count():
+        asked.locator("input[type=checkbox]").first.focus()
         page.keyboard.press("Space")
     asked.locator("button").last.focus()
     page.keyboard.press("Enter")
@@ -451,15 +451,15 @@ def kept_by(page, box, key, said):
 def answered_by_keys(page):
     choice = asked_in(page, 1, 0)
     kept_by(page, choice, "Enter", "Choose an answer first.")
-    choice.locator("input[type=radio]").first.focus()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowUp")
+    options = choice.locator("input[type=checkbox]")
+    options.nth(1).focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Space")
+    until(lambda: [options.nth(i).is_checked() for i in range(2)] == [True, False], "two options are chosen")
     kept_by(page, choice, "Enter", "Kept: two groups")
     number = asked_in(page, 1, 1)
-    number.locator("input[type=number]").focus()
-    page.keyboard.press("Control+a")
-    page.keyboard.type("30")
-    page.keyboard.press("Tab")
+    typed(page, number, "30")
     kept_by(page, number, "Space", "Kept: 30 %")
     order = asked_in(page, 2, 0)
     order.get_by_text("▲ up").nth(1).focus()
@@ -469,15 +469,14 @@ def answered_by_keys(page):
     kept_by(page, order, "Enter", "Kept: conv1 > fc1 > fc2 > conv2")
     curve = asked_in(page, 2, 1)
     before = curve.locator("img").evaluate(PICTURE)
-    curve.locator(".noUi-handle").focus()
-    page.keyboard.press("ArrowUp")
+    typed(page, curve, "74.5")
     until(lambda: curve.locator("img").evaluate(PICTURE) != before, "the end of the curve does not move")
     kept_by(page, curve, "Enter", "Kept: 74.5 %")
 
 
 def answered_by_mouse(page):
     choice = asked_in(page, 1, 0)
-    choice.locator("input[type=radio]").nth(1).click()
+    choice.get_by_text("one peak around 0, with no gap").click()
     kept_by(page, choice, "", "stays two groups. This answer, one peak around 0, is kept as a second one.")
     number = asked_in(page, 1, 1)
     dragged(page, number.locator(".noUi-handle"), 150, 0)
@@ -489,6 +488,14 @@ def answered_by_mouse(page):
     curve = asked_in(page, 2, 1)
     dragged(page, curve.locator(".noUi-handle"), 0, 60)
     kept_by(page, curve, "", "stays 74.5 %. This answer, ")
+
+
+def typed(page, box, number):
+    """Type a number into its field."""
+    box.locator("input[type=number]").focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type(number)
+    page.keyboard.press("Tab")
 
 
 def dragged(page, handle, right, down):

@@ -182,6 +182,7 @@ def quick(monkeypatch):
         ("LTCOURSE_DEVICE", "tpu", "unknown device 'tpu' (did you mean 'cpu'?): choose one of cpu, cuda"),
         ("LTCOURSE_DEVICE", "cuda:0", "unknown device 'cuda:0' (did you mean 'cuda'?)"),
         ("LTCOURSE_DATA", "{file}", "is a file, name a folder"),
+        ("LTCOURSE_ANSWERS", "{file}", "is a file, name a folder"),
         ("LTCOURSE_DATA", "{file}/below", "is a file, name a folder"),
         ("LTCOURSE_DATA", "downloads", "each working directory has another folder of that name, write the whole path"),
         ("LTCOURSE_DATA", "~nobody-of-this-name/a", "there is no home folder ~nobody-of-this-name"),

@@ -6,7 +6,6 @@ and what was measured folded, for readers without a kernel; it knows nobody's an
 """
 
 import os
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +24,6 @@ from ltcourse.display.markdown import PREDICTION, folded, show, shown, text_of
 from ltcourse.display.tables import Table
 from ltcourse.instruments.statistics import student
 
-_WIDE = 64  # letters of a line below a figure
 _measured: dict[str, Any] = {}  # what this kernel has shown: a record or a run is not kept twice
 
 
@@ -69,7 +67,9 @@ class Asked:
         said = trouble
         if kept.guess is not None:
             self.input.value = kept.guess if kept.second is None else kept.second
-            said = f"You predicted **{self.prediction.said(kept.guess)}**. {trouble}".strip()
+            said = f"You predicted **{self.prediction.said(kept.guess)}**."
+            if kept.second is not None:
+                said += f" Your second answer, after the result: **{self.prediction.said(kept.second)}**."
         show(self._said, said)
 
 
@@ -140,11 +140,13 @@ def mark(
     x: float | None = None,
     begin: tuple[float, float] | None = None,
     times: float = 1.0,
+    of: str = "",
 ) -> None:
     """Draw what was predicted into the figure that shows the result; nothing where nothing was predicted.
 
     along: the axis that a number is on. x: where a curve ends, and begin: (x, y) where it begins. times: what a
-    predicted factor is a factor of. Whatever is answered from now on is a second answer.
+    predicted factor is a factor of. of: which of several guesses in one figure it is. Whatever is answered from now on
+    is a second answer.
     Raises ValueError, one sentence, for an unknown name.
     Lesson 00, "A first network".
     """
@@ -153,11 +155,11 @@ def mark(
         answers.shown(name)
     if (guess := _made(prediction)) is None:
         return
-    text = f"you: {prediction.said(guess)}"
+    text = f"you{of and ', '}{of}: {prediction.said(guess)}"
     if (value := _measured.get(name)) is not None:
         text += f"; measured: {prediction.measured(value)}"
     if not isinstance(prediction, Amount):
-        guesses.words(ax, textwrap.fill(text, _WIDE))
+        guesses.words(ax, text)
     elif x is None:
         guesses.line(ax, prediction.drawn(guess) * times, text, along=along)
     else:
@@ -267,7 +269,7 @@ def _what_is_kept(prediction: Prediction, kept: Kept, answer: Any) -> str:
 
 def _compared(prediction: Prediction, measured: Any) -> str:
     """You and the measurement, side by side, and what a wrong guess usually means."""
-    what = "is not shown by what was tried" if measured is None else f"**{prediction.measured(measured)}**"
+    what = "not shown by what was tried" if measured is None else f"**{prediction.measured(measured)}**"
     kept, _ = _kept(prediction)
     topic = f"*{prediction.topic}*"
     if kept.guess is None:
@@ -281,7 +283,7 @@ def _compared(prediction: Prediction, measured: Any) -> str:
         parts.append("You answered after the result had been shown.")
     if kept.second is not None:
         parts.append(f"Your second answer, after it: {prediction.said(kept.second)}.")
-    return "\n\n".join([parts[0], " ".join(parts[1:])]).strip()
+    return f"{parts[0]}. {' '.join(parts[1:])}".strip()
 
 
 def _as_answer(prediction: Prediction, measured: Any) -> str:

@@ -5,6 +5,7 @@ the slider's own place.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from math import log10
 from typing import Any
@@ -17,28 +18,37 @@ _PIXELS = 300  # how tall the picture of a curve is, and the slider beside it
 
 
 class OneChosen:
-    """One of several options, none at first: Tab leads to them, the arrow keys choose.
+    """One of several options, none at first: Tab leads from one to the next, Space chooses, and unchooses the others.
 
+    Radio buttons need the arrow keys, which JupyterLab takes for itself.
     options: key → what is read.
-    Lesson 00, "A first network".
+    Lesson 01, "Look at the weights".
     """
 
     def __init__(self, options: Mapping[str, str]) -> None:
-        self.box = ipywidgets.RadioButtons(
-            options=[(text, key) for key, text in options.items()],
-            value=None,
-            layout={"width": "auto", "max_width": "95%"},
-        )
+        self.boxes = {
+            key: ipywidgets.Checkbox(description=text, indent=False, layout={"width": "auto", "max_width": "95%"})
+            for key, text in options.items()
+        }
+        for key, box in self.boxes.items():
+            box.observe(partial(self._ticked, key), "value")
+        self.box = ipywidgets.VBox(list(self.boxes.values()))
 
     @property
     def value(self) -> str | None:
         """The key of the option, None before one is chosen."""
-        chosen: str | None = self.box.value
-        return chosen
+        return next((key for key, box in self.boxes.items() if box.value), None)
 
     @value.setter
     def value(self, key: str) -> None:
-        self.box.value = key
+        """Choose the option of that key."""
+        self.boxes[key].value = True
+
+    def _ticked(self, key: str, change: Any) -> None:
+        """Untick the others."""
+        for other, box in self.boxes.items():
+            if change["new"] and other != key:
+                box.value = False
 
 
 class NumberChosen:
@@ -77,6 +87,7 @@ class NumberChosen:
 
     @value.setter
     def value(self, number: float) -> None:
+        """Take that number."""
         self.typed.value = number
 
     def _slid(self, change: Any) -> None:
@@ -117,6 +128,7 @@ class Ranked:
 
     @value.setter
     def value(self, order: Sequence[str]) -> None:
+        """Put the items into that order."""
         self._order = list(order)
         self._write()
 
@@ -137,7 +149,7 @@ class Ranked:
 
 
 class EndChosen:
-    """The end of a curve whose beginning is known, moved up and down beside its picture.
+    """The end of a curve whose beginning is known, slid up and down beside its picture, or typed below it.
 
     draw: the end → the figure. begin: where the slider starts.
     Lesson 04, "A residual network".
@@ -146,30 +158,31 @@ class EndChosen:
     def __init__(
         self, draw: Callable[[float], Figure], low: float, high: float, step: float, unit: str, begin: float
     ) -> None:
-        self._draw, self._unit = draw, unit
+        self._draw = draw
+        ends = {"value": min(max(begin, low), high), "min": low, "max": high, "step": step}
         self.slider = ipywidgets.FloatSlider(
-            value=min(max(begin, low), high),
-            min=low,
-            max=high,
-            step=step,
-            description="its end",
-            orientation="vertical",
-            readout_format=".3g",
-            layout={"height": f"{_PIXELS}px", "width": "5em"},
+            **ends, description="its end", orientation="vertical", readout=False, layout={"height": f"{_PIXELS}px"}
         )
+        self.typed = ipywidgets.BoundedFloatText(**ends, description="or type", layout={"width": "180px"})
         self.image = ipywidgets.Image(format="png", layout={"height": f"{_PIXELS}px", "object_fit": "contain"})
-        self.slider.observe(lambda _: self._show(), "value")
-        self.box = ipywidgets.HBox([self.image, self.slider])
+        ipywidgets.link((self.typed, "value"), (self.slider, "value"))
+        self.typed.observe(lambda _: self._show(), "value")
+        rows = (
+            ipywidgets.HBox([self.image, self.slider]),
+            ipywidgets.HBox([self.typed, ipywidgets.Label(unit)]),
+        )
+        self.box = ipywidgets.VBox(rows)
         self._show()
 
     @property
     def value(self) -> float:
         """Where the curve ends."""
-        return float(self.slider.value)
+        return float(self.typed.value)
 
     @value.setter
     def value(self, number: float) -> None:
-        self.slider.value = number
+        """Take that number."""
+        self.typed.value = number
 
     def _show(self) -> None:
         figure, file = self._draw(self.value), BytesIO()

@@ -1,10 +1,13 @@
 """What somebody predicted, drawn into the figure that shows what came of it: a line, the end of a curve, or words."""
 
+import textwrap
+
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 COLOR = "#111111"  # no method of the course has it
 _GUESS = "guess"
+_LETTER = 0.55  # how wide a letter is, of its height
 _HALO = [withStroke(linewidth=3, foreground="white")]
 
 
@@ -44,18 +47,20 @@ def end(ax: Axes, x: float, y: float, text: str, begin: tuple[float, float] | No
     ax.plot([x], [y], color=COLOR, marker="*", markersize=18, linestyle="", markeredgecolor="white")
     right = _beyond_middle(ax, x, ax.get_xlim(), ax.get_xscale())
     ax.annotate(
-        text, (x, y), (-12 if right else 12, 0), textcoords="offset points", color=COLOR, path_effects=_HALO,
+        text, (x, y), (-12 if right else 12, 8), textcoords="offset points", color=COLOR, path_effects=_HALO,
         ha="right" if right else "left", va="center",
     )  # fmt: skip
 
 
 def words(ax: Axes, text: str) -> None:
-    """Write a prediction that has no place on the axes below them.
+    """Write a prediction that has no place on the axes below them, in lines that are no wider than they are.
 
     Lesson 01, "Look at the weights".
     """
-    label = ax.get_xlabel()
-    ax.set_xlabel(f"{label}\n{text}" if label else text)
+    points = 72 * ax.bbox.width / ax.figure.dpi
+    letters = max(12, int(points / (_LETTER * float(ax.xaxis.label.get_fontsize()))))
+    lines = [line for part in text.split("; ") for line in textwrap.wrap(part, letters)]
+    ax.set_xlabel("\n".join(filter(None, [ax.get_xlabel(), *lines])))
 
 
 def _make_room(ax: Axes, place: float, along: str) -> None:

@@ -183,7 +183,7 @@ def test_the_button_asks_for_an_answer_where_none_is_chosen(tmp_path):
 def test_what_the_run_does_not_show_is_said(told):
     answer("99.share", 50)
     reveal("99.share", None)
-    assert "is not shown by what was tried" in said(told) and SHARE.wrong not in said(told)
+    assert "measured: not shown by what was tried" in said(told) and SHARE.wrong not in said(told)
     reveal("99.choice", None)
     assert "no prediction" in said(told)
 
@@ -316,7 +316,9 @@ def test_a_number_is_a_line_a_curve_ends_in_a_star_and_words_stand_below(told):
     mark("99.choice", three)
     assert drawn(three) == ["you: A"]
     reveal("99.factor", 50, four, times=0.02)
-    assert four.get_lines()[-1].get_ydata()[0] == pytest.approx(2.0)
+    mark("99.share", four, of="small")
+    assert four.texts[-1].get_text() == "you, small: 95 %; measured: 97.6 %"
+    assert four.get_lines()[-2].get_ydata()[0] == pytest.approx(2.0)
 
 
 # At the end of a lesson

@@ -10,11 +10,13 @@ OPTIONS = {"a": "the first", "b": "the second", "c": "the third"}
 
 def test_of_several_options_none_is_chosen_at_first():
     one = OneChosen(OPTIONS)
-    assert one.value is None and [text for text, _ in one.box.options] == list(OPTIONS.values())
-    one.box.value = "b"
+    assert one.value is None and [box.description for box in one.boxes.values()] == list(OPTIONS.values())
+    one.boxes["b"].value = True
     assert one.value == "b"
     one.value = "c"
-    assert one.box.value == "c"
+    assert one.value == "c" and [box.value for box in one.boxes.values()] == [False, False, True]
+    one.boxes["c"].value = False
+    assert one.value is None
 
 
 def test_a_number_is_slid_or_typed():
@@ -68,7 +70,7 @@ def test_each_button_says_what_it_moves_and_the_focus_goes_along(monkeypatch):
     assert ranked.down[0].tooltip == "move the third down"
 
 
-def test_the_end_of_a_curve_follows_the_slider():
+def test_the_end_of_a_curve_is_slid_or_typed():
     ends = []
 
     def draw(end):
@@ -79,5 +81,7 @@ def test_the_end_of_a_curve_follows_the_slider():
     before = chosen.value
     chosen.slider.value = 66.5
     assert (before, chosen.value, ends) == (74, 66.5, [74, 66.5])
-    assert chosen.image.value.startswith(b"\x89PNG") and not plt.get_fignums()
+    chosen.typed.value = 70
+    assert (chosen.value, chosen.slider.value, ends[2:]) == (70, 70, [70])
+    assert bytes(chosen.image.value).startswith(b"\x89PNG") and not plt.get_fignums()
     assert EndChosen(draw, 40, 90, 0.5, "%", 300).value == 90, "a beginning out of range"

@@ -24,7 +24,7 @@ def test_the_axis_makes_room_and_keeps_its_direction(ax, along, place, scale, in
         (ax.invert_xaxis if along == "x" else ax.invert_yaxis)()
     guesses.line(ax, place, "you: 3", along=along)
     first, last = ax.get_xlim() if along == "x" else ax.get_ylim()
-    assert min(first, last) <= place <= max(first, last) and (first > last) is inverted
+    assert min(first, last) <= place <= max(first, last) and (first > last) == inverted
     data = ax.get_lines()[-1].get_xdata() if along == "x" else ax.get_lines()[-1].get_ydata()
     assert data[0] == place
 
@@ -54,3 +54,12 @@ def test_words_stand_below_what_the_axis_says(ax):
     guesses.words(ax, "you: A")
     guesses.words(ax, "you: B")
     assert ax.get_xlabel() == "weights kept\nyou: A\nyou: B"
+
+
+def test_words_are_no_wider_than_their_axes():
+    figure, axes = plt.subplots(1, 3, figsize=(15, 4))
+    guesses.words(axes[0], "you: " + "one > " * 12 + "two; measured: two")
+    label = axes[0].xaxis.label
+    assert label.get_text().endswith("\nmeasured: two") and label.get_text().count("\n") >= 2
+    assert label.get_window_extent().width < 1.1 * axes[0].get_window_extent().width
+    plt.close(figure)
