@@ -821,10 +821,13 @@ plots.against(by_depth, axes[0], xlabel="network, k = 50 %", ylabel="test accura
 axes[0].set_xscale("linear")
 axes[0].set_xticks(list(conv), [f"Conv-{n}" for n in conv])
 by_share = {kind: conv[2].by("k", "test_accuracy", kind) for kind in kinds}
-plots.against(by_share, axes[1], xlabel="weights kept, k, in Conv-2", ylabel="", reference={"trained": weights_trained[2]})
+plots.against(
+    by_share, axes[1], xlabel="weights kept, k, in Conv-2", ylabel="", reference={"trained": weights_trained[2]}
+)
 by_width = {"supermask, kaiming": {0.5: at_half(4, "kaiming")} | conv[4].by("width", "test_accuracy", "by width")}
 by_width["trained"] = conv[4].by("width", "test_accuracy", "trained")
 _ = plots.against(by_width, axes[2], xlabel="width of Conv-4, of the paper's, k = 50 %", ylabel="")
+
 
 # %% Depth and initialization, in numbers
 def difference(ours, theirs):

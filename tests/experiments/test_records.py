@@ -10,6 +10,7 @@ from ltcourse.experiments import catalog, runs
 from ltcourse.experiments.lottery import Lottery
 from ltcourse.experiments.transfer import Transfer
 from ltcourse.experiments.transfer_matrix import TransferMatrix
+from ltcourse.instruments.statistics import student
 from ltcourse.networks import masks, models
 
 RECORDS = [tuple(path.name.split(".")[:2]) for path in runs.recorded()]
@@ -229,6 +230,27 @@ def test_tickets_are_recorded_as_good_for_another_optimizer():
     matrix, kept = kept_leads("transfer-optimizers")
     assert len(matrix.trials) >= 2
     assert min(kept.values()) > 0.85
+
+
+def test_the_mask_is_recorded_as_what_travels_between_photographs_and_nothing_as_what_reaches_clothes():
+    """Lesson 05: the mask carries the lead between halves; to and from clothes neither mask nor values do anything."""
+    matrix = TransferMatrix(runs.load("transfer-resnet-controls", "desk").trials)
+    assert len(matrix.trials) >= 3
+    number = matrix.rounds[-1]
+    pairs = {
+        "steps": ("ticket", "equal steps"),
+        "values": ("equal steps", "mask only"),
+        "mask": ("mask only", "random"),
+    }
+    for source, target in matrix.gains(number):
+        found = {name: student(matrix.minus(*pair, source, target, number)) for name, pair in pairs.items()}
+        if source == target:
+            continue
+        if "Fashion" in source + target:
+            assert all(found[name].low < 0 < found[name].high for name in ("values", "mask"))
+            assert found["steps"].center < 0
+        else:
+            assert found["mask"].low > 4 * abs(found["values"].center) > 0 > found["steps"].center
 
 
 def test_tickets_of_fewer_images_are_recorded_as_worse_at_home_and_as_nothing_elsewhere():
