@@ -147,6 +147,10 @@ class Pages:
             raise ValueError(f"lesson {name} has no heading {heading!r}: name one that it has")
         return f"lessons/{lesson.name}.html#{lesson.headings[plain(heading)]}"
 
+    def source(self, name: str, heading: str) -> str:
+        """Return what `link` does, as a page in Markdown names it, for Sphinx to resolve."""
+        return self.link(name, heading).replace(".html", ".ipynb")
+
     def output(self, output: dict[str, Any], name: str, about: str, top: str) -> Iterator[dict[str, Any]]:
         """Yield an output for a page. name: of its pictures' files. about: what a figure shows that does not say it.
 
