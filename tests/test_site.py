@@ -7,6 +7,7 @@ import sys
 import zlib
 from base64 import b64decode
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -136,6 +137,19 @@ def test_every_record_says_how_it_was_measured(site):
         where = record["provenance"]
         facts = (where["code"], where["machine"], where["data_sha256"], record["settings"]["network"])
         assert all(str(fact) in part for fact in facts), file.name
+
+
+def test_each_term_of_a_glossary_has_its_place_and_its_lesson(site, monkeypatch):
+    term = SimpleNamespace(
+        name="re-initialized control", russian="контроль", meaning="A new draw.", lesson="03", heading="Two controls",
+        source="Frankle 2019",
+    )  # fmt: skip
+    monkeypatch.setattr(written, "terms", lambda: [term])
+    page = site.glossary()
+    hover = f'<abbr class="term" title="{term.name} ({term.russian}): {term.meaning}">controls</abbr>'
+    place = re.search(r'glossary\.html#([^"]+)"', site.pages.text(hover, ""))[1]
+    assert f'id="{place}"' in page and '<span lang="ru">(контроль)</span>' in page
+    assert "[lesson 03, Two controls](lessons/03_lottery_ticket.ipynb#two-controls)" in page
 
 
 def test_the_page_of_the_common_question_prints_its_numbers(site):

@@ -80,7 +80,7 @@ def write_sources(folder: Path, students: bool, only: list[str]) -> Site:
             f"no lesson is one of {', '.join(only)}: name some of {', '.join(le.name[:2] for le in every)}"
         )
     extra = folder / "extra"
-    pages = lesson_pages.Pages(every, extra / "figures")
+    pages = lesson_pages.Pages(every, extra / "figures", students)
     site = Site(every, pages, students)
     texts = {f"lessons/{lesson.name}.ipynb": json.dumps(pages.page(lesson)) for lesson in chosen}
     shutil.copytree(ROOT / "notebooks" / "figures", folder / "lessons" / "figures")

@@ -61,4 +61,6 @@ def _paragraph(text: str) -> str:
 def _page(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Give what a narrow screen scrolls a name and a place among the keys' stops."""
     if "body" in context:
-        context["body"] = context["body"].replace("<pre>", '<pre tabindex="0">')
+        body = context["body"].replace("<pre>", '<pre tabindex="0">')
+        # MyST-NB's name for a fold is another than the words on it
+        context["body"] = body.replace(' aria-label="Toggle hidden content"', "")

@@ -74,10 +74,14 @@ def plain(heading: str) -> str:
 
 @dataclass
 class Pages:
-    """Turns lessons into pages. lessons: all that links may lead to. figures: the folder that pictures go to."""
+    """Turns lessons into pages. lessons: all that links may lead to. figures: the folder that pictures go to.
+
+    students: in their edition a link to a heading that went with a solution leads to its lesson.
+    """
 
     lessons: list[Lesson]
     figures: Path
+    students: bool = False
 
     def page(self, lesson: Lesson) -> dict[str, Any]:
         """Return the notebook of a lesson's page."""
@@ -129,7 +133,7 @@ class Pages:
         for heading, there in (lesson.headings if lesson else {}).items():
             if heading.replace(" ", "-") == html.unescape(anchor).replace("%20", "-"):
                 return f"#{there}"
-        return f"#{make_id(html.unescape(anchor))}"
+        return "" if self.students else f"#{make_id(html.unescape(anchor))}"
 
     def link(self, name: str, heading: str) -> str:
         """Return the address of a heading in a lesson, "03" or its whole name, from the top of the site.
@@ -137,9 +141,15 @@ class Pages:
         Raises ValueError for one that is not there.
         """
         lesson = next((lesson for lesson in self.lessons if lesson.name.startswith(name)), None)
+        if lesson and self.students and plain(heading) not in lesson.headings:
+            return f"lessons/{lesson.name}.html"
         if lesson is None or plain(heading) not in lesson.headings:
             raise ValueError(f"lesson {name} has no heading {heading!r}: name one that it has")
         return f"lessons/{lesson.name}.html#{lesson.headings[plain(heading)]}"
+
+    def source(self, name: str, heading: str) -> str:
+        """Return what `link` does, as a page in Markdown names it, for Sphinx to resolve."""
+        return self.link(name, heading).replace(".html", ".ipynb")
 
     def output(self, output: dict[str, Any], name: str, about: str, top: str) -> Iterator[dict[str, Any]]:
         """Yield an output for a page. name: of its pictures' files. about: what a figure shows that does not say it.

@@ -131,17 +131,14 @@ class Site:
 
     def glossary(self) -> str:
         """Every term, with the Russian word of the slides and the lesson that teaches it, each with its own address."""
-        parts = []
+        parts = ["# Glossary", _GLOSSARY]
         for term in terms():
-            where = self.pages.link(term.lesson, term.heading)
-            source = f" {html.escape(term.source)}." if term.source else ""
-            parts.append(
-                f'<dt id="{make_id(f"term-{term.name}")}">{html.escape(term.name)} '
-                f'<span lang="ru">({html.escape(term.russian)})</span></dt>'
-                f"<dd>{_drawn(term.meaning)}<p>Introduced in "
-                f'<a href="{where}">lesson {term.lesson}, {html.escape(term.heading)}</a>.{source}</p></dd>'
-            )
-        return f"# Glossary\n\n{_GLOSSARY}\n\n{_raw('<dl>' + ''.join(parts) + '</dl>')}\n"
+            name = f'**{term.name}** <span lang="ru">({html.escape(term.russian)})</span>'
+            where = f"[lesson {term.lesson}, {term.heading}]({self.pages.source(term.lesson, term.heading)})"
+            source = f" {term.source}." if term.source else ""
+            begin = f'<div id="{make_id(f"term-{term.name}")}">'
+            parts += [_raw(begin), f"{name}<br>{term.meaning} Introduced in {where}.{source}", _raw("</div>")]
+        return "\n\n".join(parts) + "\n"
 
     def rooms(self) -> dict[str, str]:
         """The pages of the package, in reStructuredText: name → text."""
