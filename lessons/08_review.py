@@ -12,7 +12,8 @@
 # **Time** {minutes} to run on two processor cores; take as long as you like for the answers
 #
 # **Outline** how to use it · question 1, the hypothesis · question 2, finding a ticket · question 3, finding a supermask ·
-# the quiz · the claims table · what the course implements · what is not decided · all the questions, with answers folded
+# the quiz · the claims table · what the course implements · what is not decided · claim by
+# claim · all the questions, with answers folded
 #
 # ## How to use it
 #

@@ -40,7 +40,7 @@ HOUSE = """
     claims: evidence catalog demonstrations measures implemented sheet verdicts
     conformance
     classroom: checks quiz review own_words questions packed
-    display: widgets pictures ablations tickets layers plots settings tables progress stopped vectors markdown
+    display: widgets pictures ablations comparisons tickets layers plots settings tables progress stopped vectors markdown
     experiments: runs cluster executors catalog
         supermask_imagenet supermask_search deconstruction initialization transfer instability structured rewinds
         lengths lottery han_cifar han han_imagenet
@@ -55,9 +55,9 @@ HOUSE = """
 # The rooms within a room.
 INNER = {
     "checks": """
-        hypothesis ticket_search supermask_search digits
+        hypothesis attempts ticket_search supermask_search digits
         pruning tables tickets instability transfer initialization supermasks reporting
-        verdict
+        verdict untouched
     """,
     "pictures": "popup claims loops small networks weights reasons sketches frames",
 }
