@@ -40,7 +40,8 @@ HOUSE = """
     claims: evidence catalog demonstrations measures implemented sheet verdicts
     conformance
     classroom: checks quiz review own_words questions packed
-    display: widgets pictures ablations comparisons tickets layers plots settings tables progress stopped vectors markdown
+    display: widgets pictures ablations comparisons tickets layers plots settings tables progress stopped vectors
+        markdown
     experiments: runs cluster executors catalog
         supermask_imagenet supermask_search deconstruction initialization transfer instability structured rewinds
         lengths lottery han_cifar han han_imagenet
