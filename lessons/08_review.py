@@ -443,7 +443,7 @@ Table(
 # its initial values matter (S7), it trains faster (S8), it is at least as accurate (S8).*
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 8 minutes</summary>
+# <details><summary>For the instructor, 7 minutes</summary>
 #
 # **Say** Here the slides themselves are examined. The direction of the evidence is one question; its strength is
 # another.
