@@ -645,6 +645,13 @@ for density, (state, mask) in small.items():
 Table(["LeNet-300-100", *(f"{way}, µs" for way in latency.WAYS), "fastest against dense"], rows)
 
 # %% [markdown]
+# Look for a row in which a sparse product is as many times faster as there are fewer weights.
+#
+# <details><summary>What one usually sees</summary>There is none. At a tenth of the weights a sparse product is far from
+# ten times as fast, and with one image at a time it may be slower than the dense one. The next section says
+# why.</details>
+
+# %% [markdown]
 # ## The break-even density
 #
 # Below which density is the sparse product faster? We time one layer of 1,024 × 1,024 weights under random masks:
