@@ -83,6 +83,23 @@
 # </details>
 
 # %% [markdown]
+# **Your answers.** What you write into the notebooks is in your copy alone. `git pull` never overwrites it: if a lesson
+# that you have changed was changed in the course, too, `git pull` stops and says so. To keep both, work in a copy that
+# git does not know: File → Save Notebook As, and name it `my_01.ipynb`, say, in the same folder. Names that begin with
+# `my_` are never touched. If you have already changed a lesson itself, rename your version to such a name, run
+# `git checkout notebooks/`, and pull again.
+#
+# **Another editor.** In VS Code, install the extensions Python and Jupyter, open the folder of the course, then a
+# notebook, and choose Select Kernel → Python Environments → `.venv`. In any editor the kernel must be the Python into
+# which the course is installed; `make lab` takes care of that in JupyterLab. If a cell says `No module named
+# 'ltcourse'`, the kernel is another Python. VS Code shows what JupyterLab folds, so scroll with care before you predict.
+#
+# **Colab** and other services run each notebook on a machine of their own. Clone the course there first, in a cell
+# `!git clone` with the address of its repository, then `%pip install -e` with the folder of the clone, and restart the
+# session. Nothing is kept there when the session ends, so download your notebook. The lessons run on its processor as
+# well as on its graphics card.
+
+# %% [markdown]
 # ## Three voices
 #
 # Every lesson keeps three kinds of statement apart:
@@ -243,7 +260,8 @@ mark("00.accuracy", figure.axes[1])
 
 # %% [markdown]
 # The left figure shows the **loss**, which training makes smaller: −log of the probability that the network gives to
-# the right digit, averaged over the digits. The iteration of the smallest validation loss is the **early stop**. In a
+# the right digit, averaged over the digits. The logarithm is the natural one, so the unit is the *nat*: a loss that is
+# lower by 1 nat means a probability that is e ≈ 2.7 times as large. The iteration of the smallest validation loss is the **early stop**. In a
 # long training the validation loss rises after it, because the network then mostly memorizes its training examples
 # (lesson 03 shows this). This run is short, so its smallest value is one of the last. The right figure shows the share
 # of validation digits that the network classifies correctly.

@@ -166,6 +166,7 @@ print(f"{sum(p.numel() for p in network.parameters()):,} parameters, biases incl
 # </details>
 
 # %%
+print("recipe:", settings.recipe)
 training = watch(evaluations(network, mnist, settings.recipe), "training")
 history = training.last
 trained = snapshot(network)  # a copy that later steps cannot change
@@ -392,6 +393,7 @@ print("largest pruned weight:", max(w.detach()[~mask[name]].abs().max().item() f
 
 # %% Each round removes the same share of what is left
 rates = settings.rates()
+print(f"{settings.rounds} rounds, each retrained with {settings.retrain}")
 Table(
     ["layer", "share in the end", f"rate per round, {settings.rounds} rounds"],
     [[name, percent(settings.shares[name], 0), percent(rate)] for name, rate in rates.items()],
@@ -428,6 +430,7 @@ Table(
 # %% The control: one shot, trained for as long
 network.load_state_dict(trained)
 total = settings.retrain.iterations * settings.rounds
+print(f"one round, retrained for {total:,} iterations")
 one_shot = watch(
     pruning.prune_iteratively(
         network,
@@ -484,6 +487,7 @@ _ = plots.weight_histogram(pruned, axes[1], title="fc1, pruned and retrained", l
 # %%
 settings_5 = catalog.settings("han-lenet-5")
 lenet_5 = models.create("lenet-5", initializer=kaiming_normal, seed=0)
+print("recipe:", settings_5.recipe)
 training_5 = watch(evaluations(lenet_5, mnist, settings_5.recipe), "training LeNet-5")
 
 # %% tags=["hide-input"]
@@ -666,6 +670,7 @@ for when, suffix in (("before", "_before"), ("after", "")):
 
 # %%
 dense_5 = pruning.Round(0, masks.dense(lenet_5), snapshot(lenet_5), training_5.last)
+print(f"{settings_5.rounds} rounds, each retrained with {settings_5.retrain}")
 rounds_5 = watch(
     pruning.prune_iteratively(
         lenet_5,

@@ -11,8 +11,8 @@
 # **Time** {minutes} to run on two processor cores
 #
 # **Outline** the slides' question · the hypothesis · the algorithm as a picture · the algorithm by hand · two controls ·
-# the experiment · step through the rounds · at the paper's settings · faster? · which way to the ticket · is it so? · two
-# workers · exercises
+# the experiment · step through the rounds · at the paper's settings · faster? · which way to the ticket · is it so? ·
+# exercises · two workers
 
 # %%
 
@@ -64,6 +64,8 @@ settings = catalog.settings("lottery-lenet-300-100")
 recipe = settings.recipe
 short = recipe.but(iterations=catalog.live(400), evaluate_every=catalog.live(400))
 network = models.create("lenet-300-100", seed=0)
+print("dense:      ", recipe)
+print("each round: ", short)
 pruned = watch(
     pruning.prune_iteratively(network, mnist, recipe, rate=0.44, rounds=4, restart=restarts.keep, retrain=short),
     "prune and fine-tune",
@@ -81,6 +83,7 @@ predict("03.scratch")
 small = pruned.last
 total = recipe.iterations + 4 * short.iterations
 scratch = models.create("lenet-300-100", seed=100)
+print("from scratch:", recipe.but(iterations=total))
 from_scratch = train(scratch, mnist, recipe.but(iterations=total, evaluate_every=total // 5), mask=small.mask)
 
 print(f"P_m = {percent(small.density)}, validation accuracy")
@@ -243,7 +246,8 @@ print(f"P_m = {percent(masks.density(mask))}: {history}")
 # %% [markdown]
 # The library's loop does the same four steps. The third is `restart=to_init`:
 
-# %% A ticket is searched for by Han's loop with one argument changed key="1,5-6,8|7"
+# %% A ticket is searched for by Han's loop with one argument changed key="2,6-7,9|8"
+print("each round: ", steps)
 loop = pruning.prune_iteratively(
     models.create("lenet-300-100", seed=1),
     mnist,
@@ -350,6 +354,7 @@ def picture(arrived):
     return figure
 
 
+print(f"{len(settings.seeds)} seeds, {settings.rounds} rounds, each trained with {settings.recipe}")
 live = watch(runner, "lottery", total=len(settings.seeds) * settings.trainings, draw=picture)
 
 # %% Live, in numbers tags=["hide-output"]
@@ -676,9 +681,11 @@ rows = []
 for rate, filters in rates.items():
     shares = filters.settings["shares"]
     for one, other in pairs:
-        errors = [(filters.values(m, n + 1, "test_error") for m in (other, one)) for n in range(len(shares))]
-        leads = [[a - b for a, b in zip(*both, strict=True)] for both in errors]
-        rows.append([rate, f"{one} minus {other}", *map(points_interval, leads)])
+        row = [rate, f"{one} minus {other}"]
+        for number in range(1, len(shares) + 1):
+            wrong = (filters.values(method, number, "test_error") for method in (other, one))
+            row.append(points_interval([theirs - ours for theirs, ours in zip(*wrong, strict=True)]))
+        rows.append(row)
 Table(["", "test accuracy", *(f"{percent(share)} of the filters" for share in shares)], rows)
 
 # %% [markdown]
@@ -695,26 +702,6 @@ Table(["", "test accuracy", *(f"{percent(share)} of the filters" for share in sh
 # So S4's question has two answers. When single weights are removed, the network from newly drawn weights fell short
 # of the dense one at the smallest sizes, in this lesson's records. When whole filters are removed, it does better
 # than our fine-tuning.
-#
-# ## Two workers of one thread
-#
-# The trials of an experiment do not depend on each other, so each runs in its own process with one thread. Why not one
-# process with two threads? The matrices are too small to be worth dividing. We measured this on the machine of the
-# recorded runs:
-#
-# ![Iterations a second: one process of one thread, one process of two threads, two processes of one thread
-# each.](figures/workers.png)
-
-# %% [markdown] tags=["notes", "skip-when-late"]
-# <details><summary>For the instructor, 1 minute</summary>
-#
-# **Say** Each seed runs in its own process with one thread. The figure shows why.
-#
-# **Ask** Which is faster: two threads for one training, or one thread for each of two trainings?
-#
-# **Expect** The second: the matrices are too small to be worth dividing.
-#
-# </details>
 
 # %% [markdown]
 # ## What we saw
@@ -965,6 +952,27 @@ checks.early_stop(early_stop)
 # ```
 #
 # This is the `early_stop` of the history that `train` returns.
+#
+# </details>
+
+# %% [markdown]
+# ## Two workers of one thread
+#
+# The trials of an experiment do not depend on each other, so each runs in its own process with one thread. Why not one
+# process with two threads? The matrices are too small to be worth dividing. We measured this on the machine of the
+# recorded runs:
+#
+# ![Iterations a second: one process of one thread, one process of two threads, two processes of one thread
+# each.](figures/workers.png)
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 1 minute</summary>
+#
+# **Say** Each seed runs in its own process with one thread. The figure shows why.
+#
+# **Ask** Which is faster: two threads for one training, or one thread for each of two trainings?
+#
+# **Expect** The second: the matrices are too small to be worth dividing.
 #
 # </details>
 

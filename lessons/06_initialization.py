@@ -870,7 +870,9 @@ checks.diagnose(diagnose)
 #
 # Fill `network` in place with normal numbers by Kaiming's formula. Draw the weights of every dense layer and every
 # convolution from `generator`, one after the other. Set their biases to 0; a layer may have none, and may be inside
-# another module. Leave norm layers as they are. Return the network.
+# another module. Write into the parameters that are there, and do not put new ones in their place: an optimizer, or
+# another layer that shares a weight, may hold them. Leave all else as it is: norm layers with their buffers, the mode
+# (training or evaluation), and every setting. Return the network.
 
 
 # %% tags=["exercise"]

@@ -12,7 +12,8 @@
 # **Time** {minutes} to run on two processor cores; take as long as you like for the answers
 #
 # **Outline** how to use it · question 1, the hypothesis · question 2, finding a ticket · question 3, finding a supermask ·
-# the quiz · the claims table · what the course implements · what is not decided · all the questions, with answers folded
+# the quiz · the claims table · what the course implements · what is not decided · claim by
+# claim · all the questions, with answers folded
 #
 # ## How to use it
 #
@@ -445,7 +446,7 @@ Table(
 predict("08.claims")
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 8 minutes</summary>
+# <details><summary>For the instructor, 7 minutes</summary>
 #
 # **Say** Here the slides themselves are examined. The direction of the evidence is one question; its strength is
 # another.
@@ -473,37 +474,7 @@ table.overview
 # for, undecided, or against. (*Our recipe* means the paper's network and data, trained as we chose, where the paper
 # does not say how.)
 #
-# Now part by part. Open "the numbers" in a row to see what decides, what the paper reports, and every number with its
-# interval. The first part of the lecture is pruning.
-
-# %% The claims about pruning
-claims.table("S1", "S2", "S3", "S4")
-
-# %% [markdown]
-# Compare "S3 LeNet-300-100" with "S4 quality". S3 makes the slides' comparison, with the network *before* pruning, and
-# the pruned one wins it. But it has been trained for longer. S4 compares it with a dense network that was trained for as
-# long, and no difference is left that our seeds could tell from none.
-#
-# The second part is lottery tickets.
-
-# %% The claims about tickets tags=["hide-output"]
-claims.table("S6", "S7", "S8")
-
-# %% [markdown]
-# Look at "S8 accuracy". At its early stop, where the validation loss is smallest, the larger ticket is more accurate than
-# the dense network is at its own. At the end of training our seeds no longer tell the two apart. So the answer depends on
-# *when* they are compared.
-#
-# The third part is supermasks, and the weights in which they are found.
-
-# %% The claims about supermasks
-claims.table("S10", "S13", "S14")
-
-# %% [markdown]
-# The last part is the slides' second source, on tickets that travel.
-
-# %% The claims about tickets that travel
-claims.table("source 2")
+# "Claim by claim", at the end of this lesson, has the numbers of every claim.
 
 # %% [markdown]
 # ## What the course implements
@@ -625,6 +596,51 @@ summary("08")
 plots.use_style()
 widgets.explore(pictures.closing(data.load("mnist")))
 
+# %% [markdown]
+# ## Claim by claim
+#
+# Open "the numbers" in a row to see what decides, what the paper reports, and every number with its interval. The
+# first part of the lecture is pruning.
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 1 minute</summary>
+#
+# **Say** Every claim of the slides is here, with every number behind its verdict. Open one that somebody doubts.
+#
+# **Ask** Which observation would turn this verdict?
+#
+# **Expect** An interval that no longer holds both answers, on either side.
+#
+# </details>
+
+# %% The claims about pruning
+claims.table("S1", "S2", "S3", "S4")
+
+# %% [markdown]
+# Compare "S3 LeNet-300-100" with "S4 quality". S3 makes the slides' comparison, with the network *before* pruning, and
+# the pruned one wins it. But it has been trained for longer. S4 compares it with a dense network that was trained for as
+# long, and no difference is left that our seeds could tell from none.
+#
+# The second part is lottery tickets.
+
+# %% The claims about tickets tags=["hide-output"]
+claims.table("S6", "S7", "S8")
+
+# %% [markdown]
+# Look at "S8 accuracy". At its early stop, where the validation loss is smallest, the larger ticket is more accurate than
+# the dense network is at its own. At the end of training our seeds no longer tell the two apart. So the answer depends on
+# *when* they are compared.
+#
+# The third part is supermasks, and the weights in which they are found.
+
+# %% The claims about supermasks
+claims.table("S10", "S13", "S14")
+
+# %% [markdown]
+# The last part is the slides' second source, on tickets that travel.
+
+# %% The claims about tickets that travel
+claims.table("source 2")
 
 # %% [markdown] slideshow={"slide_type": "skip"} tags=["key"]
 # ## All the questions, with answers folded

@@ -261,6 +261,8 @@ def try_explorer(page, explorer):
     last = settled(page, readouts.first, image)
     assert last[0] != first[0], "the other end is another value"
     assert explorer.locator(".widget-label").last.inner_text().strip() == "", "the widget tells of a problem"
+    over = explorer.evaluate("(box) => [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight]")
+    assert max(over) <= 0, f"the widget has scrollbars: {over} pixels do not fit its cell"
     width = image.bounding_box()["width"]
     assert width > 700, f"a picture of {width:.0f} pixels is too small for a projector"
 

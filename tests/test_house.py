@@ -40,8 +40,8 @@ HOUSE = """
     claims: evidence catalog frontier frontier_measures demonstrations measures implemented sheet verdicts
     conformance
     classroom: checks quiz review own_words questions glossary predictions answers kinds packed
-    display: widgets pictures ablations tickets costs layers plots settings tables progress alt axes sentences
-        stopped vectors choosers guesses markdown
+    display: widgets pictures ablations comparisons tickets costs layers plots settings tables progress alt axes
+        sentences stopped vectors choosers guesses markdown
     experiments: runs cluster executors catalog
         layerwise sparse_trainings foresight supermask_imagenet supermask_search deconstruction initialization transfer
         instability structured rewinds lengths lottery han_cifar han han_imagenet
@@ -56,9 +56,9 @@ HOUSE = """
 # The rooms within a room.
 INNER = {
     "checks": """
-        hypothesis ticket_search supermask_search digits
+        hypothesis attempts ticket_search supermask_search digits
         pruning tables tickets instability transfer initialization supermasks foresight layerwise reporting
-        verdict
+        verdict untouched
     """,
     "pictures": "popup claims loops small networks weights reasons sketches frames",
 }

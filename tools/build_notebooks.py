@@ -55,7 +55,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # What jupytext notes about blank lines, for its way back to a script: we never go back.
 JUPYTEXT_KEYS = ("lines_to_next_cell", "lines_to_end_of_cell_marker")
 # A tag of Jupyter's tools for pages → what JupyterLab folds of a cell; running a cell unfolds its output.
-FOLDED = {"hide-input": "source_hidden", "hide-output": "outputs_hidden", "notes": "source_hidden"}
+FOLDED = {"hide-input": "source_hidden", "hide-output": "outputs_hidden"}
 EMPTY = {"text/markdown": "", "text/plain": "", PREDICTION: {"part": "fold"}}
 # PNG chunks that hold text or dates and no picture; matplotlib writes its version into one.
 PNG_TEXT_CHUNKS = {b"tEXt", b"zTXt", b"iTXt", b"tIME", b"eXIf"}
@@ -87,14 +87,12 @@ def cell_id(lesson: str, position: int) -> str:
 def read_lesson(lesson: Path) -> NotebookNode:
     """The notebook that a lesson asks for, not run yet: in cells for its slides, its terms with hover texts.
 
-    `{minutes}` stands unfilled.
+    `{minutes}` stands unfilled. The instructor's notes are in its metadata, where nobody who reads it meets them.
     """
     source = jupytext.reads(lesson.read_text(encoding="utf-8"), fmt="py:percent")
     cells = []
-    for position, cell in enumerate(lecture.in_slides(source.cells), start=1):
+    for position, cell in enumerate(lecture.tucked(lecture.in_slides(source.cells)), start=1):
         metadata = {key: value for key, value in cell.metadata.items() if key not in JUPYTEXT_KEYS}
-        if folded := {FOLDED[tag]: True for tag in lecture.tags(cell) if tag in FOLDED}:
-            metadata["jupyter"] = folded
         fresh = {"id": cell_id(lesson.stem, position), "metadata": metadata, "source": cell.source}
         if cell.cell_type == "code":
             cells.append(nbformat.v4.new_code_cell(**fresh))

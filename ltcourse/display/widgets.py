@@ -48,7 +48,10 @@ _STYLE = """<style>
     font-size: 18px; height: 32px; line-height: 32px;
 }
 .ltcourse-explorer .widget-readout { min-width: 7em; }
-.ltcourse-explorer .widget-image { width: 100%; max-width: 1250px; height: auto; object-fit: contain; }
+.ltcourse-explorer .widget-image {
+    width: 100%; max-width: 1250px; height: auto; object-fit: contain; box-sizing: border-box;
+    margin: 0;  /* which is 2 pixels, and 100 % with a margin is wider than the cell */
+}
 </style>"""
 
 

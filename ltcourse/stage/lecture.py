@@ -15,6 +15,7 @@ from ltcourse.names import choose
 
 NOTEBOOKS = ROOT / "notebooks"
 MINUTES = 45  # of a lecture, where nobody says otherwise
+KEPT_NOTES = "ltcourse_notes"  # in a cell's metadata: the cells of notes that come behind it
 
 HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
@@ -115,6 +116,7 @@ def read(notebook: Path) -> NotebookNode:
 
     Each cell has its number in the file, from 1, as `number`.
 
+    The instructor's notes are cells again, each behind the one that kept it.
     Raises ValueError, one sentence, for what is no notebook, or one without a cell.
     """
     try:
@@ -130,7 +132,34 @@ def read(notebook: Path) -> NotebookNode:
         cell.number = number
         if cell.cell_type == "markdown":
             cell.source = glossary.unmarked(cell.source)
+    lesson.cells = list(_with_notes(lesson.cells))
     return lesson
+
+
+def tucked(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """Return cells without those of notes, each of which is kept in the metadata of the cell before it.
+
+    JupyterLab shows a Markdown cell whenever it is run, whatever its metadata say, and no metadata of a cell.
+    """
+    found: list[NotebookNode] = []
+    for cell in cells:
+        if found and "notes" in tags(cell):
+            note = {"metadata": dict(cell.metadata), "source": cell.source}
+            found[-1].metadata[KEPT_NOTES] = [*found[-1].metadata.get(KEPT_NOTES, []), note]
+        else:
+            found.append(cell)
+    return found
+
+
+def _with_notes(cells: Iterable[NotebookNode]) -> Iterator[NotebookNode]:
+    """Yield cells and, behind each, the cells of notes that it keeps."""
+    for cell in cells:
+        notes = cell.metadata.pop(KEPT_NOTES, [])
+        yield cell
+        for note in notes:
+            again = nbformat.v4.new_markdown_cell(note["source"], metadata=note["metadata"])
+            again.number = cell.number
+            yield again
 
 
 def find(name: str, folder: Path = NOTEBOOKS) -> Path:

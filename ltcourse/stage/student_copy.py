@@ -8,6 +8,7 @@ from typing import Any
 
 from ltcourse.display.markdown import PREDICTION
 from ltcourse.files import NO_CLONE, in_clone, place, restore
+from ltcourse.stage.lecture import KEPT_NOTES
 
 STRIPPED = {"solution", "key", "notes"}  # the notes hold what to expect of each question and prediction
 UNANSWERED = "key-output"  # the cell asks, and only what it shows in a notebook that was built answers
@@ -44,6 +45,8 @@ def stripped(notebook: dict[str, Any], outputs: bool = True) -> dict[str, Any]:
         tags = set(cell.get("metadata", {}).get("tags", []))
         if STRIPPED & tags:
             continue
+        if KEPT_NOTES in cell.get("metadata", {}):
+            cell = {**cell, "metadata": {key: m for key, m in cell["metadata"].items() if key != KEPT_NOTES}}
         if cell.get("cell_type") == "markdown":
             source = "".join(cell["source"])
             if (kept := without_answers(source)) != source:

@@ -52,6 +52,14 @@ class Recipe:
         for name in ("lr", "momentum", "weight_decay", "l1", "warmup"):
             object.__setattr__(self, name, not_negative(name, getattr(self, name)))
 
+    def __str__(self) -> str:
+        names = {"adam": "Adam", "adamw": "AdamW", "sgd": f"SGD with momentum {self.momentum:g}"}
+        parts = [f"{self.iterations:,} iterations of {self.batch:,}", f"{names[self.optimizer]} at {self.lr:g}"]
+        parts += [f"{name.replace('_', ' ')} {v:g}" for name in ("weight_decay", "l1") if (v := getattr(self, name))]
+        parts += [f"{self.schedule} schedule"] * (self.schedule != "constant")
+        parts += [f"warm-up of {self.warmup:,}"] * bool(self.warmup)
+        return ", ".join(parts + [str(v) for v in (self.augment,) if v])
+
     def but(self, **changes: Any) -> "Recipe":
         """Return this recipe with some settings changed: `recipe.but(lr=1e-4)`.
 

@@ -145,7 +145,7 @@ def test_a_lesson_is_found_by_number_name_or_path(tmp_path):
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_every_section_of_every_lesson_has_its_notes_and_the_plan_fits_the_lecture(file):
-    sections = lecture.sections(nbformat.read(file, as_version=4))[1:]
+    sections = lecture.sections(lecture.read(file))[1:]
     silent = [s.heading for s in sections if not s.notes and s.heading != "References"]
     assert not silent, f"without a cell tagged notes: {silent}"
     for section in sections:
@@ -159,5 +159,23 @@ def test_every_section_of_every_lesson_has_its_notes_and_the_plan_fits_the_lectu
 def test_a_section_has_one_cell_of_notes(file):
     lesson = jupytext.read(file.parent.parent / "lessons" / f"{file.stem}.py")
     notes = [cell for cell in lesson.cells if "notes" in cell.metadata.get("tags", [])]
-    sections = lecture.sections(nbformat.read(file, as_version=4))
+    sections = lecture.sections(lecture.read(file))
     assert len(notes) == sum(bool(s.notes) for s in sections)
+
+
+def test_notes_are_in_metadata_where_no_reader_meets_them_and_come_back_where_they_were(tmp_path):
+    cells = [
+        new_markdown_cell("# Talk"),
+        noted(NOTES),
+        new_markdown_cell("## One"),
+        noted(NOTES, "skip-when-late"),
+        new_markdown_cell("Some words."),
+    ]
+    shown = lecture.tucked(cells)
+    assert [cell.source for cell in shown] == ["# Talk", "## One", "Some words."]
+    nbformat.write(new_notebook(cells=shown), tmp_path / "talk.ipynb")
+    again = lecture.read(tmp_path / "talk.ipynb").cells
+    assert [(cell.source, lecture.tags(cell)) for cell in again] == [
+        (cell.source, lecture.tags(cell)) for cell in cells
+    ]
+    assert [cell.number for cell in again] == [1, 1, 2, 2, 3], "a note has the number of the cell that keeps it"

@@ -12,7 +12,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from ltcourse.display.markdown import PREDICTION
-from ltcourse.stage import student_copy
+from ltcourse.stage import lecture, student_copy
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -97,6 +97,7 @@ def test_every_notebook_is_there_and_valid(copied):
         nbformat.validate(notebook)
         tags = {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
         assert not tags & {"solution", "key", "notes"}
+        assert "For the instructor" not in file.read_text(encoding="utf-8")
         assert not any(cell.outputs for cell in notebook.cells if "key-output" in cell.metadata.get("tags", []))
 
 
@@ -112,6 +113,7 @@ def test_what_is_not_stripped_is_as_it_was(copied):
                 cell.source = student_copy.without_answers(cell.source)
             elif cell.cell_type == "code":
                 cell.outputs = [one for one in cell.outputs if one.get("data", {}).get(PREDICTION) != ANSWER]
+            cell.metadata.pop(lecture.KEPT_NOTES, None)
             kept += [] if {"solution", "key", "notes"} & tags else [cell]
         assert nbformat.read(file, as_version=4).cells == kept
         if kept == nbformat.read(original, as_version=4).cells:

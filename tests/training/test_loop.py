@@ -853,3 +853,15 @@ def test_weights_that_are_no_numbers_to_begin_with_are_told_by_name(tiny):
         network.fc2.weight[3, 4] = math.inf
     with pytest.raises(ValueError, match=r"'fc2\.weight' holds NaN or infinity before any training"):
         train(network, tiny, Recipe(iterations=1))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (Recipe(), "1,500 iterations of 60, Adam at 0.0012"),
+        (Recipe(optimizer="sgd", lr=0.1, weight_decay=1e-4), "SGD with momentum 0.9 at 0.1, weight decay 0.0001"),
+        (Recipe(schedule="cosine", warmup=100, augment="crop-flip"), "cosine schedule, warm-up of 100, crop-flip"),
+    ],
+)
+def test_a_recipe_says_what_a_training_is_asked_for(recipe, said):
+    assert said in str(recipe)

@@ -1,10 +1,11 @@
 """Checks of the exercises: each tries the reader's function on small cases, the smallest first, and shows the evidence.
 
 Behavior is checked, not text: any way to the right result is accepted. An untouched stub is not done yet.
-Read `verdict` first: what a check finds and how it is told. Then one file a lesson: `pruning` (01), `tables` (02),
-`tickets` (03), `instability` (04), `transfer` (05), `initialization` (06), `supermasks` (07), `foresight` and
-`layerwise` (09), `reporting` (10), and for the three review questions of lesson 08 `hypothesis`, `ticket_search` and
-`supermask_search`, on the images of `digits`.
+Read `verdict` first: what a check finds and how it is told, and `untouched`: what a function must leave as it was.
+Then one file a lesson: `pruning` (01), `tables` (02), `tickets` (03), `instability` (04), `transfer` (05),
+`initialization` (06), `supermasks` (07), `foresight` and `layerwise` (09), `reporting` (10), and for the three review
+questions of lesson 08 `hypothesis` with its `attempts`, `ticket_search` and `supermask_search`, on the images of
+`digits`.
 """
 
 from ltcourse.classroom.checks.foresight import grow, snip_scores, synflow_scores
