@@ -7,12 +7,14 @@ from pathlib import Path
 
 import jupytext
 import mistune
+import nbformat
 import pytest
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ltcourse import cli
 from ltcourse.classroom import glossary, packed
 from ltcourse.stage import lecture
+from ltcourse.stage.pieces import Pieces
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = {file.stem[:2]: file for file in sorted((ROOT / "lessons").glob("[0-9]*.py"))}
@@ -181,6 +183,15 @@ def test_cells_that_a_reader_may_not_have_are_not_marked(tag):
 
 def test_the_references_and_what_follows_are_not_marked():
     assert marked("## References\n\nA mask.", "A ticket.") == ["## References\n\nA mask.", "A ticket."]
+
+
+def test_a_slide_has_neither_hover_texts_nor_a_link_to_the_page(tmp_path):
+    (text,) = marked("All masks: see the [glossary](GLOSSARY.md).")
+    notebook = new_notebook(cells=[new_markdown_cell(text)])
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    (cell,) = lecture.read(tmp_path / "a.ipynb").cells
+    (block,) = Pieces(tmp_path, {}).of(cell)
+    assert block.html == "<p>All masks: see the glossary.</p>"
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
