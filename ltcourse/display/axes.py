@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer
 from matplotlib.lines import Line2D
@@ -50,7 +50,7 @@ def plain(text: str) -> str:
 def say(axis: Axis) -> Say:
     """Return how values on an axis are said: in percent, by the name that a tick has, or as numbers."""
     formatter = axis.get_major_formatter()
-    percent = size if axis.axis_name == "x" else share
+    percent = size if isinstance(axis, XAxis) else share
     if isinstance(formatter, PercentFormatter):
         whole = formatter.xmax
         return lambda value: percent(value / whole)
