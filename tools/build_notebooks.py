@@ -286,6 +286,8 @@ def normal_outputs(outputs: list[NotebookNode], root: Path) -> list[NotebookNode
         else:
             output.data = nbformat.from_dict(normal_data(output.data))
             if output.data:
+                # of the metadata by type (alt texts) those of the types that are here
+                output.metadata = {k: v for k, v in output.metadata.items() if k in output.data or "/" not in k}
                 stored.append(output)
     for output in stored:
         if output.output_type == "stream":

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer
 from matplotlib.lines import Line2D
@@ -18,7 +18,7 @@ from matplotlib.patches import Polygon, Rectangle, StepPatch
 from matplotlib.ticker import FixedLocator, PercentFormatter
 
 from ltcourse.display import sentences
-from ltcourse.display.sentences import Say, number, share
+from ltcourse.display.sentences import Say, number, share, size
 
 _TEX = {r"\theta": "θ", r"\odot": "⊙", r"\sigma": "σ", r"\tau": "τ", r"\times": "×", r"\,": " ", r"\ ": " "}
 
@@ -50,12 +50,13 @@ def plain(text: str) -> str:
 def say(axis: Axis) -> Say:
     """Return how values on an axis are said: in percent, by the name that a tick has, or as numbers."""
     formatter = axis.get_major_formatter()
+    percent = size if isinstance(axis, XAxis) else share
     if isinstance(formatter, PercentFormatter):
         whole = formatter.xmax
-        return lambda value: share(value / whole)
+        return lambda value: percent(value / whole)
     names = _names(axis)
     if names and all(name.endswith("%") for name in names.values()):
-        return share
+        return percent
     return lambda value: names.get(round(float(value), 6)) or number(value)
 
 

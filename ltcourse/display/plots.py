@@ -118,7 +118,7 @@ def examples(data: Dataset, split: Split, columns: int = 12) -> Figure:
     ax.set_title("{}: {:,} to train, {:,} to validate, {:,} to test".format(data.name, *sizes))
     for spine in ax.spines.values():
         spine.set_visible(False)
-    alt.describe(ax, f"One row per class, {', '.join(data.classes)}: its first {columns} training images or fewer.")
+    alt.describe(ax, f"Images, one row per class with its first {columns}: {', '.join(data.classes)}.")
     return figure
 
 

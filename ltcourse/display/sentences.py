@@ -13,7 +13,9 @@ _MANY = 6  # lines or bars; of more, the highest and the lowest are enough to he
 def share(value: float) -> str:
     """Return a share as text, with so many digits that it is not 0 where it is not: 0.976 → "97.6 %"."""
     percents = 100 * value
-    return f"{percents:.2g} %" if percents and abs(percents) < 1 else f"{percents:.1f} %"
+    if not percents or abs(percents) >= 1:
+        return f"{percents:.1f} %"
+    return f"{percents:.2f} %" if abs(percents) >= 0.1 else f"{percents:.2g} %"
 
 
 def size(value: float) -> str:

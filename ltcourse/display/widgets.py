@@ -145,7 +145,7 @@ class _Explorer:
         }
         self.player = [_player(slider) for slider in self.sliders.values() if playing]
         self.image = ipywidgets.Image(format="png")
-        self.words = ipywidgets.HTML()
+        self.text, self.words = "", ipywidgets.HTML()
         self.says = ipywidgets.Accordion([self.words], titles=("What the figure shows",), selected_index=None)
         self.problem = ipywidgets.Label()
         for slider in self.sliders.values():
@@ -160,8 +160,7 @@ class _Explorer:
         if self.player:
             box.add_class("ltcourse-playing")
         bundle = box._repr_mimebundle_()
-        says = self._drawn[tuple(slider.index for slider in self.sliders.values())][1] if self._drawn else ""
-        display({**bundle, "image/png": _encoded(self.image.value)}, metadata=alt.metadata(says), raw=True)
+        display({**bundle, "image/png": _encoded(self.image.value)}, metadata=alt.metadata(self.text), raw=True)
 
     def update(self) -> None:
         """Draw what the sliders say. What cannot be drawn leaves the last picture, and says why below it."""
@@ -171,8 +170,8 @@ class _Explorer:
         try:
             if key not in self._drawn:
                 self._drawn[key] = _png(self._draw, values)
-            (self.image.value, says), self.problem.value = self._drawn[key], ""
-            self.words.value = f"<p>{html.escape(says)}</p>"
+            (self.image.value, self.text), self.problem.value = self._drawn[key], ""
+            self.words.value = f"<p>{html.escape(self.text)}</p>"
         except Exception as error:
             self.problem.value = f"{type(error).__name__}: {error}"
 

@@ -344,7 +344,7 @@ def _markdown(folder: Path, attached: dict[str, tuple[str, str]]) -> mistune.Mar
     plain_link = renderer.link
 
     def link(text: str, url: str, title: str | None = None) -> str:
-        if url.startswith("#"):
+        if url.startswith("#") or url.endswith(".md"):  # pages that lie beside the notebooks, and not beside slides
             return text
         return str(plain_link(text, re.sub(r"\.ipynb\b", ".html", url), title))
 

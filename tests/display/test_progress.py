@@ -245,6 +245,7 @@ def test_ctrl_c_while_an_item_is_shown_ends_the_work_at_once(screen):
     def stop(items):
         if not ended and len(items) == 2:
             raise KeyboardInterrupt
+        return draw(items)
 
     live = watch(work(), "counting", draw=stop)
     assert live.interrupted and live.items == [0, 1] and ended, "it would hold what it uses as long as it is kept"

@@ -248,7 +248,7 @@ def test_a_signal_answers_at_once(signal_explorer):
 def shown(monkeypatch):
     """The bundles that were displayed."""
     bundles = []
-    monkeypatch.setattr(widgets, "display", lambda bundle, raw: bundles.append(bundle))
+    monkeypatch.setattr(widgets, "display", lambda bundle, raw, metadata: bundles.append(bundle))
     return bundles
 
 
@@ -283,6 +283,7 @@ def test_a_built_notebook_keeps_a_picture_and_a_few_steps_and_no_widget(monkeypa
     captions = [step["caption"] for step in bundle[widgets.STEPS]]
     assert captions == [*(f"x {x}, layer fc2" for x in (0, 2, 5, 8, 10)), "x 5, layer fc1"], "the ends are among them"
     assert all(base64.b64decode(step["image/webp"])[8:12] == b"WEBP" for step in bundle[widgets.STEPS])
+    assert [step["alt"] for step in bundle[widgets.STEPS]][:2] == ["fc2. A point: 0 at 0.", "fc2. A point: 0 at 2."]
     assert set(bundle) == {"image/png", "text/plain", widgets.STEPS}
     assert plt.get_fignums() == [], "an open figure would be shown twice"
 
@@ -305,7 +306,7 @@ def test_every_value_of_every_slider_can_be_set(drawn):
     for x in SHARES:
         for layer in LAYERS:
             explorer.sliders["x"].value, explorer.sliders["layer"].value = x, layer
-            assert explorer.image.value == widgets._png(draw, {"x": x, "layer": layer})
+            assert (explorer.image.value, explorer.text) == widgets._png(draw, {"x": x, "layer": layer})
     assert plt.get_fignums() == []
 
 
@@ -329,7 +330,7 @@ def test_of_fifty_fast_moves_the_last_alone_is_drawn(drawn):
 
     explorer = asyncio.run(rush())
     assert [x for x, _ in calls] == [30, 49], "the first picture, and the last"
-    assert explorer.image.value == widgets._png(draw, {"x": 49})
+    assert explorer.image.value == widgets._png(draw, {"x": 49})[0]
 
 
 def test_what_cannot_be_drawn_is_said_and_the_last_picture_stays():
@@ -429,6 +430,7 @@ def test_a_built_notebook_keeps_every_step_of_a_picture_as_a_drawing(monkeypatch
     explore(THREE)
     bundle, again = shown
     assert [step["caption"] for step in bundle[widgets.STEPS]] == ["one", "two", "three"]
+    assert [step["alt"] for step in bundle[widgets.STEPS]] == ["step 0", "step 1", "step 2"]
     drawings = [vectors.unpacked(step[vectors.VECTOR]) for step in bundle[widgets.STEPS]]
     assert all(f"number {i}" in drawing for i, drawing in enumerate(drawings))
     assert vectors.unpacked(bundle[vectors.VECTOR]) == drawings[0], "a slide begins with the first"

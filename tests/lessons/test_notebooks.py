@@ -16,6 +16,9 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from ltcourse.display import alt
+from ltcourse.stage import pieces
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 builder = importlib.import_module("build_notebooks")
@@ -256,14 +259,30 @@ def images_without_alt_text(notebook: NotebookNode) -> list[str]:
     """Every image says in words what it shows."""
     sentences = []
     for where, text in prose(notebook):
-        for mark, alt, target in LINK.findall(text):
-            if mark and not alt.strip():
+        for mark, words, target in LINK.findall(text):
+            if mark and not words.strip():
                 sentences.append(f"{where}: the image {target} has no alt text.")
         sentences += [
             f"{where}: {tag} has no alt text."
             for tag in re.findall(r"<img\b[^>]*>", text)
             if not re.search(r"\balt=(?:\"[^\"]*\S[^\"]*\"|'[^']*\S[^']*')", tag)
         ]
+    return sentences
+
+
+def figures_without_words(notebook: NotebookNode) -> list[str]:
+    """Every figure that a cell shows has its alt text, each step of a slider, too, and stands in words below, once."""
+    sentences = []
+    for where, cell in code_cells(notebook):
+        figures = [o for o in cell.outputs if any(kind.startswith("image/") for kind in o.get("data", {}))]
+        folded = [output for output in cell.outputs if alt.is_folded(output)]
+        steps = [step for output in figures for step in output.data.get(pieces.STEPS, [])]
+        if not all(map(alt.text_of, figures)):
+            sentences.append(f"{where} shows a figure without alt text: run `make notebooks`.")
+        if not all(step.get("alt") for step in steps):
+            sentences.append(f"{where} has a step without alt text: run `make notebooks`.")
+        if len(folded) != bool(figures):
+            sentences.append(f"{where} has {len(folded)} folded texts for {len(figures)} figures.")
     return sentences
 
 
@@ -301,6 +320,7 @@ RULES: list[Rule] = [
     missing_parts,
     missing_sections,
     images_without_alt_text,
+    figures_without_words,
     broken_links,
 ]
 
@@ -351,6 +371,17 @@ def shown(**data: Any) -> NotebookNode:
     return new_output("display_data", {mime.replace("_", "/", 1): value for mime, value in data.items()})
 
 
+def figure(says: str = "", **data: Any) -> NotebookNode:
+    """An output that shows a figure."""
+    bundle = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480 with 1 Axes>", **data}
+    return new_output("display_data", bundle, metadata=alt.metadata(says) if says else {})
+
+
+def below(*texts: str) -> NotebookNode:
+    """The folded text below figures."""
+    return shown(text_html=alt.folded(texts))
+
+
 def error() -> NotebookNode:
     """The output of a cell that raised."""
     return new_output("error", ename="ValueError", evalue="no", traceback=["no"])
@@ -390,7 +421,7 @@ def good_notebook() -> NotebookNode:
         new_markdown_cell("## `Keep` one\n\n```\n# no title\n![](nothing.png)\n```"),
         code("print(3)", printed("kept 3 of 1/home/2, in 2:30, on 2025-01-02\n"), tags=("nbval-check-output",)),
         code("int('x')", error(), tags=("raises-exception",)),
-        code("figure", shown(image_png="iVBORw0KGgo=", text_plain="<Figure size 640x480 with 1 Axes>")),
+        code("figure", figure("A curve: 1 at 2."), below("A curve: 1 at 2.")),
         new_markdown_cell(END),
     )
 
@@ -432,7 +463,7 @@ def with_timings() -> NotebookNode:
 
 
 CHECKED = ("nbval-check-output",)
-FIGURE = shown(image_png="iVBORw0KGgo=", text_plain="<Figure size 640x480 with 1 Axes>")
+STEP = {pieces.STEPS: [{"caption": "x 1", "alt": "One."}, {"caption": "x 2"}]}
 # Rule, a notebook that breaks it, words of the sentence.
 PLANTED: list[tuple[Rule, NotebookNode, str]] = [
     (cells_not_run, with_count(None), "cell 5 has the execution count None, not 3"),
@@ -442,7 +473,7 @@ PLANTED: list[tuple[Rule, NotebookNode, str]] = [
     (stray_tags, with_cell(code("1", tags=("NBVAL_CHECK_OUTPUT",))), "'NBVAL_CHECK_OUTPUT'"),
     (stray_tags, with_cell(code("1", tags=("Solution",))), "'Solution'"),
     (vacuous_checks, with_cell(code("x = 1", tags=CHECKED)), "no text to compare"),
-    (vacuous_checks, with_cell(code("figure", FIGURE, tags=CHECKED)), "no text to compare"),
+    (vacuous_checks, with_cell(code("figure", figure("A curve."), tags=CHECKED)), "no text to compare"),
     (
         vacuous_checks,
         with_cell(code("interact(draw)", printed("x"), tags=CHECKED)),
@@ -487,6 +518,11 @@ PLANTED: list[tuple[Rule, NotebookNode, str]] = [
     (missing_sections, with_cell(new_markdown_cell("## References")), "not in the order"),
     (images_without_alt_text, with_text("![a curve]", "![ ]"), "has no alt text"),
     (images_without_alt_text, with_text("Three.", '<img src="README.md" alt="">'), "has no alt text"),
+    (figures_without_words, with_cell(code("f", figure(), below("A curve."))), "a figure without alt text"),
+    (figures_without_words, with_cell(code("f", figure("One.", **STEP), below("One."))), "a step without alt text"),
+    (figures_without_words, with_cell(code("f", figure("A curve."))), "0 folded texts for 1 figures"),
+    (figures_without_words, with_cell(code("f", below("A curve."))), "1 folded texts for 0 figures"),
+    (figures_without_words, with_cell(code("f", figure("A."), below("A."), below("A."))), "2 folded texts"),
     (broken_links, with_text("(README.md)", "(gone.md)"), "there is no file gone.md"),
     (broken_links, with_text("Three.", "<img src='gone.png' alt='x'>"), "there is no file gone.png"),
     (broken_links, with_text("(#What-we-saw)", "(#what-we-saw)"), "no heading has the anchor #what-we-saw"),
