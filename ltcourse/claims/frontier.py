@@ -4,6 +4,7 @@ As in `catalog`, of which this is the second part: `says` is the paper's claim i
 """
 
 from ltcourse.claims import frontier_measures as after
+from ltcourse.claims.frontier_today import TODAY
 from ltcourse.claims.measures import not_run
 from ltcourse.claims.verdicts import Claim, Scale
 from ltcourse.experiments.foresight import SCORED
@@ -185,4 +186,4 @@ _DURING = (
     ),
 )
 
-FRONTIER: tuple[Claim, ...] = (*_BEFORE, *_DURING)
+FRONTIER: tuple[Claim, ...] = (*_BEFORE, *_DURING, *TODAY)
