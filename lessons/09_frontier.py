@@ -132,7 +132,15 @@ columns = [percent(record.values("ticket", n, "density")[0]) for n in sizes]
 Table(["ticket minus", *columns], [[m, *(points_interval(ahead(m, n)) for n in sizes)] for m in methods])
 
 # %% [markdown]
-# @READ_BEFORE@
+# Look along the rows: does the lead of the ticket grow as fewer weights are left? And look at the last two rows. A
+# random mask with the right shares can be close to a mask that was computed: the next section but one asks why.
+#
+# <details><summary>What one usually sees</summary>
+#
+# The ticket is ahead of every mask from before training, at all sizes but the largest, and the more so the fewer
+# weights are left. It was found with the help of the dense network's training, which the others did without.
+#
+# </details>
 #
 # ## Layers that vanish
 #
@@ -144,7 +152,7 @@ Table(["ticket minus", *columns], [[m, *(points_interval(ahead(m, n)) for n in s
 # large scores, one by one, and is safe. As weights go, the paths through the others gain, so the scores must be
 # computed again: SynFlow prunes in 100 rounds, each of which keeps the same share of what is left.
 #
-# *Predict: at which density does each of the four scores empty its first layer in LeNet-300-100?*
+# *Predict: at which density does each of the four scores empty its first layer in LeNet-300-100, if it does?*
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 5 minutes</summary>
@@ -175,8 +183,9 @@ for name, density in (("foresight-lenet-300-100", 0.001), ("foresight-resnet-8",
 # %% [markdown]
 # <details><summary>What one usually sees</summary>
 #
-# By magnitude the first layer goes first: its weights have the most inputs and are drawn smallest. SNIP and GraSP
-# follow. SynFlow keeps a path open as long as there are as many weights as layers.
+# In LeNet the first layer goes first, by magnitude, SNIP and GraSP alike: its weights have the most inputs and are drawn
+# smallest. SynFlow keeps a path open as long as there are as many weights as layers. In a residual network a layer
+# that is emptied closes no path: the shortcut leads around it.
 #
 # </details>
 #
@@ -238,7 +247,15 @@ rows = [[m, *(says(m, c) for c in foresight.CHECKS), answer[says(m, "shuffled")]
 Table(["method", *foresight.CHECKS, "so what matters?"], rows, words=True)
 
 # %% [markdown]
-# @READ_CHECKS@
+# The last column is computed from the column *shuffled*: a method's choice of weights matters if its whole interval is
+# below 0 at every size that was checked. *Undecided* means that these seeds cannot tell.
+#
+# <details><summary>What one usually sees</summary>
+#
+# The ticket loses much when it is shuffled or redrawn: its weights belong together. The masks from before training
+# hardly change when they are shuffled. Inverted, all of them do badly: their shares are turned upside down as well.
+#
+# </details>
 #
 # A residual network asks the same question of photographs (the next cell says so as long as this is not recorded):
 
@@ -326,33 +343,34 @@ for ax, key in zip(axes, ("cost", "work"), strict=True):
 axes[1].get_legend().remove()
 
 
-# %% Each way minus gradual pruning, at about the same cost
+# %% Each way minus another, at the same cost
 def minus(way, other, density, number):
     """Accuracy of one way minus another, at the number-th cost of each, of every seed."""
     names = (sparse_trainings.method(w, density) for w in (way, other))
     return [a - b for a, b in zip(*(paid.values(m, number, "test_accuracy") for m in names), strict=True)]
 
 
+beside = [("RigL", "gradual"), ("RigL", "random, ERK")]
+beside += [("rate rewound", "fine-tuned"), ("weights rewound", "fine-tuned"), ("rate rewound", "weights rewound")]
 rows = []
 for density in paid.settings["densities"]:
-    for way, other in (
-        ("RigL", "gradual"),
-        ("RigL", "random, ERK"),
-        ("rate rewound", "fine-tuned"),
-        ("weights rewound", "fine-tuned"),
-        ("rate rewound", "weights rewound"),
-    ):
-        rows.append(
-            [
-                f"{way} minus {other}",
-                percent(density, 0),
-                *(points_interval(minus(way, other, density, n)) for n in (1, 2)),
-            ]
-        )
-Table(["", "P_m", "least cost", "next"], rows)
+    for way, other in beside:
+        spans = paid.settings["searches" if way in sparse_trainings.AFTER else "lengths"]
+        found = (points_interval(minus(way, other, density, n)) for n in (1, len(spans)))
+        rows.append([f"{way} minus {other}", percent(density, 0), *found])
+Table(["", "P_m", "at the least cost", "at the highest"], rows)
 
 # %% [markdown]
-# @READ_DURING@
+# Compare points above one another: they cost the same. Along a line, more was spent. The dense network's line is the
+# reference: a small network that is above it at the same cost was worth its pruning.
+#
+# <details><summary>What one usually sees</summary>
+#
+# Longer training helps all of them, the dense network included. So a method that looks better because it trained for
+# longer, as three rounds of pruning and retraining do, has to be compared with the others at that length. Fine-tuning
+# at a small rate is usually the weakest of the three ways to retrain.
+#
+# </details>
 
 # %% [markdown]
 # ## The proof
@@ -406,13 +424,17 @@ for n in counts:
 
 # %% A sum of paths: the error falls exponentially
 figure, ax = plt.subplots(figsize=(10, 5))
-lines = {"one number (Malach)": single, "a sum of numbers (Pensia)": summed, "a sum of paths in a random network": in_network}
+lines = {
+    "one number (Malach)": single,
+    "a sum of numbers (Pensia)": summed,
+    "a sum of paths in a random network": in_network,
+}
 for (label, line), color in zip(lines.items(), (plots.GRAY, plots.BLUE, plots.ORANGE), strict=True):
     ax.plot(counts, [sum(v) / len(v) for v in line.values()], color=color, marker="o", label=label)
     ax.fill_between(counts, *([end(v) for v in line.values()] for end in (min, max)), color=color, alpha=0.2)
 expected = [subset_sum.expected_error(n) for n in counts]
 ax.plot(counts, expected, color="black", linestyle="--", label="a count of the sums")
-ax.set(xlabel="numbers, or neurons per weight", ylabel="log₂ of the error, mean and range of five draws")
+ax.set(xlabel="numbers, or neurons per weight", ylabel="log₂ of the error")
 _ = ax.legend()
 
 # %% Bits per number, and what a count says
@@ -423,7 +445,7 @@ for label, line in lines.items():
 print(f"a count of the sums: {subset_sum.slope(counts[2:], expected[2:]):+.2f} bits per number")
 
 # %% [markdown]
-# The line of the sums is nearly straight: the error falls exponentially, as the theorem says. The dashed line is no fit.
+# Bands are the range of five draws. The line of the sums is nearly straight: the error falls exponentially, as the theorem says. The dashed line is no fit.
 # It is a count of the sums that takes them for points thrown at random (`subset_sum.expected_error`), and it lies close
 # to the measured errors. In the random network a neuron is worth about half as much, because half of the neurons do not
 # pass on a positive input, and the search looks at no more than 14 paths. A single number gains little.
@@ -488,15 +510,16 @@ _, theirs = layerwise.wanda(language.get_parameter(inner[0]).detach(), gram, 0.5
 print(f"the same mask: {torch.equal(kept, theirs)}; {int(kept.sum()):,} of {kept.numel():,} weights kept")
 
 # %% The other weights make up for a loss
-w, x = torch.tensor([[1.0, 0.8, 0.1]]), torch.tensor([[1.0, 2.0, 3.0], [1.1, 1.8, 3.1], [1.0, -1.0, 0.5]])
+w, x = torch.tensor([[0.6, 0.8, 0.7]]), torch.tensor([[1.0, 2.0, 3.0], [1.1, 1.8, 3.1], [1.0, -1.0, 0.5]])
 for method in ("magnitude", "wanda", "sparsegpt"):
     new, _ = layerwise.METHODS[method](w, (x @ x.T).double(), 1 / 3)
     row = ", ".join(f"{v:.2f}" for v in new[0].tolist())
     print(f"{method:10s} weights {row}: the outputs change by {float((w @ x - new @ x).norm()):.2f}")
 
 # %% [markdown]
-# In the last cell the first two inputs are nearly the same. If one of their weights goes, the other one can take over;
-# only SparseGPT lets it.
+# The first two inputs are nearly the same, and the third one is small. Magnitude takes the smallest weight, and the
+# outputs change much. Wanda takes the weight of the small input. SparseGPT takes the first weight, too, but the second
+# one makes up for it: the outputs change least.
 #
 # *Predict: at half of the weights, how do the three methods rank? And in which of two ways is it harder to prune half:
 # any weights, or two of every four neighbors (2:4)?*
@@ -661,7 +684,17 @@ for n, d in enumerate(kept_shares, 1):
 Table(["weights kept", "error, saliency minus magnitude", "loss promised", "loss found"], rows)
 
 # %% [markdown]
-# @READ_DAMAGE@
+# At 60 % of the weights and more, all ways but *random* lose little. Below, saliency is ahead of magnitude at most sizes,
+# at the two smallest with every seed. But an interval of three seeds is wide: it holds 0 at every size but one, so this
+# record does not decide the claim.
+#
+# The last two columns say what the saliency leaves out. By the sum of the saliencies that go, the loss should hardly grow.
+# It grows many times more, as soon as many weights go at once. The saliency is that of *one* weight, with all others in
+# place: it has no products $\partial^2 L / \partial w_i \partial w_j$. Optimal Brain Surgeon keeps them, and SparseGPT is
+# its descendant, layer by layer. LeCun and his coauthors pruned in steps and retrained after each; we did not.
+#
+# A second lesson is in the figure: at 40 % and below, magnitude *by layer* makes more errors than magnitude over all
+# layers with every seed. Which weights are compared matters as much as how.
 #
 # ## What is it good for?
 #
@@ -741,11 +774,11 @@ print(f"{cost['read from DRAM'] / cost['read from SRAM']:.0f} times as much")
 # </details>
 
 # %% The papers' claims in one look
-found = claims.of_papers()
-found.overview
+later = claims.of_papers()
+later.overview
 
 # %% The numbers behind them
-found
+later
 
 # %% [markdown]
 # ## What we saw
@@ -765,7 +798,7 @@ found
 last = record.settings["sizes"]
 for method in ("ticket", *methods):
     print(f"{columns[-1]} kept, {method}: {spread(record.values(method, last, 'test_accuracy'))}")
-for row in found.rows:
+for row in later.rows:
     print(f"{row.direction}  {row.claim.title}")
 
 # %% [markdown]
