@@ -50,7 +50,8 @@ _BEFORE = (
         title="SynFlow: no layer vanishes",
         says="Pruned in rounds by synaptic flow no layer vanishes; pruned by other scores some do.",
         paper="SynFlow avoids layer collapse up to the maximal compression (Tanaka et al. 2020, Sec. 6, Theorem 3).",
-        rule="at 0.1 % of LeNet-300-100, SynFlow leaves each layer at least one weight, and every other score empties one.",
+        rule="at 0.1 % of LeNet-300-100, SynFlow leaves each layer at least one weight, and every other score empties "
+        "one.",
         measure=after.emptied,
         scales=_COUNTED,
         lesson=_LESSON,

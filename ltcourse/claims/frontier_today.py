@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
-from math import exp, log2
+from math import exp
 
 from ltcourse.claims.verdicts import Claim, Comparison, Measure, Measurement, Scale, size
 from ltcourse.experiments.layerwise import RESCALED
@@ -109,7 +109,7 @@ def exponential() -> Measurement:
     factors = tuple(2**slope for slope in slopes())
     return Measurement(
         (Comparison("factor of the error per additional number", factors, SEEDS, "<", ratio=True),),
-        f"a count of the sums says {2**counted:.2f}×, which is {log2(2**counted):.2f} bits",
+        f"a count of the sums says {2**counted:.2f}×, which is {counted:+.2f} bits",
     )
 
 
