@@ -11,25 +11,29 @@
 #
 # **Time** {minutes} to run on two processor cores
 #
-# **Outline** before training · during training · the proof · networks of today · what is it good for? · what the papers
-# claim · exercises
+# **Outline** before training · during training · the proof · networks of today · outlier features · the fathers · what is
+# it good for? · what the papers claim · exercises
 
 # %%
+import copy
+
 import matplotlib.pyplot as plt
 import torch
 from torch.nn.functional import cross_entropy
 
 # %%
-from ltcourse import claims, data
-from ltcourse.claims import frontier_measures
+from ltcourse import claims, data, papers
+from ltcourse.claims import frontier_measures, frontier_today
 from ltcourse.classroom import checks
-from ltcourse.display import costs, plots
+from ltcourse.data.texts import windows
+from ltcourse.display import costs, pictures, plots, widgets
 from ltcourse.display.progress import watch
-from ltcourse.display.tables import Table, percent, points_interval, spread
+from ltcourse.display.tables import Table, percent, points_interval, spread, times_interval
 from ltcourse.experiments import catalog, foresight, runs, sparse_trainings
+from ltcourse.instruments import latency, subset_sum
 from ltcourse.instruments.statistics import student
-from ltcourse.networks import masks, models
-from ltcourse.pruning import sparse_training
+from ltcourse.networks import masks, models, transformer
+from ltcourse.pruning import layerwise, sparse_training
 
 plots.use_style()
 mnist = data.load("mnist")
@@ -128,7 +132,15 @@ columns = [percent(record.values("ticket", n, "density")[0]) for n in sizes]
 Table(["ticket minus", *columns], [[m, *(points_interval(ahead(m, n)) for n in sizes)] for m in methods])
 
 # %% [markdown]
-# @READ_BEFORE@
+# Look along the rows: does the lead of the ticket grow as fewer weights are left? And look at the last two rows. A
+# random mask with the right shares can be close to a mask that was computed: the next section but one asks why.
+#
+# <details><summary>What one usually sees</summary>
+#
+# The ticket is ahead of every mask from before training, at all sizes but the largest, and the more so the fewer
+# weights are left. It was found with the help of the dense network's training, which the others did without.
+#
+# </details>
 #
 # ## Layers that vanish
 #
@@ -140,7 +152,7 @@ Table(["ticket minus", *columns], [[m, *(points_interval(ahead(m, n)) for n in s
 # large scores, one by one, and is safe. As weights go, the paths through the others gain, so the scores must be
 # computed again: SynFlow prunes in 100 rounds, each of which keeps the same share of what is left.
 #
-# *Predict: at which density does each of the four scores empty its first layer in LeNet-300-100?*
+# *Predict: at which density does each of the four scores empty its first layer in LeNet-300-100, if it does?*
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 5 minutes</summary>
@@ -171,8 +183,9 @@ for name, density in (("foresight-lenet-300-100", 0.001), ("foresight-resnet-8",
 # %% [markdown]
 # <details><summary>What one usually sees</summary>
 #
-# By magnitude the first layer goes first: its weights have the most inputs and are drawn smallest. SNIP and GraSP
-# follow. SynFlow keeps a path open as long as there are as many weights as layers.
+# In LeNet the first layer goes first, by magnitude, SNIP and GraSP alike: its weights have the most inputs and are drawn
+# smallest. SynFlow keeps a path open as long as there are as many weights as layers. In a residual network a layer
+# that is emptied closes no path: the shortcut leads around it.
 #
 # </details>
 #
@@ -234,7 +247,15 @@ rows = [[m, *(says(m, c) for c in foresight.CHECKS), answer[says(m, "shuffled")]
 Table(["method", *foresight.CHECKS, "so what matters?"], rows, words=True)
 
 # %% [markdown]
-# @READ_CHECKS@
+# The last column is computed from the column *shuffled*: a method's choice of weights matters if its whole interval is
+# below 0 at every size that was checked. *Undecided* means that these seeds cannot tell.
+#
+# <details><summary>What one usually sees</summary>
+#
+# The ticket loses much when it is shuffled or redrawn: its weights belong together. The masks from before training
+# hardly change when they are shuffled. Inverted, all of them do badly: their shares are turned upside down as well.
+#
+# </details>
 #
 # A residual network asks the same question of photographs (the next cell says so as long as this is not recorded):
 
@@ -322,42 +343,417 @@ for ax, key in zip(axes, ("cost", "work"), strict=True):
 axes[1].get_legend().remove()
 
 
-# %% Each way minus gradual pruning, at about the same cost
+# %% Each way minus another, at the same cost
 def minus(way, other, density, number):
     """Accuracy of one way minus another, at the number-th cost of each, of every seed."""
     names = (sparse_trainings.method(w, density) for w in (way, other))
     return [a - b for a, b in zip(*(paid.values(m, number, "test_accuracy") for m in names), strict=True)]
 
 
+beside = [("RigL", "gradual"), ("RigL", "random, ERK")]
+beside += [("rate rewound", "fine-tuned"), ("weights rewound", "fine-tuned"), ("rate rewound", "weights rewound")]
 rows = []
 for density in paid.settings["densities"]:
-    for way, other in (
-        ("RigL", "gradual"),
-        ("RigL", "random, ERK"),
-        ("rate rewound", "fine-tuned"),
-        ("weights rewound", "fine-tuned"),
-        ("rate rewound", "weights rewound"),
-    ):
-        rows.append(
-            [
-                f"{way} minus {other}",
-                percent(density, 0),
-                *(points_interval(minus(way, other, density, n)) for n in (1, 2)),
-            ]
-        )
-Table(["", "P_m", "least cost", "next"], rows)
+    for way, other in beside:
+        spans = paid.settings["searches" if way in sparse_trainings.AFTER else "lengths"]
+        found = (points_interval(minus(way, other, density, n)) for n in (1, len(spans)))
+        rows.append([f"{way} minus {other}", percent(density, 0), *found])
+Table(["", "P_m", "at the least cost", "at the highest"], rows)
 
 # %% [markdown]
-# @READ_DURING@
+# Compare points above one another: they cost the same. Along a line, more was spent. The dense network's line is the
+# reference: a small network that is above it at the same cost was worth its pruning.
+#
+# <details><summary>What one usually sees</summary>
+#
+# Longer training helps all of them, the dense network included. So a method that looks better because it trained for
+# longer, as three rounds of pruning and retraining do, has to be compared with the others at that length. Fine-tuning
+# at a small rate is usually the weakest of the three ways to retrain.
+#
+# </details>
 
 # %% [markdown]
 # ## The proof
+#
+# Lesson [07](07_supermasks.ipynb) asked why a random network should contain a good subnetwork. There are proofs, of the
+# **strong lottery ticket hypothesis**: a random network that is wide enough contains, with no training, a subnetwork
+# close to any given smaller network.
+#
+# - **Malach et al. (2020)** proved it first. Each weight of the given network is imitated by *one* path through a random
+#   neuron, the best of many. To halve the error one needs about twice as many neurons.
+# - **Pensia et al. (2020)** imitate each weight by the *sum* of some of its paths. Then the number of neurons per weight
+#   needs to grow only like $\log(1/\varepsilon)$, where $\varepsilon$ is the error.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** One path, or a sum of paths: this is the whole difference between the two proofs. Step through the picture.
+#
+# **Ask** With n numbers there are 2ⁿ sums. By how much should one more number shrink the error?
+#
+# **Expect** By a half: twice as many sums lie twice as densely. This is a count, and the figure tests it.
+#
+# </details>
+
+# %% tags=["picture-subset-sums"]
+widgets.explore(pictures.subset_sums())
+
+# %% [markdown]
+# What slope should we see? With n numbers there are $2^n$ sums, spread over a range that hardly grows. So one more
+# number halves the distance to the closest of them: $\log_2$ of the error falls by about 1 **bit** per number. For a
+# single path, it falls by 1 bit for each *doubling*.
+#
+# *Predict: in a random network, a path is worth the product of two random weights, and half of the hidden neurons never
+# pass on a positive input. By how many bits per neuron does the error fall there?*
+
+# %% Numbers to choose from, and log₂ of the error
+counts = list(range(2, 23, 2))
+summed, single, in_network = {}, {}, {}
+for n in counts:
+    found = [subset_sum.errors(n, seed=seed).log2().mean().item() for seed in frontier_today.SEEDS]
+    summed[n] = found
+    generator = torch.Generator().manual_seed(n)
+    numbers = 2 * torch.rand(5, 200, n, generator=generator) - 1
+    single[n] = (numbers - (torch.rand(5, 200, 1, generator=generator) - 0.5)).abs().amin(2).log2().mean(1).tolist()
+    in_network[n] = []
+    for seed in range(5):
+        target = torch.rand(4, 5, generator=torch.Generator().manual_seed(seed)) - 0.5
+        big, mask = subset_sum.contain(target, n, seed=seed)
+        a, b = (layer.weight.detach() * mask[f"{i}.weight"] for i, layer in ((0, big[0]), (2, big[2])))
+        in_network[n].append((b @ a.clamp(min=0) - target).abs().log2().mean().item())
+
+# %% A sum of paths: the error falls exponentially
+figure, ax = plt.subplots(figsize=(10, 5))
+lines = {
+    "one number (Malach)": single,
+    "a sum of numbers (Pensia)": summed,
+    "a sum of paths in a random network": in_network,
+}
+for (label, line), color in zip(lines.items(), (plots.GRAY, plots.BLUE, plots.ORANGE), strict=True):
+    ax.plot(counts, [sum(v) / len(v) for v in line.values()], color=color, marker="o", label=label)
+    ax.fill_between(counts, *([end(v) for v in line.values()] for end in (min, max)), color=color, alpha=0.2)
+expected = [subset_sum.expected_error(n) for n in counts]
+ax.plot(counts, expected, color="black", linestyle="--", label="a count of the sums")
+ax.set(xlabel="numbers, or neurons per weight", ylabel="log₂ of the error")
+_ = ax.legend()
+
+# %% Bits per number, and what a count says
+for label, line in lines.items():
+    slopes = [subset_sum.slope(counts[2:], [line[n][seed] for n in counts[2:]]) for seed in range(5)]
+    found = student(slopes)
+    print(f"{label}: {found.center:+.2f} bits per number [{found.low:+.2f}, {found.high:+.2f}]")
+print(f"a count of the sums: {subset_sum.slope(counts[2:], expected[2:]):+.2f} bits per number")
+
+# %% [markdown]
+# Bands are the range of five draws. The line of the sums is nearly straight: the error falls exponentially, as the theorem says. The dashed line is no fit.
+# It is a count of the sums that takes them for points thrown at random (`subset_sum.expected_error`), and it lies close
+# to the measured errors. In the random network a neuron is worth about half as much, because half of the neurons do not
+# pass on a positive input, and the search looks at no more than 14 paths. A single number gains little.
+#
+# **What the theorems do not say.** They say that the subnetwork exists, not how to find it: the search above knows the
+# weights that it imitates. How far can one get without knowing them? Edge-popup is one answer. **Multi-prize tickets**
+# are another: the weights are random *signs*, never trained, with a scale per layer, and a mask is learned. The paper
+# reports:
+
+# %% Networks of random signs, never trained
+Table(["Diffenderfer & Kailkhura 2021", "test accuracy"], [[r.about, r.reported] for r in papers.UNTRAINED])
 
 # %% [markdown]
 # ## Networks of today
+#
+# The networks of the slides have been retrained after every pruning. A large language model takes months to train;
+# nobody retrains it ten times. So the question has changed: which weights can go if the network is *not* trained again?
+#
+# We train a small language model of the same design: a **transformer** of three blocks that reads 64 characters and
+# predicts the next one. Its text is the help of the Python language, which any installation holds.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 5 minutes</summary>
+#
+# **Say** Start the training cell now. While it runs, explain the two ideas: look at the inputs, and let the other weights
+# make up for a loss.
+#
+# **Ask** A weight of 0.1 reads an input of 20, and a weight of 1 an input of 0.1. Which would you prune?
+#
+# **Expect** The second: it changes the output by 0.1, the first by 2. Magnitude prunes the first.
+#
+# </details>
+
+# %%
+text = data.load("python-topics")
+language = transformer.decoder(len(text.alphabet))
+inner = transformer.linear_weights(language)
+sizes = sum(language.get_parameter(name).numel() for name in inner)
+print(f"{len(text.train):,} characters to train on, {len(text.alphabet)} different ones; {sizes:,} weights to prune")
+print(text.decode(text.train[:280]))
 
 # %% [markdown]
+# Each layer is a matrix $W$; the inputs that it sees are the columns of $X$. If weights are pruned, its outputs change by
+# $\lVert WX - \hat W X \rVert^2$. The methods differ in what they look at:
+#
+# | method | which weights go | what happens to the others |
+# |:--|:--|:--|
+# | magnitude | the smallest $\lvert w \rvert$ of the layer | nothing |
+# | **Wanda** (Sun et al. 2024) | the smallest $\lvert w \rvert \cdot \lVert x \rVert$ of each output, where $x$ is the weight's input on a few texts | nothing |
+# | **SparseGPT** (Frantar & Alistarh 2023) | the smallest $w^2 / [H^{-1}]$, with $H = X X^{\top}$ | they change so that the outputs change least |
+#
+# SparseGPT goes back to Optimal Brain Surgeon (Hassibi & Stork 1993): if weight $w_j$ goes, the others of its row change
+# by $-w_j / [H^{-1}]_{jj}$ times the row $j$ of $H^{-1}$. It does so column by column. All three need a few hundred
+# inputs at most, and no gradient.
+
+# %% Wanda in three lines, by hand and by the library key="2-4" tags=["nbval-check-output"]
+examples = windows(text.train, 64, 32)[:, :-1]
+gram = layerwise.gram(language, examples, inner[0])
+scores = language.get_parameter(inner[0]).detach().abs() * gram.diagonal().sqrt()
+kept = scores >= scores.sort(dim=1).values[:, [32]]  # of each row of 64, the larger half
+_, theirs = layerwise.wanda(language.get_parameter(inner[0]).detach(), gram, 0.5)
+print(f"the same mask: {torch.equal(kept, theirs)}; {int(kept.sum()):,} of {kept.numel():,} weights kept")
+
+# %% The other weights make up for a loss
+w, x = torch.tensor([[0.6, 0.8, 0.7]]), torch.tensor([[1.0, 2.0, 3.0], [1.1, 1.8, 3.1], [1.0, -1.0, 0.5]])
+for method in ("magnitude", "wanda", "sparsegpt"):
+    new, _ = layerwise.METHODS[method](w, (x @ x.T).double(), 1 / 3)
+    row = ", ".join(f"{v:.2f}" for v in new[0].tolist())
+    print(f"{method:10s} weights {row}: the outputs change by {float((w @ x - new @ x).norm()):.2f}")
+
+# %% [markdown]
+# The first two inputs are nearly the same, and the third one is small. Magnitude takes the smallest weight, and the
+# outputs change much. Wanda takes the weight of the small input. SparseGPT takes the first weight, too, but the second
+# one makes up for it: the outputs change least.
+#
+# *Predict: at half of the weights, how do the three methods rank? And in which of two ways is it harder to prune half:
+# any weights, or two of every four neighbors (2:4)?*
+
+# %%
+runner = runs.Runner("layerwise-transformer")
+_ = watch(runner, "pruning a language model")
+live = runner.record
+
+# %%
+for pattern, number in frontier_today.rounds_by_pattern(live).items():
+    for method in ("random", *live.settings["methods"]):
+        loss = live.values(method, number, "test_loss")
+        print(f"{pattern:5s} {method:17s} {sum(loss) / len(loss):.2f} nats per character")
+
+# %% [markdown]
+# **We recorded** a training twice as long, with three seeds, at eight shares and 2:4. *Random* is the control. *Magnitude
+# by row* compares the weights of each output, as Wanda does, but by $\lvert w \rvert$ alone: what sets it apart from
+# Wanda is the inputs.
+
+# %% Pruned and not trained again: what is lost
+said = runs.load_or_run("layerwise-transformer", "desk")
+print(said)
+shares = said.settings["shares"]
+curves = {
+    method: {share: said.values(method, n, "test_loss") for n, share in enumerate(shares, 1)}
+    for method in said.settings["methods"]
+}
+figure, ax = plt.subplots(figsize=(10, 5.4))
+plots.against(
+    curves, ax, xlabel="share pruned", ylabel="test loss, nats per character",
+    reference={"dense": said.values("dense", 0, "test_loss")},
+)  # fmt: skip
+ax.yaxis.set_major_formatter("{x:g}")
+
+
+# %% Perplexity against magnitude's, and beside the paper's
+def against_magnitude(method, pattern):
+    number = frontier_today.rounds_by_pattern(said)[pattern]
+    return times_interval(frontier_today.perplexity_ratio(said, (method, number), ("magnitude", number)))
+
+
+rows = []
+for pattern, reported in papers.SUN_PERPLEXITY.items():
+    for method in ("wanda", "sparsegpt"):
+        theirs = f"{reported[method] / reported['magnitude']:.2f}×"
+        rows.append([f"{method}, {pattern}", against_magnitude(method, pattern), theirs])
+    rows.append([f"magnitude by row, {pattern}", against_magnitude("magnitude by row", pattern), "–"])
+Table(["perplexity as a multiple of magnitude's", "we measured", "the paper, LLaMA-7B"], rows)
+
+# %% [markdown]
+# **Perplexity** is $e^{\text{loss}}$: the number of characters (in the paper, of word parts) among which the network
+# hesitates. SparseGPT is ahead of magnitude at both patterns, here as in the paper. Wanda is not: the paper reports that
+# it divides the perplexity of magnitude by more than two, and in our network it gains nothing. Why?
+#
+# ## Outlier features
+#
+# Large language models have **outlier features**: in a few channels the inputs are far larger than in all others, in
+# nearly every layer, from some billions of parameters on (Dettmers et al. 2022). A small weight on such an input matters
+# much. Does our network have such channels? We look at its inputs: the norm of the largest channel as a multiple of the
+# median one, for each layer.
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 4 minutes</summary>
+#
+# **Say** The small network has no outliers, so Wanda has nothing to see. We give it some, without changing a single
+# output, and ask again.
+#
+# **Ask** A norm's gain is multiplied by 20 in one channel, and the weights that read the channel are divided by 20. What
+# does the network compute? What does magnitude pruning do?
+#
+# **Expect** It computes the same. Magnitude takes those weights for small, and prunes them all.
+#
+# </details>
+
+# %% A small network has no outlier features
+largest = said.values("dense", 0, "outliers")
+for name in inner:
+    ratios = [seed[name] for seed in largest]
+    print(f"{name.removesuffix('.weight'):24s} largest channel {sum(ratios) / len(ratios):.1f}× the median")
+
+# %% [markdown]
+# No channel stands out. So the inputs of a layer are of similar size, and $\lvert w \rvert \cdot \lVert x \rVert$ ranks
+# nearly like $\lvert w \rvert$. To test the reason, we change this one thing. In four random channels of every norm we
+# multiply gain and bias by 20, and divide the weights that read them by 20. The network computes the same as before:
+
+# %% The same function, with outlier features
+strange = transformer.rescale(copy.deepcopy(language), torch.tensor([3, 9, 27, 41]), 20.0)
+piece = examples[:4]
+print(f"largest difference of the outputs: {float((strange(piece) - language(piece)).abs().max().detach()):.1e}")
+
+# %% [markdown]
+# *Predict: the function is the same. Which methods prune it as before, and which do not?*
+
+# %% Outlier features deceive magnitude, and not Wanda
+half = frontier_today.rounds_by_pattern(said)["50 %"]
+rows = []
+for method in said.settings["methods"]:
+    before, after = said.values(method, half, "test_loss"), said.values(f"{method}, rescaled", 1, "test_loss")
+    change = frontier_today.perplexity_ratio(said, (f"{method}, rescaled", 1), (method, half))
+    rows.append([method, *(f"{sum(v) / len(v):.2f}" for v in (before, after)), times_interval(change)])
+Table(["half of the weights", "test loss", "with outlier features", "perplexity, after over before"], rows)
+
+# %% [markdown]
+# The factor of Wanda is 1: a weight is divided by what its input was multiplied with, and the product stays. SparseGPT
+# hardly changes; only its damping sees the scale. Magnitude prunes nearly all weights of the four channels. So the reason
+# that the paper gives holds in this controlled case: **Wanda is better than magnitude where the inputs differ in size**,
+# and no better where they do not. Whoever prunes a network should look at its inputs first.
+#
+# ## The fathers
+#
+# All this began in 1990. **Optimal Brain Damage** (LeCun, Denker & Solla) asks by how much the *loss* grows without a
+# weight. At the end of training the gradient is near 0, so the second derivative decides. The **saliency** of a weight is
+# $h w^2 / 2$, with $h = \partial^2 L / \partial w^2$. In a network of ReLUs,
+#
+# $$h = \tfrac{1}{N} \sum_{\text{examples}} \sum_c p_c \left( \frac{\partial \log p_c}{\partial w} \right)^2,$$
+#
+# where $p_c$ is the probability of class $c$. A large weight can be of no use, if the loss is flat along it. We compare,
+# on LeNet-300-100, without training again:
+#
+# *Predict: is saliency better than magnitude? At which sizes?*
+
+# %% [markdown] tags=["notes", "skip-when-late"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Wanda looks at a layer's outputs, SparseGPT too; Optimal Brain Damage looks at the loss itself.
+#
+# **Ask** Where would saliency and magnitude differ most?
+#
+# **Expect** On weights that read pixels that are always black: large or small, their saliency is 0.
+#
+# </details>
+
+# %%
+runner = runs.Runner("brain-damage-lenet-300-100")
+_ = watch(runner, "Optimal Brain Damage")
+first = runner.record
+for method in first.methods[1:]:
+    told = [spread(first.values(method, n, "test_error"), 1) for n in range(1, len(first.settings["densities"]) + 1)]
+    print(f"{method:21s} {' · '.join(told)}")
+
+# %% Saliency beside magnitude, recorded
+damage = runs.load_or_run("brain-damage-lenet-300-100", "desk")
+print(damage)
+kept_shares = damage.settings["densities"]
+curves = {
+    method: {d: damage.values(method, n, "test_accuracy") for n, d in enumerate(kept_shares, 1)}
+    for method in damage.methods[1:]
+}
+figure, ax = plt.subplots(figsize=(10, 5))
+_ = plots.against_density(
+    curves, ax, ylabel="test accuracy", reference={"dense": damage.values("dense", 0, "test_accuracy")}
+)
+
+# %% Saliency minus magnitude, and what the saliencies promised
+rows = []
+for n, d in enumerate(kept_shares, 1):
+    saliency, size = (damage.values(m, n, "test_error") for m in ("optimal brain damage", "magnitude"))
+    promised, lost = (damage.values("optimal brain damage", n, key) for key in ("promised", "lost"))
+    loss = [f"{sum(v) / len(v):.3f}" for v in (promised, lost)]
+    rows.append([percent(d, 0), points_interval([a - b for a, b in zip(saliency, size, strict=True)]), *loss])
+Table(["weights kept", "error, saliency minus magnitude", "loss promised", "loss found"], rows)
+
+# %% [markdown]
+# At 60 % of the weights and more, all ways but *random* lose little. Below, saliency is ahead of magnitude at most sizes,
+# at the two smallest with every seed. But an interval of three seeds is wide: it holds 0 at every size but one, so this
+# record does not decide the claim.
+#
+# The last two columns say what the saliency leaves out. By the sum of the saliencies that go, the loss should hardly grow.
+# It grows many times more, as soon as many weights go at once. The saliency is that of *one* weight, with all others in
+# place: it has no products $\partial^2 L / \partial w_i \partial w_j$. Optimal Brain Surgeon keeps them, and SparseGPT is
+# its descendant, layer by layer. LeCun and his coauthors pruned in steps and retrained after each; we did not.
+#
+# A second lesson is in the figure: at 40 % and below, magnitude *by layer* makes more errors than magnitude over all
+# layers with every seed. Which weights are compared matters as much as how.
+#
 # ## What is it good for?
+#
+# A pruned network has fewer weights. Is it smaller, faster, cheaper? The three voices give different answers.
+#
+# **Any weights** (unstructured). Half of the zeros saves little: each weight that is left needs its place stored, and a
+# product that looks up places is slower per weight (lesson [02](02_han_tables.ipynb)). **Two of every four** (2:4) is a
+# pattern that some GPUs know: the hardware skips the zeros, and a place needs two bits. **Whole neurons** leave a smaller
+# dense matrix, which is faster everywhere, but more accuracy is lost for the same number of weights (lesson 03).
+#
+# *Predict: on this processor, how long does a layer take with half of its weights, and with half of its neurons?*
+
+# %% [markdown] tags=["notes"]
+# <details><summary>For the instructor, 3 minutes</summary>
+#
+# **Say** Two tables: what we measured on this machine, and what the papers report from theirs. Do not mix them.
+#
+# **Ask** Why does the sparse product not win at half of the weights?
+#
+# **Expect** It looks up the place of every weight, and a dense product reads its memory in order.
+#
+# </details>
+
+# %% We measured: on this processor
+whole, narrow = latency.sweep(1024, 1024, 256, (0.5, 0.05)), latency.sweep(512, 1024, 256, (1.0,))
+sparse = [min(times) for times in zip(*(whole[way] for way in latency.WAYS[1:]), strict=True)]
+dense = min(whole["dense"])
+rows = [
+    ["half of the weights, sparse product", f"{sparse[0] / dense:.2f}×"],
+    ["a twentieth of the weights, sparse product", f"{sparse[1] / dense:.2f}×"],
+    ["half of the neurons, dense product", f"{narrow['dense'][0] / dense:.2f}×"],
+]
+Table(["1,024 × 1,024, batch 256, one thread", "time as a multiple of the dense layer's"], rows)
+
+# %% [markdown]
+# In memory, 2:4 stores two numbers and two places of two bits in place of four numbers:
+
+# %% Bytes of a 2:4 matrix tags=["nbval-check-output"]
+for bits in (16, 8):
+    print(f"{bits} bits a number: {percent((2 * bits + 2 * 2) / (4 * bits))} of the dense matrix's bytes")
+
+# %% The papers report: on their hardware
+Table(["what", "reported", "where"], [[r.about, r.reported, r.source] for r in papers.WORTH], words=True)
+
+# %% [markdown]
+# These are reports, of machines that we do not have; our processor has no 2:4 product. Note the second row. A product
+# that is twice as fast at best makes a whole model only a little faster, since much of the time goes elsewhere.
+#
+# **Energy** is the argument that Han began with. Fetching a number from the chip's own memory costs
+
+# %% tags=["nbval-check-output"]
+cost = papers.HAN_PICOJOULE
+print(f"{cost['read from SRAM']} pJ, and from DRAM {cost['read from DRAM']} pJ (Han et al. 2015, Fig. 1):")
+print(f"{cost['read from DRAM'] / cost['read from SRAM']:.0f} times as much")
+
+# %% [markdown]
+# so what counts most is whether a network fits. The answer to "what is it good for?" is therefore: *smaller files and
+# less memory, always; less energy, where it then fits into nearer memory; less time, where the hardware knows the
+# pattern.* None of them follows from a count of weights.
 
 # %% [markdown]
 # ## What the papers claim
@@ -378,11 +774,11 @@ Table(["", "P_m", "least cost", "next"], rows)
 # </details>
 
 # %% The papers' claims in one look
-found = claims.of_papers()
-found.overview
+later = claims.of_papers()
+later.overview
 
 # %% The numbers behind them
-found
+later
 
 # %% [markdown]
 # ## What we saw
@@ -402,7 +798,7 @@ found
 last = record.settings["sizes"]
 for method in ("ticket", *methods):
     print(f"{columns[-1]} kept, {method}: {spread(record.values(method, last, 'test_accuracy'))}")
-for row in found.rows:
+for row in later.rows:
     print(f"{row.direction}  {row.claim.title}")
 
 # %% [markdown]
@@ -556,6 +952,47 @@ checks.grow(grow)
 # </details>
 
 # %% [markdown]
+# ### 4. Wanda's mask
+#
+# A layer has the weight matrix `weight` (out, in). On a few examples its `inputs` are (n, in). Return the boolean mask
+# (out, in) that prunes the share `rate` of *each row*: the weights of the smallest $|w| \cdot \lVert x \rVert$, where
+# $\lVert x \rVert$ is the norm of the weight's input over the examples. Prune `round(rate * in)` weights per row.
+
+
+# %% tags=["exercise"]
+def wanda_mask(weight, inputs, rate):
+    return None
+
+
+# %%
+checks.wanda_mask(wanda_mask)
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint 1</summary>
+#
+# There is one norm for each column of `inputs`: the root of the sum of the squares. It multiplies a column of `weight`.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Rank the scores of each row with `scores.argsort(dim=1).argsort(dim=1)`: the smallest has rank 0.
+#
+# </details>
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def wanda_mask(weight, inputs, rate):
+#     scores = weight.abs() * inputs.norm(dim=0)
+#     return scores.argsort(dim=1).argsort(dim=1) >= round(rate * weight.shape[1])
+# ```
+#
+# `layerwise.wanda` does the same with the Gram matrix of the inputs, whose diagonal holds the squares of the norms.
+#
+# </details>
+
+# %% [markdown]
 # ## References
 #
 # - Namhoon Lee, Thalaiyasingam Ajanthan, Philip Torr: *SNIP: Single-shot Network Pruning based on Connection
@@ -576,3 +1013,20 @@ checks.grow(grow)
 #   arXiv:2003.02389. Learning-rate rewinding.
 # - Zhuang Liu, Mingjie Sun, Tinghui Zhou, Gao Huang, Trevor Darrell: *Rethinking the Value of Network Pruning*, 2019,
 #   arXiv:1810.05270. Equal cost.
+# - Eran Malach, Gilad Yehudai, Shai Shalev-Shwartz, Ohad Shamir: *Proving the Lottery Ticket Hypothesis: Pruning is All
+#   You Need*, 2020, arXiv:2002.00585.
+# - Ankit Pensia, Shashank Rajput, Alliot Nagle, Harit Vishwakarma, Dimitris Papailiopoulos: *Optimal Lottery Tickets via
+#   SubsetSum: Logarithmic Over-Parameterization is Sufficient*, 2020, arXiv:2006.07990.
+# - James Diffenderfer, Bhavya Kailkhura: *Multi-Prize Lottery Ticket Hypothesis: Finding Accurate Binary Neural Networks
+#   by Pruning A Randomly Weighted Network*, 2021, arXiv:2103.09377.
+# - Yann LeCun, John Denker, Sara Solla: *Optimal Brain Damage*, 1990, Advances in Neural Information Processing Systems 2.
+# - Babak Hassibi, David Stork: *Second order derivatives for network pruning: Optimal Brain Surgeon*, 1993, Advances in
+#   Neural Information Processing Systems 5.
+# - Elias Frantar, Dan Alistarh: *SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot*, 2023,
+#   arXiv:2301.00774.
+# - Mingjie Sun, Zhuang Liu, Anna Bair, J. Zico Kolter: *A Simple and Effective Pruning Approach for Large Language
+#   Models*, 2024, arXiv:2306.11695. Wanda.
+# - Tim Dettmers, Mike Lewis, Younes Belkada, Luke Zettlemoyer: *LLM.int8(): 8-bit Matrix Multiplication for Transformers
+#   at Scale*, 2022, arXiv:2208.07339. Outlier features.
+# - Asit Mishra and others: *Accelerating Sparse Deep Neural Networks*, 2021, arXiv:2104.08378. 2:4 sparsity.
+# - Song Han and others: *EIE: Efficient Inference Engine on Compressed Deep Neural Network*, 2016, arXiv:1602.01528.

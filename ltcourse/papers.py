@@ -168,6 +168,24 @@ ZHOU = {  # Zhou et al. 2019: supermasks, accuracy with no weight trained
     "learned, CIFAR-10": PaperResult("CIFAR-10, mask learned", "65.4 %", "Sec. 5"),
 }
 
+SUN_PERPLEXITY = {  # Sun et al. 2024, Table 3: LLaMA-7B on WikiText, dense 5.68, not trained again
+    "50 %": {"magnitude": 17.29, "wanda": 7.26, "sparsegpt": 7.22},
+    "2:4": {"magnitude": 42.13, "wanda": 11.53, "sparsegpt": 11.00},
+}
+SUN_DENSE = 5.68
+WORTH = (  # what pruning was good for, as reported
+    PaperResult("sparse tensor cores, products of 2:4 matrices", "at most 2× as fast", "Mishra et al. 2021, abstract"),
+    PaperResult("LLaMA-7B with 2:4 weights, one pass", "1.24× as fast", "Sun et al. 2024, Sec. 4.3"),
+    PaperResult(
+        "a chip for sparse networks (EIE), against a CPU and a GPU", "189× and 13× as fast", "Han et al. 2016, abstract"
+    ),
+    PaperResult("its energy, against theirs", "24,000× and 3,400× less", "Han et al. 2016, abstract"),
+)
+UNTRAINED = (  # Diffenderfer & Kailkhura 2021: signs of random weights, chosen by a mask that is learned
+    PaperResult("CIFAR-10, binary weights that were never trained", "94.8 %", "abstract"),
+    PaperResult("ImageNet, binary weights that were never trained", "74.03 %", "abstract"),
+)
+
 
 @dataclass(frozen=True)
 class Setup:

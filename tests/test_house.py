@@ -37,7 +37,8 @@ HOUSE = """
     cli
     doctor
     stage: bundle student_copy grading sandbox examiner slices rehearsal slides plan pages pieces lecture formulas
-    claims: evidence catalog frontier frontier_measures demonstrations measures implemented sheet verdicts
+    claims: evidence catalog frontier frontier_today frontier_measures demonstrations measures implemented sheet
+        verdicts
     conformance
     classroom: checks quiz review own_words questions glossary predictions answers kinds packed
     display: widgets pictures ablations comparisons tickets costs layers plots settings tables progress alt axes

@@ -4,6 +4,7 @@ As in `catalog`, of which this is the second part: `says` is the paper's claim i
 """
 
 from ltcourse.claims import frontier_measures as after
+from ltcourse.claims.frontier_today import TODAY
 from ltcourse.claims.measures import not_run
 from ltcourse.claims.verdicts import Claim, Scale
 from ltcourse.experiments.foresight import SCORED
@@ -49,8 +50,8 @@ _BEFORE = (
         title="SynFlow: no layer vanishes",
         says="Pruned in rounds by synaptic flow no layer vanishes; pruned by other scores some do.",
         paper="SynFlow avoids layer collapse up to the maximal compression (Tanaka et al. 2020, Sec. 6, Theorem 3).",
-        rule="at 0.1 % of LeNet-300-100 and 1 % of ResNet-8, SynFlow leaves each layer at least one weight, and every "
-        "other score empties one.",
+        rule="at 0.1 % of LeNet-300-100, SynFlow leaves each layer at least one weight, and every other score empties "
+        "one.",
         measure=after.emptied,
         scales=_COUNTED,
         lesson=_LESSON,
@@ -185,4 +186,4 @@ _DURING = (
     ),
 )
 
-FRONTIER: tuple[Claim, ...] = (*_BEFORE, *_DURING)
+FRONTIER: tuple[Claim, ...] = (*_BEFORE, *_DURING, *TODAY)

@@ -117,20 +117,16 @@ def ticket_shuffled(record: Record) -> Measurement:
 
 @cache
 def emptied() -> Measurement:
-    """Ask of each method which weights it leaves in the smallest layer of two networks, down to 0.1 % of the weights.
+    """Ask of each method how many weights it leaves in the smallest layer of LeNet-300-100, at 0.1 % of the weights.
 
-    One network and one batch each, of seed 0; nothing is trained.
+    One network and one batch, of seed 0; nothing is trained.
     Lesson 09, "Layers that vanish".
     """
     counts = []
-    for name, density in (("foresight-lenet-300-100", 0.001), ("foresight-resnet-8", 0.01)):
-        for method, mask in collapse(name, density).items():
-            least = min(int(m.sum()) for m in mask.values())
-            empty = sum(not m.any() for m in mask.values())
-            network = catalog.settings(name, "class").network
-            what = f"{network} at {size(density)}, {method}: weights in the smallest layer"
-            found = f"{least:,}" + (f" ({empty} layers are empty)" if empty else "")
-            counts.append(Count(what, found, (least > 0) == (method == "SynFlow")))
+    for method, mask in collapse("foresight-lenet-300-100", 0.001).items():
+        least = min(int(m.sum()) for m in mask.values())
+        what = f"{size(0.001)}, {method}: weights in the smallest layer"
+        counts.append(Count(what, f"{least:,}", (least > 0) == (method == "SynFlow")))
     return Measurement(tuple(counts))
 
 

@@ -248,7 +248,7 @@ EXPERIMENTS = (
         lesson="09_frontier",
         budgets={
             "smoke": _layerwise(20, (0.5,), 1, width=16, depth=1, calibration=4),
-            "class": _layerwise(2_500, (0.5, 0.7), 2, calibration=32),
+            "class": _layerwise(2_000, (0.5, 0.7), 2, calibration=32),
             "desk": _layerwise(5_000, (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), 3),
         },
         trial=prune_without_training,

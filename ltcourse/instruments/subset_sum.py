@@ -1,12 +1,17 @@
 """A random network contains a given one: the strong lottery ticket hypothesis, by subset sums, on a single layer."""
 
+from collections.abc import Sequence
+from math import log, log2, pi
+from statistics import linear_regression
+
 import torch
 from torch import Tensor, nn
 
 from ltcourse.networks.masks import Mask
-from ltcourse.quantities import seeded
+from ltcourse.quantities import seeded, whole
 
 MOST = 14  # numbers of which all subsets are tried
+EULER = 0.5772156649015329  # −E[ln X] of an exponential X of mean 1
 HALF = 18  # numbers of a half, where two halves meet
 
 
@@ -46,6 +51,44 @@ def distance(target: Tensor, numbers: Tensor) -> Tensor:
         for place in (above, (above - 1).clamp(min=0)):
             far[i] = torch.minimum(far[i], (right[place] - wanted).abs().min())
     return far
+
+
+def expected_error(n: int) -> float:
+    """Return log₂ of the error to expect of the closest sum of n numbers, uniform on [−1, 1], to a target in [−½, ½].
+
+    A count: 2ⁿ sums spread like a normal distribution of variance n/12 around half of the sum of all, which varies as
+    much from draw to draw. The density at the target is the number of sums per unit, and the closest of points thrown
+    at random is as far as an exponential draw. Each number halves the error, up to a factor that grows like √n.
+    Raises ValueError for n below 1.
+    Source: Lueker 1998, "Exponentially Small Bounds on the Expected Optimum of the Partition and Subset Sum Problems".
+    Lesson 09, "The proof".
+    """
+    n = whole("n", n, 1)
+    wide = 0.5 * log2(2 * pi * n / 12) + (0.5 + 0.5 / n) / log(2)  # log₂ of 1 / density, averaged: t² is 1/12
+    return -n - 1 + wide - EULER / log(2)
+
+
+def errors(n: int, sets: int = 10, targets: int = 20, seed: int = 0) -> Tensor:
+    """Return how far the closest sum of n random numbers is from random targets, (sets · targets,).
+
+    sets: of n numbers, uniform on [−1, 1]. targets: uniform on [−½, ½], for each set. Raises as `distance` does.
+    Lesson 09, "The proof".
+    """
+    generator = seeded(seed, 7919 * whole("n", n, 1))
+
+    def uniform(count: int) -> Tensor:
+        return torch.rand(count, generator=generator, dtype=torch.float64)
+
+    found = [distance(uniform(targets) - 0.5, 2 * uniform(n) - 1) for _ in range(whole("sets", sets, 1))]
+    return torch.cat(found)
+
+
+def slope(counts: Sequence[int], logs: Sequence[float]) -> float:
+    """Return by how much the logarithm of the error changes per number, by least squares.
+
+    Lesson 09, "The proof".
+    """
+    return linear_regression(counts, logs).slope
 
 
 def _sums(numbers: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ class Attention(nn.Module):
         return self.out(mixed.transpose(1, 2).reshape(n, length, width))
 
 
-class Block(nn.Module):
+class DecoderBlock(nn.Module):
     """A block of a transformer with its norms first: attention is added to the stream, and then a two-layer network.
 
     Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", Sec. 2.3.
@@ -63,7 +63,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.character = nn.Embedding(characters, width)
         self.place = nn.Embedding(length, width)
-        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(DecoderBlock(width, heads) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, characters, bias=False)
 
@@ -132,7 +132,7 @@ def rescale(network: Decoder, channels: Tensor, factor: float) -> Decoder:
         raise ValueError(f"factor {factor} would lose the channels: choose one above 0, such as 20")
     with torch.no_grad():
         for block in network.blocks:
-            assert isinstance(block, Block)
+            assert isinstance(block, DecoderBlock)
             for norm, reader in ((block.norm1, block.attention.qkv), (block.norm2, block.up)):
                 norm.weight[channels] *= factor
                 norm.bias[channels] *= factor

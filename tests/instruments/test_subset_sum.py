@@ -79,3 +79,29 @@ def test_the_seed_decides_and_the_target_only_scales():
 
 def test_global_randomness_is_not_touched(global_randomness_untouched):
     subset_sum.contain(numbers(2, 3), 4)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 9])
+def test_two_halves_that_meet_find_the_closest_of_all_sums(n):
+    row, targets = numbers(n).double(), torch.tensor([-3.0, -0.4, 0.0, 0.123, 0.9, 10.0])
+    sums = torch.tensor(list(product((0.0, 1.0), repeat=n)), dtype=torch.float64) @ row
+    right = (sums - targets.double()[:, None]).abs().min(1).values
+    torch.testing.assert_close(subset_sum.distance(targets, row), right)
+    assert float(subset_sum.distance(torch.zeros(1), row)) == 0, "the empty sum"
+
+
+def test_too_many_numbers_are_refused():
+    with pytest.raises(ValueError, match="37 numbers have too many sums: choose from at most 36"):
+        subset_sum.distance(torch.zeros(1), torch.ones(37))
+
+
+@pytest.mark.parametrize("n", [8, 14])
+def test_the_count_foretells_the_error(n):
+    found = subset_sum.errors(n, sets=60, targets=20, seed=1).log2()
+    assert float(found.mean()) == pytest.approx(subset_sum.expected_error(n), abs=0.35), "bits"
+
+
+def test_each_number_is_worth_nearly_a_bit():
+    counts = range(6, 19, 4)
+    slope = subset_sum.slope(counts, [float(subset_sum.errors(n, seed=2).log2().mean()) for n in counts])
+    assert -1.05 < slope < -0.8
