@@ -112,6 +112,7 @@ def _slide_type(cell: NotebookNode, before: str) -> str:
 def read(notebook: Path) -> NotebookNode:
     """Read a notebook, of an older format too; each cell has its number in the file, from 1, as `number`.
 
+    What leads to the code of an exercise has `asks`.
     Raises ValueError, one sentence, for what is no notebook, or one without a cell.
     """
     try:
@@ -123,8 +124,11 @@ def read(notebook: Path) -> NotebookNode:
         raise ValueError(f"{notebook} is no notebook ({said}): open it in JupyterLab and save it again") from error
     if not lesson.cells:
         raise ValueError(f"{notebook} has no cells: write something in it first")
-    for number, cell in enumerate(lesson.cells, start=1):
+    asks = False
+    for number, cell in reversed(list(enumerate(lesson.cells, start=1))):
         cell.number = number
+        asks = "exercise" in tags(cell) if cell.cell_type == "code" else asks
+        cell.asks = asks
     return lesson
 
 

@@ -9,16 +9,15 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from ltcourse.stage import lecture
+from ltcourse.stage import lecture, statements, wall
 from ltcourse.stage.lecture import clock
 from ltcourse.stage.pages import Page, numbers_of
 from ltcourse.stage.pieces import Block, Pieces, late, printed
 
 MINUTES = (45, 90)
-ITEMS = ("text", "figure", "table", "printed", "shown", "code")
+ITEMS = ("text", "figure", "table", "wall", "printed", "shown", "code")
 _KEYS = {"at", "title", "minutes", "lesson", "show", "part", "look", "long", "notes", "answer"}
 _OF_ITEM = {*ITEMS, "lesson", "or", "maybe", "sentences", "rows", "columns", "lines", "late", "first"}
-_SENTENCE = re.compile(r"(?<=[.?!])(?<!al\.)(?<!Sec\.)(?<!Fig\.)\s+(?=[A-ZΑ-Ω*$(])|(?<=[.?!]\*\*)\s+")
 
 Lessons = Callable[[str], NotebookNode]  # "03" → its notebook
 
@@ -207,12 +206,14 @@ def _page(entry: Entry, lessons: Lessons, pieces: Callable[[str], Pieces]) -> Pa
         blocks = list(_shown(item, cell, of))
         if not blocks and not item.get("maybe") and "code" not in item:
             raise ValueError(f"{item} shows nothing")
+        page.unsaid += [block.html for block in blocks if block.kind == "told"]
+        blocks = [block for block in blocks if block.kind != "told"]
         page.blocks += late(blocks) if item.get("late") else blocks
         if "printed" not in item:  # which is the result on a figure that has a title of its own
             page.title = page.title or cell.metadata.get("title", "")
     if entry.answer:
         of = pieces(entry.lesson)
-        page.unsaid = [block.html for block in of.shown(_cell(entry.answer, entry.lesson, lessons))]
+        page.unsaid += [block.html for block in of.shown(_cell(entry.answer, entry.lesson, lessons))]
     return page
 
 
@@ -228,9 +229,12 @@ def _shown(item: Mapping[str, Any], cell: NotebookNode, pieces: Pieces) -> Itera
     elif "printed" in item:
         text = "".join(output.text for output in cell.outputs if output.output_type == "stream")
         yield from _result(text, item.get("lines", [""]))
-    elif "table" in item:
+    elif "table" in item or "wall" in item:
         for output in cell.outputs:
-            if source := output.get("data", {}).get("text/markdown"):
+            source = output.get("data", {}).get("text/markdown")
+            if source and "wall" in item:
+                yield Block(wall.of_claims(source), 560, "table")
+            elif source:
                 yield from pieces.text(of_table(source, item.get("rows"), item.get("columns")))
     else:
         found = [block for block in pieces.shown(cell) if block.kind == "figure" or "shown" in item]
@@ -241,7 +245,7 @@ def sentences(paragraph: str, words: str, count: int) -> str:
     """Return so many sentences of a paragraph, or of an item of a list, from the one in which the words stand."""
     items = re.split(r"^[-*] ", paragraph, flags=re.MULTILINE)
     paragraph = next((item for item in items if words in " ".join(item.split())), paragraph)
-    every = _SENTENCE.split(" ".join(paragraph.split()))
+    every = statements.split(paragraph)
     start = next((i for i, sentence in enumerate(every) if words in sentence), 0)
     return " ".join(every[start : start + count])
 
