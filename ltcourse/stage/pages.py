@@ -98,7 +98,12 @@ def of_section(section: Section, pieces: Pieces) -> list[Page]:
             continue
         if cell.cell_type == "code":
             flow.code(cell, blocks)
-        elif kind == "fragment" and flow.page and flow.page.has("code", "printed", "table", "figure"):
+        elif (
+            kind == "fragment"
+            and not cell.get("asks")
+            and flow.page
+            and flow.page.has("code", "printed", "table", "figure")
+        ):
             flow.reading(blocks)
         else:
             if kind in ("slide", "subslide"):
@@ -151,7 +156,9 @@ class _Flow:
         page = self.page or self.turn()
         title = cell.metadata.get("title", "")
         tall = sum(block.needs for block in [*self._leading, *blocks])
-        small = all(block.kind in ("printed", "told") for block in blocks) and sum(block.tall for block in blocks) <= _FEW
+        small = (
+            all(block.kind in ("printed", "told") for block in blocks) and sum(block.tall for block in blocks) <= _FEW
+        )
         fits = tall <= page.room() + (page.gives() if small else _SHRINK)
         guess = any("Predict" in block.html for block in self._leading)
         if page.blocks and not (fits and not guess and (small or self._free(page))):

@@ -54,8 +54,8 @@ _NUMBERS = re.compile(r" \(S\d+(?:(?:, ?|[–-])S\d+)*\)")
 class Block:
     """A piece of a slide: its HTML, about how tall it is, what it is, and whether it comes only at the next key.
 
-    kind: "text", "folded", "code", "printed", "table", "figure", or "told" for what the notes alone say. least: how tall a figure must stay, so that its
-    letters can be read, when it makes room for a text; 0 for what cannot shrink.
+    kind: "text", "folded", "code", "printed", "table", "figure", or "told" for what the notes alone say. least: how
+    tall a figure must stay, so that its letters can be read, when it makes room for a text; 0 for what cannot shrink.
     """
 
     html: str
@@ -316,10 +316,10 @@ def _tables(lines: list[str]) -> Iterator[tuple[str, float]]:
     """A table with its height, or several with its header each where its rows are many."""
     header, ruler, *rows = lines
     as_shown = (re.sub(r"\]\([^)]*\)", "]", line).removeprefix("|").removesuffix("|") for line in (header, *rows))
-    cells = [re.split(r"(?<!\\)\|", line) for line in as_shown]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)] for line in as_shown]
     longest = [max(1, *map(len, column)) for column in zip_longest(*cells, fillvalue="")]
-    # of a line of about 100 letters a column gets its share by its longest cell, as a browser does it
-    share = max(1.0, sum(longest) / 100)
+    # of a line of about 110 letters a column gets its share by its longest cell, as a browser does it
+    share = max(1.0, sum(longest) / 110)
     tall = [10 + 31.0 * max(math.ceil(len(c) * share / n) for c, n in zip(row, longest, strict=False)) for row in cells]
     count = 1 if sum(tall) <= _TABLE else math.ceil(sum(tall) / _PIECE)
     for i in range(count):  # of about the same size, so that no row stands alone

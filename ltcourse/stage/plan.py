@@ -80,7 +80,10 @@ def _is(name: str, entry: Entry) -> bool:
 def read(text: str | None = None) -> Plan:
     """Return the lecture's plan; raises ValueError, one sentence, for a plan of another form."""
     if text is None:
-        text = (files("ltcourse") / "stage" / "lecture.toml").read_text(encoding="utf-8")
+        try:
+            text = (files("ltcourse") / "stage" / "lecture.toml").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise ValueError("a student copy has no lecture: name a lesson, as in `ltcourse slides 03`") from None
     told = tomllib.loads(text)
     entries = []
     for number, slide in enumerate(told["slide"], 1):

@@ -15,7 +15,7 @@ def of_claims(overview: str) -> str:
     """Return the overview of the claims as HTML, by the lecture's slides.
 
     overview: the Markdown of `claims.sheet.Overview`, a column for each direction. Each claim has the sign and the color
-    of its direction, and its seeds; it is filled where its evidence is at the paper's scale, or exact.
+    of its direction, and its seeds. It is filled where its evidence is at the paper's scale, or exact.
     Raises ValueError for a table of another form.
     """
     rows: dict[str, list[str]] = {}

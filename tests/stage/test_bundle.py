@@ -15,7 +15,7 @@ import pytest
 
 from ltcourse import cli, files
 from ltcourse.classroom import packed, questions, review
-from ltcourse.stage import bundle
+from ltcourse.stage import bundle, lecture
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "lessons").glob("*.py"))
@@ -124,11 +124,23 @@ def test_no_folder_of_the_authors_comes_along(contents):
     installed = {"LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml"}
     assert top == {"notebooks", "ltcourse", "data", "tools", *installed}
     assert [name for name in contents if name.startswith("tools/")] == ["tools/preflight.py"]
-    assert not [
-        name
-        for name in contents
-        if name.endswith((".pyc", ".toml")) and name not in ("pyproject.toml", "ltcourse/stage/lecture.toml")
+    assert not [name for name in contents if name.endswith((".pyc", ".toml")) and name != "pyproject.toml"]
+
+
+def test_no_title_of_a_slide_says_what_comes_out(contents):
+    titles = [
+        cell.metadata.title
+        for file in lecture.lessons()
+        for cell in lecture.read(file).cells
+        if "title" in cell.metadata
     ]
+    assert len(titles) > 100
+    for name, content in contents.items():
+        if name.endswith(".ipynb"):
+            cells = json.loads(content)["cells"]
+            assert not [cell for cell in cells if {"title", "key"} & set(cell["metadata"])], name
+    kept = "\n".join(texts([json.loads(c) for name, c in contents.items() if name.endswith(".ipynb")]))
+    assert "Same mask, new weights: the lead is gone" in titles and "the lead is gone" not in kept
 
 
 # What must be there
