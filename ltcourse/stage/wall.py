@@ -14,7 +14,7 @@ _KEY = "filled: at the paper's scale, or counted · outlined: our recipe, a smal
 def of_claims(overview: str) -> str:
     """Return the overview of the claims as HTML, by the lecture's slides.
 
-    overview: the Markdown of `claims.sheet.Overview`, a column for each direction. Each claim has the sign and the color
+    overview: the Markdown of `claims.sheet.Overview`, one column a direction. Each claim has the sign and the color
     of its direction, and its seeds. It is filled where its evidence is at the paper's scale, or exact.
     Raises ValueError for a table of another form.
     """

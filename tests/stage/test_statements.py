@@ -1,7 +1,5 @@
 """What a slide shows of a paragraph, and that the notes tell the rest."""
 
-import re
-
 import pytest
 
 from ltcourse.stage import statements
@@ -13,7 +11,7 @@ from ltcourse.stage import statements
         ("Short. It stays whole.", "Short. It stays whole."),
         (
             f"First. {'A long one goes. ' * 3}{'X' * 200}. It goes on.",
-            "First. A long one goes. " + "A long one goes. " * 3,
+            "First. " + "A long one goes. " * 3,
         ),
         (f"{'X' * 200}. Second.", f"{'X' * 200}."),
         (f"First. {'X' * 200}. *Predict: which?*", "First. *Predict: which?*"),
@@ -29,5 +27,5 @@ from ltcourse.stage import statements
 def test_a_slide_shows_the_statement_and_the_notes_tell_the_rest(paragraph, shown):
     said, rest = statements.shortened(paragraph)
     assert said == shown.strip()
-    words = re.sub(r"^- |\n- ", " ", f"{said} {rest}").split()
-    assert sorted(words) == sorted(re.sub(r"^- |\n- ", " ", paragraph).split()), "nothing is lost"
+    before, after = (sorted(word for word in text.split() if word != "-") for text in (paragraph, f"{said} {rest}"))
+    assert before == after, "nothing is lost"
