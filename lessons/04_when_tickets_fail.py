@@ -476,8 +476,8 @@ for record in (runner.record, apart):
         print(f"{record.settings['network']}, from iteration {fork} on: error barrier {spread(heights)}, {verdict}")
 
 # %% [markdown]
-# Look for a wall in LeNet's lines: one usually sees none. Two copies of the residual network, made at iteration 0,
-# end in two valleys with a wall between them. Copies made a twentieth of the training later end in one. So chance
+# Look for a wall in LeNet's lines. Two copies of the residual network, made at iteration 0, end in two valleys with a
+# wall between them. Copies made a twentieth of the training later end in one. So chance
 # decides where it ends, but in this record only in the first iterations. The record is short, 1,000 iterations and
 # two seeds, so that the last section's warning applies to it, too. **The paper reports** (2020, Sec. 3): LeNet is
 # stable from iteration 0 on, ResNet-20 only from about 2,000 of its 63,000.
