@@ -13,6 +13,7 @@ README = Path(__file__).resolve().parent / "student_readme.md"
 AS_THEY_ARE = ("LICENSE", "Makefile", "constraints.txt", "pyproject.toml", "tools/preflight.py", "data/README.md")
 FOLDERS = ("notebooks", "ltcourse", "data")
 KEYS = ("ltcourse/classroom/bank", "ltcourse/classroom")  # whose .toml files hold questions with their answers
+LECTURE = "ltcourse/stage/lecture.toml"  # its slides' titles say what comes out
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same course gives the same .zip
 
 
@@ -52,7 +53,11 @@ def contents(outputs: bool = True, notebooks: Path | None = None) -> dict[str, b
         found[name] = _content(name)
     for file in sorted((files.ROOT / "ltcourse").rglob("*")):
         own = file.relative_to(files.ROOT)
-        if not file.is_file() or any(part == "__pycache__" or part.startswith(".") for part in own.parts):
+        if (
+            not file.is_file()
+            or own.as_posix() == LECTURE
+            or any(part == "__pycache__" or part.startswith(".") for part in own.parts)
+        ):
             continue
         if own.suffix == ".toml" and own.parent.as_posix() in KEYS:
             found[own.with_suffix(packed.SUFFIX).as_posix()] = packed.pack(file.read_text(encoding="utf-8"))

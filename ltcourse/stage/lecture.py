@@ -114,8 +114,7 @@ def _slide_type(cell: NotebookNode, before: str) -> str:
 def read(notebook: Path) -> NotebookNode:
     """Read a notebook, of an older format too, without its hover texts.
 
-    Each cell has its number in the file, from 1, as `number`.
-
+    Each cell has its number in the file, from 1, as `number`, and `asks` where it leads to the code of an exercise.
     The instructor's notes are cells again, each behind the one that kept it.
     Raises ValueError, one sentence, for what is no notebook, or one without a cell.
     """
@@ -128,8 +127,11 @@ def read(notebook: Path) -> NotebookNode:
         raise ValueError(f"{notebook} is no notebook ({said}): open it in JupyterLab and save it again") from error
     if not lesson.cells:
         raise ValueError(f"{notebook} has no cells: write something in it first")
-    for number, cell in enumerate(lesson.cells, start=1):
+    asks = False
+    for number, cell in reversed(list(enumerate(lesson.cells, start=1))):
         cell.number = number
+        asks = "exercise" in tags(cell) if cell.cell_type == "code" else asks
+        cell.asks = asks
         if cell.cell_type == "markdown":
             cell.source = glossary.unmarked(cell.source)
     lesson.cells = list(_with_notes(lesson.cells))

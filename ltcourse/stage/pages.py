@@ -101,7 +101,12 @@ def of_section(section: Section, pieces: Pieces) -> list[Page]:
             if blocks:
                 flow.code(cell, blocks)
             flow.answers(answers)
-        elif kind == "fragment" and flow.page and flow.page.has("code", "printed", "table", "figure"):
+        elif (
+            kind == "fragment"
+            and not cell.get("asks")
+            and flow.page
+            and flow.page.has("code", "printed", "table", "figure")
+        ):
             flow.reading(blocks)
         else:
             if kind in ("slide", "subslide"):
@@ -117,6 +122,7 @@ class _Flow:
         self._section = section
         self._pages: list[Page] = []
         self._leading: list[Block] = []
+        self._full = False
 
     @property
     def page(self) -> Page | None:
@@ -135,6 +141,9 @@ class _Flow:
         """Add pieces one by one, on further pages where the room ends."""
         for block in blocks:
             page = self.page or self.turn()
+            if block.kind == "told":
+                page.unsaid.append(block.html)
+                continue
             if (heading := titled(block)) and not page.blocks:
                 page.title = heading
                 continue
@@ -150,7 +159,9 @@ class _Flow:
         page = self.page or self.turn()
         title = cell.metadata.get("title", "")
         tall = sum(block.needs for block in [*self._leading, *blocks])
-        small = all(block.kind == "printed" for block in blocks) and sum(block.tall for block in blocks) <= _FEW
+        small = (
+            all(block.kind in ("printed", "told") for block in blocks) and sum(block.tall for block in blocks) <= _FEW
+        )
         fits = tall <= page.room() + (page.gives() if small else _SHRINK)
         guess = any("Predict" in block.html for block in self._leading)
         asked = guess or page.has("question")  # a result has a slide of its own behind its question
@@ -178,11 +189,14 @@ class _Flow:
         page = self.page
         assert page is not None
         end = _reads(blocks)
+        self._full = False  # what stands below something that has no room has none
         for block in blocks[:end]:
-            if not page.unsaid and block.tall <= page.room() + _SHRINK:
+            fits = block.kind != "told" and not self._full and block.tall <= page.room() + _SHRINK
+            if fits:
                 page.blocks.append(replace(block, late=True))
             else:
                 page.unsaid.append(block.html)
+                self._full = block.kind != "told"
         self._leading += blocks[end:]
 
     def done(self) -> list[Page]:
@@ -192,12 +206,47 @@ class _Flow:
             last.unsaid += [block.html for block in self._leading]
             self._leading = []
         self.put(self._leading)
-        found = [page for page in self._pages if page.blocks]
+        found = _together(self._pages, self._section.heading)
         for title, run in groupby(found, lambda page: page.title):
             same = list(run)
             for number, page in enumerate(same, 1):  # one that goes on says so
                 page.title = f"{title} ({number} of {len(same)})" if len(same) > 1 else title
         return found
+
+
+def _together(pages: list[Page], heading: str) -> list[Page]:
+    """Join pages that are half empty, and belong together, while there is room; what an empty one tells is kept."""
+    kept: list[Page] = []
+    unsaid: list[str] = []
+    for page in pages:
+        page.unsaid, unsaid = unsaid + page.unsaid, []
+        if not page.blocks:
+            if kept:
+                kept[-1].unsaid += page.unsaid
+            else:
+                unsaid = page.unsaid
+            continue
+        before = kept[-1] if kept else None
+        if before is None or not _belongs(before, page, heading):
+            kept.append(page)
+            continue
+        asked = any("Predict" in block.html for block in before.blocks)
+        before.blocks += [replace(block, late=block.late or asked) for block in page.blocks]
+        before.unsaid += page.unsaid
+        if page.title != heading and page.has("table", "figure", "printed"):
+            before.title = page.title
+    return kept
+
+
+def _belongs(before: Page, page: Page, heading: str) -> bool:
+    """Whether a page goes on with the one before it, which has no result and no title of its own, or one of both."""
+    needs = sum(block.needs for block in before.blocks + page.blocks)
+    if needs > TALL + min(before.gives(), page.gives()):
+        return False
+    only_code = {block.kind for block in page.blocks} == {"code"}
+    only_text = {block.kind for block in before.blocks} <= {"text"}
+    goes_on = before.title == page.title and not before.has("figure")
+    return only_code or goes_on or (only_text and before.title == heading)
 
 
 def _reads(blocks: list[Block]) -> int:

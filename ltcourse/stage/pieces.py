@@ -23,7 +23,7 @@ from pygments.lexers import PythonLexer
 
 from ltcourse.display import alt, vectors
 from ltcourse.display.markdown import PREDICTION
-from ltcourse.stage import formulas
+from ltcourse.stage import formulas, statements
 from ltcourse.stage.lecture import tags
 
 # What a widget's cell stores beside its picture (`widgets.explore`): a caption and an image each.
@@ -38,6 +38,7 @@ _ROWS = 4  # of a table in HTML, whose cells hold more than a line
 _LONG = 76  # letters of a line of code that fit; the remark at the end of a longer one stays in the notebook
 _CAPTION = 40  # what a stepper says below its picture
 _PIECE = 500  # how tall a piece of what a cell shows may be, so that a line of text has room above it
+_TABLE = 700  # how tall a table may be, which is shrunk, before its rows go on another page
 _FENCE = re.compile(r"(```.*?^```|<details>.*?</details>)", re.DOTALL | re.MULTILINE)
 _IMAGE = re.compile(r"(<img\b[^>]*?\bsrc=[\"'])([^\"']+)", re.IGNORECASE)
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
@@ -45,6 +46,8 @@ _DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 # "**The slides say** (S6): a random network …": on a slide the statement alone, its number is in the corner.
 _VOICE = re.compile(r"\*\*The slides(?:\s\w+)*\*\*(?:\s\w+)?\s\(S[^)]*\):\s(\W*)(\w)")
 _DENSITY = re.compile(r"(?<![\w$\\])P_m(?![\w$])")  # as a table of a notebook writes it
+# What a run says of itself: where a record was made, or that there is none, and how far a training got. It is told.
+_ORIGIN = re.compile(r"(?:[\w.-]+: )?(?:recorded \d{4}-\d\d-\d\d\b|not recorded yet; )")
 _NUMBERS = re.compile(r" \(S\d+(?:(?:, ?|[–-])S\d+)*\)")
 
 
@@ -52,8 +55,9 @@ _NUMBERS = re.compile(r" \(S\d+(?:(?:, ?|[–-])S\d+)*\)")
 class Block:
     """A piece of a slide: its HTML, about how tall it is, what it is, and whether it comes only at the next key.
 
-    kind: "text", "question", "folded", "code", "printed", "table" or "figure". least: how tall a figure must stay, so
-    that its letters can be read, when it makes room for a text; 0 for what cannot shrink.
+    kind: "text", "question", "folded", "code", "printed", "table", "figure", or "told" for what the notes alone say.
+    least: how tall a figure must stay, so that its letters can be read, when it makes room for a text; 0 for what
+    cannot shrink.
     """
 
     html: str
@@ -90,7 +94,9 @@ class Pieces:
         if self.students and {"solution", "key"} & set(tags(cell)):
             return
         if cell.cell_type == "markdown":
-            yield from self.text(re.sub(r"^##? .+\n*", "", cell.source))
+            source = re.sub(r"^##? .+\n*", "", cell.source)
+            whole = cell.get("asks") or {"hint", "solution"} & set(tags(cell))
+            yield from self.text(source, whole=bool(whole or re.match("# |## References", cell.source)))
         elif cell.cell_type == "code":
             exercise = "exercise" in tags(cell) or cell.source.startswith("checks.")
             if self.code == "all":
@@ -110,7 +116,10 @@ class Pieces:
 
     def _output(self, output: NotebookNode) -> Iterator[Block]:
         if output.output_type == "stream":
-            yield from printed(output.text)
+            lines = re.split(r"\n(?=\S)", output.text.rstrip())
+            yield from told("\n".join(line for line in lines if _ORIGIN.match(line)))
+            if rest := "\n".join(line for line in lines if not _ORIGIN.match(line)):
+                yield from printed(rest)
             return
         if output.output_type == "error":
             yield from printed(f"{output.ename}: {output.evalue}")
@@ -132,7 +141,9 @@ class Pieces:
         elif "text/html" in data:
             yield from _html_table(data["text/html"])
         elif "text/plain" in data and "<Figure" not in data["text/plain"]:
-            yield from printed(data["text/plain"])
+            # a line that was drawn anew while a training ran says how it ended
+            progress = output.output_type == "display_data" and " · " in data["text/plain"]
+            yield from (told if progress else printed)(data["text/plain"])
 
     def answers(self, cell: NotebookNode) -> list[str]:
         """Return, as HTML, what a cell says of predictions: what was measured, and what a wrong guess means."""
@@ -142,13 +153,21 @@ class Pieces:
             block.html for text in told for block in self.text(re.sub(r"</?details>|<summary>.*?</summary>", "", text))
         ]
 
-    def text(self, source: str) -> Iterator[Block]:
-        """Yield a text as pieces: paragraphs, lists, tables, formulas, and what is folded."""
+    def text(self, source: str, whole: bool = True) -> Iterator[Block]:
+        """Yield a text as pieces: paragraphs, lists, tables, formulas, and what is folded.
+
+        whole: whether all of its sentences are shown, or those that say it, and the others told.
+        """
         parts = [p for part in _FENCE.split(source) for p in ([part] if _FENCE.match(part) else part.split("\n\n"))]
         for piece in (p.strip("\n") for p in parts):
             if piece.strip():
                 statement = _VOICE.sub(lambda found: found[1] + found[2].upper(), piece)
-                yield from self._piece(_NUMBERS.sub("", statement))
+                said, rest = _NUMBERS.sub("", statement), ""
+                if not whole and not re.match(r"[|$<`#>]|    ", said):
+                    said, rest = statements.shortened(said)
+                yield from self._piece(said)
+                if rest:
+                    yield Block(str(self.markdown(rest)).strip(), 0, "told")
 
     def _piece(self, piece: str) -> Iterator[Block]:
         if found := _DISPLAY.fullmatch(piece.strip()):
@@ -224,6 +243,12 @@ def printed(text: str) -> Iterator[Block]:
     parts = [(part, 27.0 * _lines(part, 92)) for part in re.split(r"\n(?=\S)", text.rstrip())]
     for piece, tall in _joined(parts):
         yield Block(f'<pre class="printed">{html.escape(piece)}</pre>', 18 + tall, "printed")
+
+
+def told(text: str) -> Iterator[Block]:
+    """Yield printed lines for the notes."""
+    if text:
+        yield Block(f'<pre class="printed">{html.escape(text)}</pre>', 0, "told")
 
 
 def _joined(parts: list[tuple[str, float]]) -> Iterator[tuple[str, float]]:
@@ -307,13 +332,15 @@ def _tables(lines: list[str]) -> Iterator[tuple[str, float]]:
     """A table with its height, or several with its header each where its rows are many."""
     header, ruler, *rows = lines
     as_shown = (re.sub(r"\]\([^)]*\)", "]", line).removeprefix("|").removesuffix("|") for line in (header, *rows))
-    cells = [re.split(r"(?<!\\)\|", line) for line in as_shown]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)] for line in as_shown]
     longest = [max(1, *map(len, column)) for column in zip_longest(*cells, fillvalue="")]
-    # of a line of about 100 letters a column gets its share by its longest cell, as a browser does it
-    share = max(1.0, sum(longest) / 100)
-    tall = [12 + 28.0 * max(math.ceil(len(c) * share / n) for c, n in zip(row, longest, strict=False)) for row in cells]
-    for piece, height in _joined(list(zip(rows, tall[1:], strict=True))):
-        yield "\n".join([header, ruler, piece]), height + tall[0]
+    # of a line of about 110 letters a column gets its share by its longest cell, as a browser does it
+    share = max(1.0, sum(longest) / 110)
+    tall = [10 + 31.0 * max(math.ceil(len(c) * share / n) for c, n in zip(row, longest, strict=False)) for row in cells]
+    count = 1 if sum(tall) <= _TABLE else math.ceil(sum(tall) / _PIECE)
+    for i in range(count):  # of about the same size, so that no row stands alone
+        begin, end = (len(rows) * k // count for k in (i, i + 1))
+        yield "\n".join([header, ruler, *rows[begin:end]]), tall[0] + sum(tall[1:][begin:end])
 
 
 def _html_table(source: str) -> Iterator[Block]:

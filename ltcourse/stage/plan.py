@@ -10,16 +10,15 @@ from typing import Any
 from nbformat import NotebookNode
 
 from ltcourse.display.markdown import PREDICTION
-from ltcourse.stage import lecture
+from ltcourse.stage import lecture, statements, wall
 from ltcourse.stage.lecture import clock
 from ltcourse.stage.pages import Page, numbers_of
 from ltcourse.stage.pieces import Block, Pieces, late, printed
 
 MINUTES = (45, 90)
-ITEMS = ("text", "figure", "table", "printed", "shown", "code")
+ITEMS = ("text", "figure", "table", "wall", "printed", "shown", "code")
 _KEYS = {"at", "title", "minutes", "lesson", "show", "part", "look", "long", "notes", "answer"}
 _OF_ITEM = {*ITEMS, "lesson", "or", "maybe", "sentences", "rows", "columns", "lines", "late", "first"}
-_SENTENCE = re.compile(r"(?<=[.?!])(?<!al\.)(?<!Sec\.)(?<!Fig\.)\s+(?=[A-ZΑ-Ω*$(])|(?<=[.?!]\*\*)\s+")
 
 Lessons = Callable[[str], NotebookNode]  # "03" → its notebook
 
@@ -82,7 +81,10 @@ def _is(name: str, entry: Entry) -> bool:
 def read(text: str | None = None) -> Plan:
     """Return the lecture's plan; raises ValueError, one sentence, for a plan of another form."""
     if text is None:
-        text = (files("ltcourse") / "stage" / "lecture.toml").read_text(encoding="utf-8")
+        try:
+            text = (files("ltcourse") / "stage" / "lecture.toml").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise ValueError("a student copy has no lecture: name a lesson, as in `ltcourse slides 03`") from None
     told = tomllib.loads(text)
     entries = []
     for number, slide in enumerate(told["slide"], 1):
@@ -208,12 +210,14 @@ def _page(entry: Entry, lessons: Lessons, pieces: Callable[[str], Pieces]) -> Pa
         blocks = list(_shown(item, cell, of))
         if not blocks and not item.get("maybe") and "code" not in item:
             raise ValueError(f"{item} shows nothing")
+        page.unsaid += [block.html for block in blocks if block.kind == "told"]
+        blocks = [block for block in blocks if block.kind != "told"]
         page.blocks += late(blocks) if item.get("late") else blocks
         if "printed" not in item:  # which is the result on a figure that has a title of its own
             page.title = page.title or cell.metadata.get("title", "")
     if entry.answer:
         of = pieces(entry.lesson)
-        page.unsaid = [block.html for block in of.shown(_cell(entry.answer, entry.lesson, lessons))]
+        page.unsaid += [block.html for block in of.shown(_cell(entry.answer, entry.lesson, lessons))]
     return page
 
 
@@ -229,10 +233,14 @@ def _shown(item: Mapping[str, Any], cell: NotebookNode, pieces: Pieces) -> Itera
     elif "printed" in item:
         text = "".join(output.text for output in cell.outputs if output.output_type == "stream")
         yield from _result(text, item.get("lines", [""]))
-    elif "table" in item:
+    elif "table" in item or "wall" in item:
         for output in cell.outputs:
             data = output.get("data", {})
-            if (source := data.get("text/markdown")) and PREDICTION not in data:
+            if PREDICTION in data or not (source := data.get("text/markdown")):
+                continue
+            if "wall" in item:
+                yield Block(wall.of_claims(source), 560, "table")
+            else:
                 yield from pieces.text(of_table(source, item.get("rows"), item.get("columns")))
     else:
         found = [block for block in pieces.shown(cell) if block.kind == "figure" or "shown" in item]
@@ -243,7 +251,7 @@ def sentences(paragraph: str, words: str, count: int) -> str:
     """Return so many sentences of a paragraph, or of an item of a list, from the one in which the words stand."""
     items = re.split(r"^[-*] ", paragraph, flags=re.MULTILINE)
     paragraph = next((item for item in items if words in " ".join(item.split())), paragraph)
-    every = _SENTENCE.split(" ".join(paragraph.split()))
+    every = statements.split(paragraph)
     start = next((i for i, sentence in enumerate(every) if words in sentence), 0)
     return " ".join(every[start : start + count])
 

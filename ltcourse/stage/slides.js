@@ -1,9 +1,9 @@
-// Text alone is enlarged while it fits, code a little; what does not fit is shrunk, to seven tenths at most; what is still too tall
+// Text and code are enlarged while they fit; what does not fit is shrunk, to seven tenths at most; what is still too tall
 // scrolls.
 function fit(body) {
   const fits = () => body.scrollHeight <= body.clientHeight + 1 && body.scrollWidth <= body.clientWidth + 1;
-  const fixed = body.querySelector(".figure, img, details") || body.closest(".title");
-  const largest = fixed ? 1 : body.querySelector(".code") ? 1.1 : 1.4;
+  const fixed = body.querySelector(".figure, img") || body.closest(".title");
+  const largest = fixed ? 1 : body.querySelector("details") ? 1.2 : 1.4;
   const shrink = (least) => {
     for (let size = largest; size > least; size -= 0.04) {
       body.parentElement.style.setProperty("--fit", size);
@@ -12,8 +12,8 @@ function fit(body) {
     return false;
   };
   body.classList.remove("wraps");
-  // The numbers of a wide table go on two lines before they are so small that nobody can read them.
-  if (!shrink(0.85)) {
+  // The numbers of a wide table go on two lines before they are small.
+  if (!shrink(0.95)) {
     body.classList.add("wraps");
     shrink(0.7);
   }
@@ -48,6 +48,9 @@ window.addEventListener("load", () => {
   Reveal.on("slidechanged", tell);
   setInterval(tick, 1000);
 });
+
+// What is folded needs room when it is opened.
+document.addEventListener("toggle", (event) => fit(event.target.closest(".body")), true);
 
 for (const steps of document.querySelectorAll(".steps")) {
   steps.addEventListener("click", () => Reveal.next());

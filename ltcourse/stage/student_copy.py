@@ -11,6 +11,7 @@ from ltcourse.files import NO_CLONE, in_clone, place, restore
 from ltcourse.stage.lecture import KEPT_NOTES
 
 STRIPPED = {"solution", "key", "notes"}  # the notes hold what to expect of each question and prediction
+STAGED = {"title", "key", KEPT_NOTES}  # metadata for slides: a cell's title says what its figure will show
 UNANSWERED = "key-output"  # the cell asks, and only what it shows in a notebook that was built answers
 LINK = re.compile(r"\]\(\s*<?([^)\s>#]+)|<(?:img|a)\b[^>]*?\b(?:src|href)=[\"']([^\"'#]+)")
 FOLD = re.compile(r"<(/?)details\b[^>]*>", re.IGNORECASE)
@@ -20,8 +21,9 @@ HINT = re.compile(r"<details\b[^>]*>\s*<summary>\s*Hint\b", re.IGNORECASE)
 def notebooks(folder: Path, outputs: bool = True) -> dict[str, bytes]:
     """Return a folder's notebooks as students get them, with the figures that they show: name in the folder → content.
 
-    Cells tagged `solution`, `key` or `notes` go with their outputs, and so does folded text that is no hint, and what
-    predictions came to; cells tagged `key-output` lose their outputs. outputs: whether the other cells keep theirs.
+    Cells tagged `solution`, `key` or `notes` go with their outputs, and so do folded text that is no hint, what
+    predictions came to, and the titles of slides, which say what comes out; cells tagged `key-output` lose their
+    outputs. outputs: whether the other cells keep theirs.
     Raises ValueError, one sentence, if there are no notebooks, or one is damaged or shows a file that is not there.
     """
     folder = place(folder).resolve()
@@ -45,8 +47,8 @@ def stripped(notebook: dict[str, Any], outputs: bool = True) -> dict[str, Any]:
         tags = set(cell.get("metadata", {}).get("tags", []))
         if STRIPPED & tags:
             continue
-        if KEPT_NOTES in cell.get("metadata", {}):
-            cell = {**cell, "metadata": {key: m for key, m in cell["metadata"].items() if key != KEPT_NOTES}}
+        if STAGED & set(cell.get("metadata", {})):
+            cell = {**cell, "metadata": {k: v for k, v in cell["metadata"].items() if k not in STAGED}}
         if cell.get("cell_type") == "markdown":
             source = "".join(cell["source"])
             if (kept := without_answers(source)) != source:

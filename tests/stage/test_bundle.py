@@ -15,7 +15,7 @@ import pytest
 
 from ltcourse import cli, files
 from ltcourse.classroom import kinds, packed, questions, review
-from ltcourse.stage import bundle
+from ltcourse.stage import bundle, lecture
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "lessons").glob("*.py"))
@@ -125,14 +125,22 @@ def test_no_folder_of_the_authors_comes_along(contents):
     installed = {"LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml"}
     assert top == {"notebooks", "ltcourse", "data", "tools", *installed}
     assert [name for name in contents if name.startswith("tools/")] == ["tools/preflight.py"]
-    assert not [
-        name
-        for name in contents
-        if name.endswith((".pyc", ".toml")) and name not in ("pyproject.toml", "ltcourse/stage/lecture.toml")
+    assert not [name for name in contents if name.endswith((".pyc", ".toml")) and name != "pyproject.toml"]
+
+
+def test_no_title_of_a_slide_says_what_comes_out(contents):
+    titles = [
+        cell.metadata.title
+        for file in lecture.lessons()
+        for cell in lecture.read(file).cells
+        if "title" in cell.metadata
     ]
-
-
-# What must be there
+    assert len(titles) > 100
+    for name, content in contents.items():
+        if name.endswith(".ipynb"):
+            cells = json.loads(content)["cells"]
+            assert not [cell for cell in cells if {"title", "key"} & set(cell["metadata"])], name
+    assert bundle.LECTURE not in contents
 
 
 def test_what_git_keeps_of_package_data_and_records_is_there(contents):
@@ -143,8 +151,8 @@ def test_what_git_keeps_of_package_data_and_records_is_there(contents):
         if path.is_file() and not {"__pycache__", "raw"} & set(path.parts) and not path.name.startswith(".")
     }
     renamed = {name.replace(".toml", packed.SUFFIX) if "/classroom/" in name else name for name in kept}
-    assert renamed <= contents.keys()
-    assert all(contents[name] == (ROOT / name).read_bytes() for name in kept & renamed)
+    assert renamed - contents.keys() == {"ltcourse/stage/lecture.toml"}
+    assert all(contents[name] == (ROOT / name).read_bytes() for name in kept & contents.keys())
 
 
 def run(folder, code, **environment):
