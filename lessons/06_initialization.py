@@ -25,7 +25,7 @@ from torch import nn
 from ltcourse import data
 from ltcourse.classroom import checks
 from ltcourse.classroom.predictions import predict, reveal, summary
-from ltcourse.display import plots, widgets
+from ltcourse.display import layers, plots, widgets
 from ltcourse.display.layers import layer_sums
 from ltcourse.display.progress import watch
 from ltcourse.display.tables import Table, percent, points, spread
@@ -284,7 +284,7 @@ for label, draw in (("with the area", kaiming_normal), ("without the area", with
     found[label] = [signals.measure(stack, images[:30], labels[:30]).activations[:-1]]
 
 figure, ax = plt.subplots()
-plots.through_layers(found, ax, ylabel="spread")
+layers.through_layers(found, ax, ylabel="spread")
 for label, (spreads,) in found.items():
     print(f"{label}: × {signals.factor(spreads):.2f} per layer, × {spreads[-1] / spreads[0]:,.1f} after 8")
 (right,), (wrong,) = found.values()
@@ -344,7 +344,7 @@ for activation in ("ReLU", "tanh"):
     for ax, what in zip(axes, ("activations", "gradients"), strict=True):
         curves = {name: [getattr(s, what) for s in measured[activation, name]] for name in candidates}
         title = f"{activation}: {what}"
-        plots.through_layers(curves, ax, ylabel="spread", title=title, legend=what == "gradients")
+        layers.through_layers(curves, ax, ylabel="spread", title=title, legend=what == "gradients")
 
 # %% tags=["hide-output"]
 spreads = {name: measured["ReLU", name][0].activations[1:] for name in candidates if name != "zero"}

@@ -1,13 +1,14 @@
-"""Figures of a network's layers: how large they are, and what one of their neurons adds up."""
+"""Figures of a network's layers: how large they are, what one of their neurons adds up, and what goes through them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ltcourse.display import alt, sentences
-from ltcourse.display.plots import BLUE, ORANGE
+from ltcourse.display.axes import plain
+from ltcourse.display.plots import BLUE, COLORS, LAYERS, MARKERS, ORANGE
 from ltcourse.instruments.sparsity import Layer
 
 
@@ -66,4 +67,37 @@ def layer_sums(into: int, out: int, ax: Axes, *, back: bool = False) -> Axes:
     there, here = (out, into) if back else (into, out)
     which = "Every neuron of the layer before" if back else "Every neuron of the next layer"
     alt.describe(ax, f"{which} ({here} of them) adds up {there} products; those of one are in color.")
+    return ax
+
+
+def through_layers(
+    curves: Mapping[str, Sequence[Sequence[float]]], ax: Axes, *, ylabel: str, title: str = "", legend: bool = True
+) -> Axes:
+    """Draw a number layer by layer on a logarithmic axis: the mean of the trials as a line, their range as a band.
+
+    curves: label → one list per trial, the images (layer 0) first. The mean is that of the logarithms. What is exactly
+    0 has no place on the axis: its line ends there, and the legend, which stands at the right of the axes, says so.
+    Source: Glorot & Bengio 2010, whose figures of activations and gradients are histograms.
+    Lesson 06, "Thirty layers".
+    """
+    for i, (label, trials) in enumerate(curves.items()):
+        values = np.array(trials, dtype=float)
+        lost = (values == 0).any(0)
+        values[:, lost] = np.nan
+        color = COLORS.get(label, LAYERS[i % len(LAYERS)])
+        ax.plot(
+            range(values.shape[1]),
+            np.exp(np.log(values).mean(0)),
+            color=color,
+            marker=MARKERS[i % len(MARKERS)],
+            markersize=5,
+            label=f"{label} (exactly 0)" if lost.any() else label,
+        )
+        ax.fill_between(range(values.shape[1]), values.min(0), values.max(0), color=color, alpha=0.2, linewidth=0)
+    ax.set_yscale("log")
+    ax.set(xlabel="layer (0: the images)", ylabel=ylabel, title=title)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if legend:
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    alt.describe(ax, sentences.layers(curves, ylabel, plain(ax.get_xlabel())))
     return ax

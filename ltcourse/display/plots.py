@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 from torch import Tensor
 
 from ltcourse.data import Dataset, Split
@@ -62,7 +62,7 @@ COLORS = {
     "weights rewound": BLUE,
 }
 LAYERS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
-_MARKERS = "os^Dvp"
+MARKERS = "os^Dvp"
 _FEW = 3  # so few measured points are no curve: the line between them is dotted, their ranges are bars and not a band
 _THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}")
 
@@ -353,7 +353,7 @@ def _line_and_band(
     """One line: the mean of the trials at each x, and their range as a band; `i` chooses what the label does not."""
     color = COLORS.get(label, LAYERS[i % len(LAYERS)])
     few = len(x) <= _FEW
-    marker = _MARKERS[i % len(_MARKERS)] if marker is None or few else marker
+    marker = MARKERS[i % len(MARKERS)] if marker is None or few else marker
     means, low, high = ([float(of(v)) for v in values] for of in (np.mean, min, max))
     ax.plot(x, means, color=color, marker=marker, linestyle=":" if few else "-", label=label)
     if few:
@@ -394,7 +394,7 @@ def sensitivity(scan: Mapping[str, Sequence[float]], shares: Sequence[float], ax
             shares,
             accuracies,
             color=LAYERS[i % len(LAYERS)],
-            marker=_MARKERS[i % len(_MARKERS)],
+            marker=MARKERS[i % len(MARKERS)],
             linestyle="-" if i < len(LAYERS) else "--",
             label=layer.removesuffix(".weight"),
         )
@@ -425,39 +425,6 @@ def along_a_line(errors: Mapping[str, Sequence[Sequence[float]]], ax: Axes, titl
     ax.legend()
     each = {label: sentences.by_x(np.linspace(0, 1, len(t[0])).tolist(), t) for label, t in errors.items()}
     _say(ax, each, sentences.size, sentences.share)
-    return ax
-
-
-def through_layers(
-    curves: Mapping[str, Sequence[Sequence[float]]], ax: Axes, *, ylabel: str, title: str = "", legend: bool = True
-) -> Axes:
-    """Draw a number layer by layer on a logarithmic axis: the mean of the trials as a line, their range as a band.
-
-    curves: label → one list per trial, the images (layer 0) first. The mean is that of the logarithms. What is exactly
-    0 has no place on the axis: its line ends there, and the legend, which stands at the right of the axes, says so.
-    Source: Glorot & Bengio 2010, whose figures of activations and gradients are histograms.
-    Lesson 06, "Thirty layers".
-    """
-    for i, (label, trials) in enumerate(curves.items()):
-        values = np.array(trials, dtype=float)
-        lost = (values == 0).any(0)
-        values[:, lost] = np.nan
-        color = COLORS.get(label, LAYERS[i % len(LAYERS)])
-        ax.plot(
-            range(values.shape[1]),
-            np.exp(np.log(values).mean(0)),
-            color=color,
-            marker=_MARKERS[i % len(_MARKERS)],
-            markersize=5,
-            label=f"{label} (exactly 0)" if lost.any() else label,
-        )
-        ax.fill_between(range(values.shape[1]), values.min(0), values.max(0), color=color, alpha=0.2, linewidth=0)
-    ax.set_yscale("log")
-    ax.set(xlabel="layer (0: the images)", ylabel=ylabel, title=title)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if legend:
-        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    alt.describe(ax, sentences.layers(curves, ylabel, plain(ax.get_xlabel())))
     return ax
 
 

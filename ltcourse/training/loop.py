@@ -320,11 +320,18 @@ class Best:
         self.copies = [t.clone() for t in self._tensors]
 
     def note(self) -> None:
+        """Keep the weights as they are now.
+
+        Lesson 09, "During training".
+        """
         torch._foreach_copy_(self.copies, self._tensors)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Put the noted weights into the network for as long as the block lasts."""
+        """Put the noted weights into the network for as long as the block lasts.
+
+        Lesson 09, "During training".
+        """
         now = [t.clone() for t in self._tensors]
         try:
             torch._foreach_copy_(self._tensors, self.copies)
@@ -336,6 +343,11 @@ class Best:
 def record(
     history: History, best: Best, network: nn.Module, data: Dataset, iteration: int, train_loss: float, last: bool
 ) -> None:
+    """Add an evaluation to a history, and note the weights if they are the best so far.
+
+    iteration, train_loss: where the training stands. last: whether it ends here, so that the test set is asked.
+    Lesson 09, "During training".
+    """
     loss, accuracy = evaluate(network, data.validation)
     history.iterations.append(iteration)
     history.train_loss.append(train_loss)

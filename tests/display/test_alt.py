@@ -101,8 +101,8 @@ CALLS = {
         lambda ax: plots.along_a_line({"LeNet": [[0.1, 0.6, 0.2]]}, ax),
         ["LeNet 10.0 % at 0 %, highest 60.0 % at 50 %, 20.0 % at 100 %"],
     ),
-    "plots.through_layers": (
-        lambda ax: plots.through_layers(
+    "layers.through_layers": (
+        lambda ax: layers.through_layers(
             {"xavier": [[1.0, 0.5], [4.0, 0.5]], "zero": [[1.0, 0.0]]}, ax, ylabel="spread"
         ),
         ["xavier 2 at 0, 0.5 at 1", "zero (exactly 0 at layer 1) 1 at 0"],

@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from outlines import counted
 
 from ltcourse.data import Dataset, Split
-from ltcourse.display import plots
+from ltcourse.display import layers, plots
 from ltcourse.display.layers import layer_sums, weights_and_flop
 from ltcourse.instruments.sparsity import Layer
 from ltcourse.networks import masks, models
@@ -395,7 +395,7 @@ def test_layer_sums_marks_what_one_neuron_adds_up(ax, into, out, back):
 
 def test_through_layers_draws_the_geometric_mean_and_the_range(ax):
     curves = {"kaiming": [[1.0, 1.0, 1.0], [1.0, 4.0, 16.0]], "other": [[2.0, 2.0, 2.0]]}
-    assert labeled(plots.through_layers(curves, ax, ylabel="spread", title="t")) is ax
+    assert labeled(layers.through_layers(curves, ax, ylabel="spread", title="t")) is ax
     assert ax.get_yscale() == "log" and legend(ax) == ["kaiming", "other"] and ax.get_title() == "t"
     drawn = line(ax, "kaiming")
     assert list(drawn.get_xdata()) == [0, 1, 2] and drawn.get_ydata() == pytest.approx([1, 2, 4])
@@ -405,14 +405,14 @@ def test_through_layers_draws_the_geometric_mean_and_the_range(ax):
 
 
 def test_through_layers_says_what_is_exactly_zero(ax):
-    plots.through_layers({"zero": [[1.0, 0.0, 0.0]], "xavier": [[1.0, 1e-30, 1e30]]}, ax, ylabel="spread")
+    layers.through_layers({"zero": [[1.0, 0.0, 0.0]], "xavier": [[1.0, 1e-30, 1e30]]}, ax, ylabel="spread")
     assert legend(ax) == ["zero (exactly 0)", "xavier"]
     drawn = line(ax, "zero (exactly 0)").get_ydata()
     assert drawn[0] == pytest.approx(1) and np.isnan(drawn[1:]).all()
 
 
 def test_through_layers_can_do_without_a_legend(ax):
-    plots.through_layers({"xavier": [[1.0, 1.0]]}, ax, ylabel="spread", legend=False)
+    layers.through_layers({"xavier": [[1.0, 1.0]]}, ax, ylabel="spread", legend=False)
     assert ax.get_legend() is None
 
 

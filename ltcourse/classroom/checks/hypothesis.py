@@ -152,7 +152,7 @@ def winner(small: float = 0.5) -> str:
     Lesson 08, "Question 1".
     """
     dense, tried = small_lottery()
-    trial = _Trial("", dense, tried, small)
+    trial = Trial("", dense, tried, small)
     return next((name for name, sub in tried.items() if all(_Reading().row(sub, trial))), "none")
 
 

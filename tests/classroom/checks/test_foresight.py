@@ -143,7 +143,7 @@ def in_place(weights):
         (lambda ws: by_autograd(ws)[:1], "layer 2 is missing"),
         (lambda ws: [s.T for s in by_autograd(ws)], "have shape (2, 1), and should have (1, 2)"),
         (lambda ws: 3.0, "a list, one tensor per layer"),
-        (in_place, "changed the weights"),
+        (in_place, "which it was given"),
     ],
 )
 def test_synflow_scores_refuses(answer, evidence):
@@ -192,8 +192,8 @@ def grown_in_place(mask, gradients, count):
         (lambda m, g, n: by_keep_largest(m, 1 / (g.abs() + 1e-9), n), "is left out, and a smaller one grows"),
         (lambda m, g, n: by_keep_largest(m, g, n) & ~m, "it loses 1 of the weights that were kept"),
         (lambda m, g, n: m | (g.abs() >= g.abs()[~m].sort(descending=True).values[max(n - 1, 0)]), "not 0"),
-        (grown_in_place, "changed the mask"),
-        (lambda m, g, n: by_keep_largest(m, g.abs_(), n), "changed the gradients"),
+        (grown_in_place, "changed `mask`"),
+        (lambda m, g, n: by_keep_largest(m, g.abs_(), n), "which it was given"),
         (lambda m, g, n: by_keep_largest(m, g, n).float(), "a mask is boolean, and this is torch.float32"),
         (lambda m, g, n: by_keep_largest(m, g, n).flatten()[:2], "the mask has shape (2,)"),
     ],

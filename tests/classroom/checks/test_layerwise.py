@@ -77,7 +77,7 @@ def at_work(weight, inputs, rate):
         (lambda w, x, rate: by_sorting(w, x, 1 - rate), "keeps"),
         (lambda w, x, rate: by_sorting(w, x, rate).float(), "bool"),
         (lambda w, x, rate: by_sorting(w, x, rate)[0], "shape"),
-        (at_work, "changed the weights"),
+        (at_work, "changed `weight`"),
     ],
 )
 def test_wanda_mask_refuses(answer, evidence):
