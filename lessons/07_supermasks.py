@@ -786,9 +786,8 @@ print(f"trained {percent(found.values('trained', 0, 'test_accuracy')[0])}, chanc
 # %%
 beside_paper("hidden-conv-2", "night")
 
-# %% [markdown]
-# *Predict: with depth, does the supermask come closer to the trained network? And which is better in a deep network,
-# Kaiming's weights or just +c and −c?*
+# %% tags=["hide-input"]
+predict("07.deepest", "07.xavier")
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>
@@ -802,7 +801,7 @@ beside_paper("hidden-conv-2", "night")
 #
 # </details>
 
-# %% Depth, share and width: what the slides' figures ask
+# %% Deep random networks hold good supermasks, unless Xavier drew them tags=["hide-output"]
 conv = {n: runs.load_or_run(f"hidden-conv-{n}", "night") for n in (2, 4, 6, 8)}
 for record in conv.values():
     print(record)
@@ -826,7 +825,11 @@ plots.against(
 )
 by_width = {"supermask, kaiming": {0.5: at_half(4, "kaiming")} | conv[4].by("width", "test_accuracy", "by width")}
 by_width["trained"] = conv[4].by("width", "test_accuracy", "trained")
-_ = plots.against(by_width, axes[2], xlabel="width of Conv-4, of the paper's, k = 50 %", ylabel="")
+plots.against(by_width, axes[2], xlabel="width of Conv-4, of the paper's, k = 50 %", ylabel="")
+at_last = {kind: fmean(at_half(8, kind)) for kind in kinds}
+reveal("07.deepest", max(at_last, key=at_last.get), axes[0])
+lost = [fmean(at_half(n, "kaiming")) - fmean(at_half(n, "xavier")) for n in (2, 8)]
+reveal("07.xavier", "grows" if lost[1] > lost[0] + 0.02 else "shrinks" if lost[1] < lost[0] - 0.02 else "stays")
 
 
 # %% Depth and initialization, in numbers
@@ -849,7 +852,13 @@ others = [f"{kind} minus Kaiming" for kind in kinds if kind != "kaiming"]
 Table(["network", "trained", "supermask, Kaiming", "minus trained", *others], rows)
 
 # %% [markdown]
-# READING
+# *Depth and initialization*: under Kaiming's weights or the signed constant, ten epochs of scores find a supermask in
+# every network, a few points behind the trained one. The signed constant is ahead of Kaiming in all four and comes
+# close to the trained network. Xavier's supermasks fall further behind with every depth, down to chance in Conv-8. In a
+# convolution from 64 to 64 channels, fan-in and fan-out are equal, so Xavier's weights are smaller by a factor of √2,
+# half of the edges are gone, and eight such layers leave next to no signal (lesson 06). *Share*: the best k is in the
+# middle. At k = 100 % nothing is left to choose, and the random network is at chance. *Width*: the supermask and the
+# trained network both gain with width. In these runs the distance between them does not shrink.
 #
 # **The paper** trains scores for 100 epochs and shows curves without numbers. In its Fig. 3 the best supermasks of
 # Conv-2, 4, 6 and 8 reach by eye about 77.5, 86, 88 and 88.5 %, at k between 30 and 70 %, and the deeper the network,
