@@ -759,14 +759,16 @@ widgets.explore(explorer.draw, k=explorer.ks)
 # tenth of the images, so it is only a taste.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 4 minutes</summary>
+# <details><summary>For the instructor, 6 minutes</summary>
 #
 # **Say** The live run is a taste. The recorded ones see every image ten times, at half the resolution and half the
-# width of the paper's networks.
+# width of the paper's networks. Three panels, four questions: depth, the share kept, width, and in the colors the
+# initialization.
 #
-# **Ask** What may be compared with the paper, and what not?
+# **Ask** What may be compared with the paper, and what not? Why should Xavier suffer most in the deepest network?
 #
-# **Expect** The shape of each curve may, and the order of the initializations. The heights may not.
+# **Expect** The shape of each curve may, and the order of the initializations. The heights may not. Xavier's weights are
+# too small for ReLU in each layer, and the factor is multiplied from layer to layer (lesson 06).
 #
 # </details>
 
@@ -789,18 +791,6 @@ beside_paper("hidden-conv-2", "night")
 # %% tags=["hide-input"]
 predict("07.deepest", "07.xavier")
 
-# %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 3 minutes</summary>
-#
-# **Say** Three panels, four questions: depth, the share kept, width, and in the colors the initialization.
-#
-# **Ask** Why should Xavier suffer most in the deepest network?
-#
-# **Expect** Its weights are too small for ReLU in each layer, and the factor is multiplied from layer to layer
-# (lesson 06).
-#
-# </details>
-
 # %% Deep random networks hold good supermasks, unless Xavier drew them tags=["hide-output"]
 conv = {n: runs.load_or_run(f"hidden-conv-{n}", "night") for n in (2, 4, 6, 8)}
 for record in conv.values():
@@ -814,7 +804,7 @@ def at_half(n, kind, part="test"):
 
 
 weights_trained = {n: record.values("trained", 0, "test_accuracy") for n, record in conv.items()}
-figure, axes = plt.subplots(1, 3, figsize=(17, 5.5), sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(15, 5), sharey=True)
 by_depth = {kind: {n: at_half(n, kind) for n in conv} for kind in kinds} | {"trained": weights_trained}
 plots.against(by_depth, axes[0], xlabel="network, k = 50 %", ylabel="test accuracy")
 axes[0].set_xscale("linear")
