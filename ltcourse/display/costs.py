@@ -6,7 +6,7 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from ltcourse.display import plots
+from ltcourse.display import alt, plots, sentences
 from ltcourse.experiments.runs import Record
 from ltcourse.experiments.sparse_trainings import AFTER, DURING, method
 
@@ -32,6 +32,7 @@ def against_cost(record: Record, density: float, ax: Axes, *, key: str = "cost",
     of the seeds, bars their range.
     Lesson 09, "During training".
     """
+    lines: dict[str, dict[float, float]] = {}
     highest = 1.0
     for way in ways or (*DURING, *AFTER):
         if method(way, density) not in record.methods:
@@ -45,10 +46,10 @@ def against_cost(record: Record, density: float, ax: Axes, *, key: str = "cost",
             list(found), [min(v) for v in found.values()], [max(v) for v in found.values()], color=color, alpha=0.5
         )
         highest = max(highest, *found)
+        lines[way] = dict(zip(found, means, strict=True))
     dense = by_cost(record, "dense", key)
-    ax.plot(
-        list(dense), [fmean(v) for v in dense.values()], color="black", linestyle="--", linewidth=1.5, label="dense"
-    )
+    lines["dense"] = {cost: fmean(values) for cost, values in dense.items()}
+    ax.plot(list(dense), list(lines["dense"].values()), color="black", linestyle="--", linewidth=1.5, label="dense")
     ticks = [t for t in (0.03125, 0.0625, 0.125, 0.25, 0.5, 1, 2, 4, 8) if t <= max(highest, *dense) * 1.1]
     ax.set_xscale("log", base=2)
     ax.set_xticks(ticks, [f"{t:g}×" for t in ticks])
@@ -57,4 +58,7 @@ def against_cost(record: Record, density: float, ax: Axes, *, key: str = "cost",
     ax.set(xlabel=f"{what}, in dense trainings", ylabel="test accuracy", title=f"{density:.0%} of the weights")
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend()
+    said = sentences.each(lines, lambda cost: f"{cost:.3g}×", sentences.share)
+    about = f"Test accuracy at {density:.0%} of the weights against {what}, in dense trainings".replace("%", " %")
+    alt.describe(ax, sentences.sentence(about, *said))
     return ax

@@ -19,6 +19,7 @@ from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import Tensor, nn
 
@@ -419,7 +420,7 @@ class SignalExplorer:
             ax.set(
                 yscale="log", ylim=self._limits, xlabel="layer (0: the images)", title=f"{name}: × {way:.2f} per layer"
             )
-            ax.xaxis.set_major_locator(plots.MaxNLocator(integer=True))
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             lines = {f"network {i}": dict(enumerate(map(float, spreads))) for i, spreads in enumerate(trials, 1)}
             each = sentences.each(lines, sentences.number, sentences.number)
             alt.describe(ax, sentences.sentence(f"spread of the {name} by layer", *each))
