@@ -509,9 +509,6 @@ for record in (runner.record, apart):
 # with the examples in different orders, and two copies of the dense network. (The next cell says so as long as this
 # is not recorded.)
 
-# %% tags=["hide-input"]
-predict("04.barrier", "04.stable")
-
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 5 minutes</summary>
 #
@@ -523,7 +520,7 @@ predict("04.barrier", "04.stable")
 #
 # </details>
 
-# %% Does a ticket win where it is stable? tags=["hide-output"]
+# %% Does a ticket win where it is stable?
 stability = runs.if_recorded("instability-tickets", "night")
 if deep and stability:
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5))
@@ -531,12 +528,8 @@ if deep and stability:
     ticket, dense = (stability.by("iteration", "barrier", m) for m in ("ticket", "dense"))
     later = {k: heights for k, heights in ticket.items() if k}
     tickets.barriers({"dense": dense, "ticket": {0: ticket[0]}, "rewound": later}, right)
-    reveal("04.barrier", fmean(ticket[0]), right)
-    k = deep.settings["rewind"]
-    higher = [t - d for t, d in zip(ticket[k], dense[k], strict=True)]
-    reveal("04.stable", toward(higher, "higher", "alike", "lower"), right)
 
-# %% Stability and accuracy, in numbers tags=["hide-output"]
+# %% Stability and accuracy, in numbers
 if stability:
     text = {"barrier": spread, "test_accuracy": spread}
     rows = [
@@ -586,12 +579,9 @@ _ = ax.legend()
 # **Another paper** (Liu et al. 2019, Sec. 6; see lesson [03](03_lottery_ticket.ipynb)) reports from CIFAR-10 that the initial
 # values beat newly drawn ones at a rate of 0.01, and do not at 0.1, where the networks are the better ones.
 #
-# (The cell after the questions names the rates that are not recorded yet.)
+# (The next cell names the rates that are not recorded yet.)
 
-# %% tags=["hide-input"]
-predict("04.ahead", "04.as-good")
-
-# %% The remedies beside the usual rate tags=["hide-output"]
+# %% The remedies beside the usual rate
 remedies = {label: runs.if_recorded(name, "night") for name, label in REMEDIES.items()}
 remedies = {label: record for label, record in remedies.items() if record}
 if len(remedies) > 1:
@@ -600,7 +590,7 @@ if len(remedies) > 1:
         tickets.against_dense({m: record.curve(m, "test_accuracy") for m in ("ticket", "re-initialized")}, ax)
         ax.set_title(f"learning rate {label}")
 
-# %% A remedy must be judged with its dense network tags=["hide-output"]
+# %% A remedy must be judged with its dense network
 number = 3
 for label, record in remedies.items():
     found = (record.values(m, number, "test_accuracy") for m in ("ticket", "re-initialized"))
@@ -608,10 +598,6 @@ for label, record in remedies.items():
     print(f"rate {label}, P_m = {percent(record.values('ticket', number, 'density')[0])}: ", end="")
     print(f"ticket minus dense {points_interval(record.change('ticket', number, 'test_accuracy'))}, ", end="")
     print(f"minus re-initialized {points_interval(ahead)}")
-    if label == "0.01":
-        reveal("04.ahead", toward(ahead, "ahead", "alike", "behind"))
-        low, usual = (fmean(r.values("ticket", 0, "test_accuracy")) for r in (record, remedies["0.1"]))
-        reveal("04.as-good", "better" if low > usual + 0.01 else "worse" if low < usual - 0.01 else "same")
 
 # %% [markdown]
 # Two things have to be read together: the distance of the ticket from its dense network, and how good that dense network
