@@ -497,18 +497,18 @@ for n in (0, 9):
 
 # %% [markdown]
 # From 33 to 4.5 % our tickets are more accurate than the dense network at the early stop, as in the paper; they are
-# sooner beyond doubt only from 26 to 17 %. At 13.5 % their lead in accuracy is about twice the paper's.
+# sooner with an interval below 1× only from 26 to 17 %. At 13.5 % their lead in accuracy is on average twice the
+# paper's; its interval holds the paper's number.
 #
-# Most of this lead depends on when it is measured. At the end of training the mean lead at 13.5 % is half as large,
-# and in most seeds less than half of it is left. (One seed's dense network ended low, and this seed carries the mean.)
+# The lead may depend on when it is measured. At the end of training the mean lead at 13.5 % is half as large; three
+# seeds do not settle whether it shrinks. (One seed's dense network ended low, and this seed carries the mean.)
 # The dense network reaches its smallest validation *loss* within the first tenth of the training, but in most seeds its
 # *accuracy* continues to rise after that. So the early stop ends the dense network's training before its accuracy is at
 # its best. A lead at the early stop shows that the ticket learns faster, rather than that it ends better.
 #
 # Two more results differ from the paper's. The paper's re-initialized networks lose accuracy from 21.1 % on; at that
 # density the mean of ours is still level with the dense network, and only at 3.6 % do the seeds show it below. There
-# the paper's ticket is back at the dense accuracy; at the early stop ours is still ahead in every seed, and at the
-# end it is not. We have fewer seeds than the paper's five trials, so consider the ranges before you rely on either
+# the paper's ticket is back at the dense accuracy; so is ours, as far as the intervals tell. We have fewer seeds than the paper's five trials, so consider the ranges before you rely on either
 # difference.
 #
 # ## Faster?
@@ -689,14 +689,15 @@ for rate, filters in rates.items():
 Table(["", "test accuracy", *(f"{percent(share)} of the filters" for share in shares)], rows)
 
 # %% [markdown]
-# From scratch does better. At both rates the newly drawn network is ahead of the fine-tuned one, at every size at
-# which the interval tells. That is Liu et al.'s answer to S4, and more than they report, who find the two about as
-# good. Our fine-tuning is perhaps too gentle: when few filters are left, little of the dense network is left to be
-# tuned.
+# From scratch does better. At both rates the newly drawn network is ahead of the fine-tuned one, at every size where the
+# interval excludes 0. That is in line with Liu et al.'s answer to S4: they find fine-tuning comparable or worse. Our
+# fine-tuning is short and gentle, a quarter of the iterations at a tenth of the rate: when few filters are left, little
+# of the dense network is left to be tuned.
 #
 # The initial weights are worth little here. At the higher rate the ticket is ahead of newly drawn weights at one size of
-# four, by a fraction of a point; at the lower rate its lead at the smallest size is over a point. That agrees with their
-# second finding, that the lead of a ticket belongs to low rates. Which filters are kept does matter to the fine-tuned
+# four, by a fraction of a point; at the lower rate its lead at the smallest size is over a point. Liu et al. report a
+# lead only for single weights, at a low rate, and none for filters; our one lead of over a point, for filters at the
+# low rate, differs from that. Which filters are kept does matter to the fine-tuned
 # network: at the higher rate, the chosen ones beat random ones at all sizes but the smallest.
 #
 # So S4's question has two answers. When single weights are removed, the network from newly drawn weights fell short
@@ -736,7 +737,7 @@ summary("03")
 # %% [markdown]
 # The slides' question has an answer: when single weights are removed, the small network *can* be trained from the
 # beginning, if it begins with the values that it had inside the large network; when whole filters are removed, newly
-# drawn weights do nearly as well. Finding the right mask costs one training per round, far more than training the
+# drawn weights do better than our fine-tuning, and at small sizes worse than the dense network. Finding the right mask costs one training per round, far more than training the
 # large network once. So a ticket does not save time. It shows what training needs.
 #
 # MNIST is easy, and LeNet is small. Do convolutional networks and deep networks contain tickets, too? Lesson

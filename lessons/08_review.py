@@ -86,7 +86,7 @@ own_words.OwnWords(review.HYPOTHESIS)
 # %% [markdown]
 # ### 1b. By choosing
 #
-# Several of these sentences are true, and somebody has found them out. Only one is the hypothesis.
+# Several of these sentences are true, and have been shown to be. Only one is the hypothesis.
 
 # %% tags=["key-output"]
 quiz.MultipleChoice(review.HYPOTHESIS.choices)
@@ -628,7 +628,7 @@ claims.table("S6", "S7", "S8")
 
 # %% [markdown]
 # Look at "S8 accuracy". At its early stop, where the validation loss is smallest, the larger ticket is more accurate than
-# the dense network is at its own. At the end of training our seeds no longer tell the two apart. So the answer depends on
+# the dense network is at its own. At the end of training our seeds no longer tell the two apart. So it matters
 # *when* they are compared.
 #
 # The third part is supermasks, and the weights in which they are found.

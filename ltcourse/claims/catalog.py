@@ -180,7 +180,7 @@ CLAIMS = (
         "the accuracy from newly drawn weights, trained for longer, minus that of fine-tuning is at least 0.",
         measure=measures.filters_from_scratch,
         scales={"desk": Scale.SMALLER_SHORTER},
-        control="the fine-tuned network",
+        control="the fine-tuned network, a quarter of the iterations at a tenth of the rate",
         records=("structured-lenet-5", "structured-lenet-5-low"),
         lesson="03_lottery_ticket",
         heading="Filters instead of weights",
@@ -270,7 +270,7 @@ CLAIMS = (
     ),
     Claim(
         key="S8 depth",
-        title="1–15 % of a deep network is as accurate",
+        title="1–15 % of a residual network is as accurate",
         says="The same holds in a deep network: 1–15 %, at least the same accuracy.",
         paper=f"None at a rate of 0.1; at 0.03 with a warm-up, 90.5 % at 27.1 % of the weights ({_FRANKLE}, Sec. 4).",
         rule=f"at {_ENDS}, the accuracy of a residual network's ticket, at a rate of 0.1, minus the dense network's, "
@@ -284,7 +284,7 @@ CLAIMS = (
     ),
     Claim(
         key="S8 rewinding",
-        title="in a deep network rewinding finds tickets",
+        title="in a residual network rewinding finds tickets",
         says="In a deep network the weights return to an early iteration, not to the first. (Not on the slides.)",
         paper="Rewinding to an early iteration finds tickets where resetting fails (Frankle et al. 2019, 2020).",
         rule=f"at {_ENDS}, at the end, the accuracy of the rewound network minus that of the ticket reset to iteration "
