@@ -49,7 +49,7 @@ _BEFORE = (
         key="Tanaka 2020 collapse",
         title="SynFlow: no layer vanishes",
         says="Pruned in rounds by synaptic flow no layer vanishes; pruned by other scores some do.",
-        paper="Layer collapse can be avoided entirely, which is what SynFlow is made for (Tanaka et al. 2020, abstract).",
+        paper="Layer collapse can be avoided entirely, and SynFlow is made for it (Tanaka et al. 2020, abstract).",
         rule="at 0.1 % of LeNet-300-100, SynFlow leaves each layer at least one weight, and every other score empties "
         "one.",
         measure=after.emptied,

@@ -125,8 +125,8 @@ TODAY: tuple[Claim, ...] = (
         key="Pensia 2020 exponential",
         title="subset sums: each number divides the error",
         says="The error of a weight that is built from n random ones falls exponentially in n.",
-        paper="A random network that is wider by a logarithmic factor, and twice as deep, holds a subnetwork close to any "
-        "target network (Pensia et al. 2020, abstract).",
+        paper="A random network that is wider by a logarithmic factor, and twice as deep, holds a subnetwork close "
+        "to any target network (Pensia et al. 2020, abstract).",
         rule="the factor by which each additional number changes the error, fitted over 6 to 22 numbers, is below 1.",
         measure=exponential,
         scales={"": Scale.COUNTED},
@@ -146,8 +146,8 @@ TODAY: tuple[Claim, ...] = (
         "Frantar 2023 magnitude",
         "SparseGPT is better than magnitude",
         "Weights that make up for those that are pruned save a language model that magnitude would lose.",
-        "At 50 %, in one pass, little accuracy is lost (Frantar & Alistarh 2023, abstract); LLaMA-7B: perplexity 7.22, by "
-        "magnitude 17.29 (Sun et al. 2024, Table 3).",
+        "At 50 %, in one pass, little accuracy is lost (Frantar & Alistarh 2023, abstract); LLaMA-7B: perplexity 7.22, "
+        "by magnitude 17.29 (Sun et al. 2024, Table 3).",
         "at 50 % and at 2:4, the perplexity by SparseGPT as a multiple of that by magnitude is below 1.",
         _better("sparsegpt", "magnitude", ("50 %", "2:4")),
         control="magnitude per layer",
