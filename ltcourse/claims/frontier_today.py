@@ -125,8 +125,8 @@ TODAY: tuple[Claim, ...] = (
         key="Pensia 2020 exponential",
         title="subset sums: each number divides the error",
         says="The error of a weight that is built from n random ones falls exponentially in n.",
-        paper="A random network wider by a factor of order log(1/ε) holds a subnetwork within ε (Pensia et al. 2020, "
-        "Theorem 1).",
+        paper="A random network that is wider by a logarithmic factor, and twice as deep, holds a subnetwork close "
+        "to any target network (Pensia et al. 2020, abstract).",
         rule="the factor by which each additional number changes the error, fitted over 6 to 22 numbers, is below 1.",
         measure=exponential,
         scales={"": Scale.COUNTED},
@@ -146,7 +146,8 @@ TODAY: tuple[Claim, ...] = (
         "Frantar 2023 magnitude",
         "SparseGPT is better than magnitude",
         "Weights that make up for those that are pruned save a language model that magnitude would lose.",
-        "At 50 % magnitude pruning collapses, and SparseGPT loses little (Frantar & Alistarh 2023, Fig. 1).",
+        "At 50 %, in one pass, little accuracy is lost (Frantar & Alistarh 2023, abstract); LLaMA-7B: perplexity 7.22, "
+        "by magnitude 17.29 (Sun et al. 2024, Table 3).",
         "at 50 % and at 2:4, the perplexity by SparseGPT as a multiple of that by magnitude is below 1.",
         _better("sparsegpt", "magnitude", ("50 %", "2:4")),
         control="magnitude per layer",
@@ -155,7 +156,7 @@ TODAY: tuple[Claim, ...] = (
         "Sun 2024 outliers",
         "outlier features make magnitude fail",
         "Where a few inputs are much larger than the others, magnitude prunes what matters, and Wanda does not.",
-        "Large language models have such features, the reason given for |w| · ‖x‖ (Sun et al. 2024, Sec. 3).",
+        "Large language models have such features, which is why Wanda looks at ‖x‖ (Sun et al. 2024, abstract).",
         "with outlier features that change no output, at 50 %, the perplexity by magnitude as a multiple of that "
         "without them, and of Wanda's, is above 1.",
         outliers_decide,
@@ -166,7 +167,7 @@ TODAY: tuple[Claim, ...] = (
         key="LeCun 1990 saliency",
         title="saliency is better than magnitude",
         says="Weights of small saliency, h w² / 2, can go with fewer errors than weights of small magnitude.",
-        paper="Deleting by saliency raises the error less than deleting by magnitude (LeCun et al. 1990, Fig. 1).",
+        paper="Second derivatives, to trade the size of a network for its error (LeCun et al. 1990, abstract).",
         rule="pruned once and not trained again, at 40 % and at 10 % of the weights, the error by saliency minus that "
         "by magnitude is below 0.",
         measure=saliency_beats_magnitude,

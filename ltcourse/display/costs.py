@@ -32,8 +32,9 @@ def against_cost(record: Record, density: float, ax: Axes, *, key: str = "cost",
     of the seeds, bars their range.
     Lesson 09, "During training".
     """
+    dense = by_cost(record, "dense", key)
+    costs = list(dense)
     lines: dict[str, dict[float, float]] = {}
-    highest = 1.0
     for way in ways or (*DURING, *AFTER):
         if method(way, density) not in record.methods:
             continue  # of a run that was stopped before it
@@ -45,14 +46,13 @@ def against_cost(record: Record, density: float, ax: Axes, *, key: str = "cost",
         ax.vlines(
             list(found), [min(v) for v in found.values()], [max(v) for v in found.values()], color=color, alpha=0.5
         )
-        highest = max(highest, *found)
+        costs += found
         lines[way] = dict(zip(found, means, strict=True))
-    dense = by_cost(record, "dense", key)
     lines["dense"] = {cost: fmean(values) for cost, values in dense.items()}
     ax.plot(list(dense), list(lines["dense"].values()), color="black", linestyle="--", linewidth=1.5, label="dense")
-    ticks = [t for t in (0.03125, 0.0625, 0.125, 0.25, 0.5, 1, 2, 4, 8) if t <= max(highest, *dense) * 1.1]
+    ticks = [2.0**n for n in range(-8, 9) if min(costs) / 1.1 <= 2.0**n <= max(costs) * 1.1]
     ax.set_xscale("log", base=2)
-    ax.set_xticks(ticks, [f"{t:g}×" for t in ticks])
+    ax.set_xticks(ticks, [f"{t:g}×" if t >= 1 else f"1/{1 / t:g}×" for t in ticks])
     ax.minorticks_off()
     what = "all iterations" if key == "cost" else "products, if zeros cost nothing"
     ax.set(xlabel=f"{what}, in dense trainings", ylabel="test accuracy", title=f"{density:.0%} of the weights")
