@@ -175,7 +175,7 @@ CLAIMS = (
         key="S4 filters",
         title="from scratch does as well, whole filters",
         says="The same question of whole filters. (Asked: does training from scratch do as well as fine-tuning?)",
-        paper="From scratch, at the same cost, about as good as fine-tuned (Liu et al. 2019, Sec. 4).",
+        paper="Fine-tuned comparable to or worse than from scratch (Liu et al. 2019, Sec. 4).",
         rule="at both learning rates, at the largest and the smallest recorded share of 1–50 % of LeNet-5's filters, "
         "the accuracy from newly drawn weights, trained for longer, minus that of fine-tuning is at least 0.",
         measure=measures.filters_from_scratch,
