@@ -199,7 +199,7 @@ def test_the_ticket_is_recorded_as_ahead_of_the_dense_network_in_short_trainings
 
 @pytest.mark.parametrize("n", [2, 4, 6, 8])
 def test_supermasks_of_convolutions_are_recorded_as_best_from_two_values_and_lost_with_xavier(n):
-    """Lesson 07: the signed constant before Kaiming, Xavier far behind, in every seed; the trained network before all."""
+    """Lesson 07: the signed constant before Kaiming, Xavier far behind, in every seed; training before Kaiming."""
     record = runs.load(f"hidden-conv-{n}", "night")
     kaiming, xavier, constant = (
         record.by("k", "test_accuracy", kind)[0.5] for kind in ("kaiming", "xavier", "signed constant")

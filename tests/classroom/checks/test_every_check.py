@@ -189,7 +189,8 @@ REFUSED = {
 # what these return holds no number and no truth value of its own
 OTHERS = {
     "exact_pruning", "sensitivity_scan", "imp_round", "between", "global_mask", "transplant", "fill_kaiming",
-    "forward_mask", "score_gradient", "popup_step", "find_ticket", "find_supermask",
+    "forward_mask", "score_gradient", "popup_step", "find_ticket", "find_supermask", "snip_scores", "synflow_scores",
+    "grow", "wanda_mask",
 }  # fmt: skip
 
 
