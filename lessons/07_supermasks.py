@@ -813,6 +813,7 @@ by_share = {kind: conv[2].by("k", "test_accuracy", kind) for kind in kinds}
 plots.against(
     by_share, axes[1], xlabel="weights kept, k, in Conv-2", ylabel="", reference={"trained": weights_trained[2]}
 )
+axes[1].set_xticks([0.1, 0.5, 1.0], ["10 %", "50 %", "100 %"])
 by_width = {"supermask, kaiming": {0.5: at_half(4, "kaiming")} | conv[4].by("width", "test_accuracy", "by width")}
 by_width["trained"] = conv[4].by("width", "test_accuracy", "trained")
 plots.against(by_width, axes[2], xlabel="width of Conv-4, of the paper's, k = 50 %", ylabel="")
