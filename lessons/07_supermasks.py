@@ -759,7 +759,7 @@ widgets.explore(explorer.draw, k=explorer.ks)
 # tenth of the images, so it is only a taste.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 6 minutes</summary>
+# <details><summary>For the instructor, 3 minutes</summary>
 #
 # **Say** The live run is a taste. The recorded ones see every image ten times, at half the resolution and half the
 # width of the paper's networks. Three panels, four questions: depth, the share kept, width, and in the colors the
@@ -791,7 +791,7 @@ beside_paper("hidden-conv-2", "night")
 # %% tags=["hide-input"]
 predict("07.deepest", "07.xavier")
 
-# %% Deep random networks hold good supermasks, unless Xavier drew them tags=["hide-output"]
+# %%
 conv = {n: runs.load_or_run(f"hidden-conv-{n}", "night") for n in (2, 4, 6, 8)}
 for record in conv.values():
     print(record)
@@ -804,6 +804,8 @@ def at_half(n, kind, part="test"):
 
 
 weights_trained = {n: record.values("trained", 0, "test_accuracy") for n, record in conv.items()}
+
+# %% Deep random networks hold good supermasks, unless Xavier drew them tags=["hide-output"]
 figure, axes = plt.subplots(1, 3, figsize=(15, 5), sharey=True)
 by_depth = {kind: {n: at_half(n, kind) for n in conv} for kind in kinds} | {"trained": weights_trained}
 plots.against(by_depth, axes[0], xlabel="network, k = 50 %", ylabel="test accuracy")

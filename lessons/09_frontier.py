@@ -66,7 +66,7 @@ mnist = data.load("mnist")
 # SNIP by hand, in the four lines that carry it:
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 6 minutes</summary>
+# <details><summary>For the instructor, 5 minutes</summary>
 #
 # **Say** Who pays for a ticket? Whoever trains the dense network first. These methods try to save that.
 #
@@ -241,7 +241,7 @@ reveal("09.layer", "none" if not gone else gone[0] if len(gone) == 1 else "sever
 predict("09.choice")
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 6 minutes</summary>
+# <details><summary>For the instructor, 5 minutes</summary>
 #
 # **Say** A good control destroys one thing and keeps the rest. Shuffling destroys the choice and keeps the shares.
 #
@@ -325,7 +325,7 @@ if deep:
 # learning rates runs again on the trained weights; with the **weights rewound** to an early iteration (lesson 04).
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 6 minutes</summary>
+# <details><summary>For the instructor, 5 minutes</summary>
 #
 # **Say** Left the schedule of gradual pruning, right RigL's share. One removes, the other replaces.
 #

@@ -70,6 +70,7 @@ def test_slides_and_copies(home):
     slides.write(Path("~/mine.ipynb"), Path("~/other"))
     assert {file.name for file in home.glob("*/*.html")} == {"00_start_here.html", "mine.html"}
     (home / "course").mkdir()
+    shutil.copy(lecture.find("00").parent / "GLOSSARY.md", home / "course")
     shutil.copy(home / "mine.ipynb", home / "course" / "mine.ipynb")
     assert "notebooks/mine.ipynb" in bundle.write(Path("~/copy"), notebooks=Path("~/course"))
     assert (home / "copy" / "notebooks" / "mine.ipynb").is_file()

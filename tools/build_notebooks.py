@@ -93,6 +93,8 @@ def read_lesson(lesson: Path) -> NotebookNode:
     cells = []
     for position, cell in enumerate(lecture.tucked(lecture.in_slides(source.cells)), start=1):
         metadata = {key: value for key, value in cell.metadata.items() if key not in JUPYTEXT_KEYS}
+        if folded := {FOLDED[tag]: True for tag in lecture.tags(cell) if tag in FOLDED}:
+            metadata["jupyter"] = folded
         fresh = {"id": cell_id(lesson.stem, position), "metadata": metadata, "source": cell.source}
         if cell.cell_type == "code":
             cells.append(nbformat.v4.new_code_cell(**fresh))

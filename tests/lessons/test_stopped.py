@@ -49,7 +49,7 @@ class Stopper:
 def stopper(monkeypatch):
     """A course in which nothing is learned, in no time, and which stops where it is told to."""
     stopper = Stopper()
-    record, look = loop._record, loop.look_at
+    record, look = loop.record, loop.look_at
 
     def noted(*given, **named):
         record(*given, **named)
@@ -61,7 +61,7 @@ def stopper(monkeypatch):
 
     monkeypatch.setattr(loop.Step, "__call__", lambda step, x, y: None)
     monkeypatch.setattr(loop, "look_at", first)
-    monkeypatch.setattr(loop, "_record", noted)
+    monkeypatch.setattr(loop, "record", noted)
     monkeypatch.setattr(progress.Live, "__iter__", lambda live: stopper.iterate(live))
     monkeypatch.setattr(executors, "_pool", executors._one_after_another)
     monkeypatch.setenv("LTCOURSE_BUDGET", "smoke")

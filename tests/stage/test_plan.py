@@ -12,6 +12,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from ltcourse import cli
+from ltcourse.classroom import glossary
 from ltcourse.stage import lecture, plan, slides
 from ltcourse.stage.pieces import Pieces
 
@@ -26,7 +27,10 @@ TABLE = "| net | a | b |\n|:--|--:|--:|\n| One, slides | 1 | 2 |\n| One, ours | 
 @cache
 def lesson(number):
     """A lesson's cells as its source has them, so that a plan is checked before the notebooks are built again."""
-    return builder.read_lesson(next((ROOT / "lessons").glob(f"{number}_*.py")))
+    found = builder.read_lesson(next((ROOT / "lessons").glob(f"{number}_*.py")))
+    for cell in found.cells:
+        cell.source = glossary.unmarked(cell.source)  # as `lecture.read` does
+    return found
 
 
 # The plan
