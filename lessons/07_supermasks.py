@@ -553,14 +553,6 @@ reveal("07.all", evaluate(whole, mnist.validation)[1], ax, x=1.0)
 #
 # </details>
 #
-# The same figure without the random masks:
-
-# %% Without the random masks tags=["hide-output"]
-figure, ax = plt.subplots()
-curves.pop("random")
-_ = plots.against(curves, ax, xlabel="weights kept, k", ylabel="test accuracy", reference=reference)
-
-# %% [markdown]
 # ## Which random weights?
 #
 # Since the weights are never trained, it should matter how they are *drawn*. The next table compares Kaiming with

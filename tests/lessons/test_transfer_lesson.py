@@ -19,7 +19,7 @@ LESSON = Path(__file__).resolve().parents[2] / "lessons" / "05_one_ticket_to_win
 CELLS = [cell.source for cell in jupytext.read(LESSON).cells if cell.cell_type == "code"]
 RECORDED = re.compile(r"\b(recorded|show|leads|judge|by_size|lenet|optimizers|sizes|convolutions)\b")
 NAMES = [e.name for e in EXPERIMENTS if not catalog.settings(e.name).controlled]  # controls have no matrix of their own
-CONTROLS = "transfer-resnet-controls: not recorded yet; `ltcourse record transfer-resnet-controls --budget desk` makes the record"
+CONTROLS = "transfer-resnet-controls: not recorded yet"
 
 
 def rows_of(name, seed, lead=0.03):
