@@ -1133,6 +1133,8 @@ checks.wanda_mask(wanda_mask)
 #   arXiv:2003.02389. Learning-rate rewinding.
 # - Zhuang Liu, Mingjie Sun, Tinghui Zhou, Gao Huang, Trevor Darrell: *Rethinking the Value of Network Pruning*, 2019,
 #   arXiv:1810.05270. Equal cost.
+
+# %% [markdown]
 # - Eran Malach, Gilad Yehudai, Shai Shalev-Shwartz, Ohad Shamir: *Proving the Lottery Ticket Hypothesis: Pruning is All
 #   You Need*, 2020, arXiv:2002.00585.
 # - Ankit Pensia, Shashank Rajput, Alliot Nagle, Harit Vishwakarma, Dimitris Papailiopoulos: *Optimal Lottery Tickets
