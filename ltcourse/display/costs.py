@@ -1,6 +1,5 @@
 """The figure of accuracy against the total cost of training (lesson 09)."""
 
-from collections.abc import Sequence
 from statistics import fmean
 
 from matplotlib.axes import Axes
@@ -10,7 +9,7 @@ from ltcourse.display import alt, plots, sentences
 from ltcourse.experiments.runs import Record
 from ltcourse.experiments.sparse_trainings import AFTER, DURING, method
 
-_MARKERS = dict(zip((*DURING, *AFTER), "os^Dvp", strict=True))
+_MARKERS = dict(zip((*DURING, *AFTER), plots.MARKERS, strict=False))
 
 
 def by_cost(record: Record, name: str, key: str = "cost") -> dict[float, list[float]]:
@@ -24,18 +23,18 @@ def by_cost(record: Record, name: str, key: str = "cost") -> dict[float, list[fl
     return {fmean(record.values(name, n, key)): record.values(name, n, "test_accuracy") for n in numbers}
 
 
-def against_cost(record: Record, density: float, ax: Axes, *, key: str = "cost", ways: Sequence[str] = ()) -> Axes:
+def against_cost(record: Record, density: float, ax: Axes, *, key: str = "cost") -> Axes:
     """Draw accuracy against the total cost of training, a line per way to a density; the dense network is dashed.
 
     record: of `sparse_trainings`. density: one of its. key: "cost", iterations in multiples of a dense training, or
-    "work", the same with each iteration counted by the density that it had. ways: by default all. Points are the means
-    of the seeds, bars their range.
+    "work", the same with each iteration counted by the density that it had. Points are the means of the seeds, bars
+    their range.
     Lesson 09, "During training".
     """
     dense = by_cost(record, "dense", key)
     costs = list(dense)
     lines: dict[str, dict[float, float]] = {}
-    for way in ways or (*DURING, *AFTER):
+    for way in (*DURING, *AFTER):
         if method(way, density) not in record.methods:
             continue  # of a run that was stopped before it
         found = by_cost(record, method(way, density), key)

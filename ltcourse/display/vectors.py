@@ -2,8 +2,6 @@
 
 import base64
 import gzip
-from collections.abc import Container
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -13,7 +11,7 @@ VECTOR = "application/vnd.ltcourse.svg+gzip"
 _LARGEST = 45_000  # bytes: a notebook stays under 1 MB; a figure of thousands of points is shown as its picture
 
 
-def bundle(figure: Figure, include: Container[str] | None = None, exclude: Container[str] | None = None) -> Any:
+def bundle(figure: Figure) -> dict[str, str]:
     """Return a figure's drawing by its MIME type, or nothing where it would be too large; the same figure, the same
     bytes.
 

@@ -68,8 +68,7 @@ def synflow_scores(function: Callable[[list[Tensor]], Sequence[Tensor]]) -> Verd
 
     def findings() -> Iterator[Finding]:
         for weights in cases:
-            given = [w.clone() for w in weights]
-            yours = verdict.sequence(verdict.ask(function, given))
+            yours = verdict.sequence(verdict.ask(function, weights))
             expected = _flow([w.abs() for w in weights])
             named = {f"layer {i}": verdict.tensor(s) for i, s in enumerate(yours or (), 1)}
             right = {f"layer {i}": s for i, s in enumerate(expected, 1)}
@@ -106,8 +105,7 @@ def grow(function: Callable[[Tensor, Tensor, int], Tensor]) -> Verdict:
 
     def findings() -> Iterator[Finding]:
         for mask, gradients, count in cases:
-            given = mask.clone(), gradients.clone()
-            yours = verdict.tensor(verdict.ask(function, *given, count))
+            yours = verdict.tensor(verdict.ask(function, mask, gradients, count))
             best = masks.keep_largest(gradients.abs()[~mask], count)
             expected = mask.clone()
             expected[~mask] = best
