@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ltcourse.classroom import questions
+from ltcourse.classroom import glossary, questions
 from ltcourse.experiments import runs
 from ltcourse.stage.pieces import STEPS
 
@@ -144,7 +144,7 @@ def test_each_term_of_a_glossary_has_its_place_and_its_lesson(site, monkeypatch)
         name="re-initialized control", russian="контроль", meaning="A new draw.", lesson="03", heading="Two controls",
         source="Frankle 2019",
     )  # fmt: skip
-    monkeypatch.setattr(written, "terms", lambda: [term])
+    monkeypatch.setattr(glossary, "terms", lambda: [term])
     page = site.glossary()
     hover = f'<abbr class="term" title="{term.name} ({term.russian}): {term.meaning}">controls</abbr>'
     place = re.search(r'glossary\.html#([^"]+)"', site.pages.text(hover, ""))[1]

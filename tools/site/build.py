@@ -20,7 +20,7 @@ import extension
 import faster
 import lesson_pages
 from sphinx.application import Sphinx
-from written import Site, terms
+from written import Site
 
 from ltcourse.files import ROOT
 
@@ -95,12 +95,9 @@ def write_sources(folder: Path, students: bool, only: list[str]) -> Site:
             "quiz.md": site.quiz(),
             "claims.md": site.claims(),
             "measured.md": site.measured(),
+            "glossary.md": site.glossary(),
         }
         texts |= {f"api/{name}.rst": text for name, text in site.rooms().items()}
-        if terms():
-            texts["glossary.md"] = site.glossary()
-        else:
-            print("there is no ltcourse/classroom/glossary.py: the site has no glossary")
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")

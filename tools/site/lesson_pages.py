@@ -13,7 +13,8 @@ from typing import Any
 from docutils.nodes import make_id
 from PIL import Image
 
-from ltcourse.display import vectors
+from ltcourse.display import alt, vectors
+from ltcourse.display.markdown import PREDICTION
 from ltcourse.stage import student_copy
 from ltcourse.stage.pieces import STEPS
 
@@ -160,13 +161,14 @@ class Pages:
         if data is None:
             yield output
             return
+        if alt.is_folded(output) or data.get(PREDICTION) == {"part": "fold"}:  # a page has alt texts, and its own folds
+            return
         data = {kind: value if kind.endswith("json") else "".join(value) for kind, value in data.items()}
-        told = output.get("metadata", {})
-        alt = next((told[kind]["alt"] for kind in PICTURES if told.get(kind, {}).get("alt")), about)
+        says = alt.text_of(output) or about
         if STEPS in data:
-            yield _html(self._steps(data[STEPS], name, alt, top))
+            yield _html(self._steps(data[STEPS], name, says, top))
         elif vectors.VECTOR in data or PICTURES.keys() & data.keys():
-            yield _html(f'<figure class="course-figure">{self._picture(data, name, alt, top)}</figure>')
+            yield _html(f'<figure class="course-figure">{self._picture(data, name, says, top)}</figure>')
         elif "text/markdown" in data and "text/html" not in data:
             yield _markdown(self.text(data["text/markdown"], top))
         elif "text/html" in data:
@@ -174,7 +176,7 @@ class Pages:
         elif not data.get("text/plain", "").startswith("<Figure"):
             yield {**output, "data": {"text/plain": data["text/plain"]}, "metadata": {}}
 
-    def _picture(self, data: dict[str, Any], name: str, alt: str, top: str) -> str:
+    def _picture(self, data: dict[str, Any], name: str, says: str, top: str) -> str:
         """A picture as a file of its own, which a tap opens alone, and the <img> that shows it."""
         kind, content = _content(data)
         file = self.figures / f"{name}.{PICTURES[kind]}"
@@ -183,7 +185,7 @@ class Pages:
         wide, tall = _size(kind, content)
         source = f"{top}../figures/{file.name}"
         size = f'width="{wide}" height="{tall}" style="--wide: {wide}px"'
-        image = f'<img src="{source}" alt="{html.escape(alt)}" {size} loading="lazy">'
+        image = f'<img src="{source}" alt="{html.escape(says)}" {size} loading="lazy">'
         group = '<div class="course-wide" tabindex="0" role="group" aria-label="Figure">'
         return f'{group}<a href="{source}">{image}</a></div>'
 

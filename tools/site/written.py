@@ -6,7 +6,6 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from lesson_pages import Lesson, Pages, scrolling, unfolded
 import ltcourse
 from ltcourse import claims
 from ltcourse.claims.verdicts import Direction
-from ltcourse.classroom import questions
+from ltcourse.classroom import glossary, questions
 from ltcourse.classroom.questions import BankQuestion
 from ltcourse.experiments import runs
 from ltcourse.stage import formulas
@@ -51,8 +50,7 @@ class Site:
         yield "quiz", "Quiz", f"{len(questions.load())} questions, with a reply to each answer."
         yield "claims", "Claims", "what the slides claim, and what the evidence says of it."
         yield "measured", "Measured", "the settings, seeds, machines and minutes of every recorded run."
-        if terms():
-            yield "glossary", "Glossary", "each term of the course, in English and in the slides' Russian."
+        yield "glossary", "Glossary", "each term of the course, in English and in the slides' Russian."
         yield "api/index", "Package", "the documentation of `ltcourse`, room by room."
 
     def lesson_list(self) -> str:
@@ -132,7 +130,7 @@ class Site:
     def glossary(self) -> str:
         """Every term, with the Russian word of the slides and the lesson that teaches it, each with its own address."""
         parts = ["# Glossary", _GLOSSARY]
-        for term in terms():
+        for term in glossary.terms():
             name = f'**{term.name}** <span lang="ru">({html.escape(term.russian)})</span>'
             where = f"[lesson {term.lesson}, {term.heading}]({self.pages.source(term.lesson, term.heading)})"
             source = f" {term.source}." if term.source else ""
@@ -157,15 +155,6 @@ class Site:
             parts = [_title(module, "-") + f"\n\n.. automodule:: {module}\n   :members:\n" for module in modules]
             pages[name] = "\n\n".join([begin, *parts])
         return pages
-
-
-def terms() -> list[Any]:
-    """The terms of the course, none where it has no glossary."""
-    try:
-        glossary = import_module("ltcourse.classroom.glossary")
-    except ModuleNotFoundError:
-        return []
-    return list(glossary.terms())
 
 
 def _named(file: Path) -> tuple[str, str]:
