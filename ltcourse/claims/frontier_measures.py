@@ -6,7 +6,9 @@ Where a claim is about several sizes, fixed ones decide: those at which the sani
 from collections.abc import Sequence
 from functools import cache
 
+from ltcourse.claims.measures import END, comparison
 from ltcourse.claims.verdicts import Comparison, Count, Measure, Measurement, size
+from ltcourse.data import load
 from ltcourse.display.tables import points_interval
 from ltcourse.experiments import catalog, foresight, sparse_trainings
 from ltcourse.experiments.foresight import SCORED
@@ -14,14 +16,11 @@ from ltcourse.experiments.runs import Record
 from ltcourse.networks import masks, models
 from ltcourse.networks.models import snapshot
 
-END = "test_accuracy"
-
 
 def _apart(record: Record, one: tuple[str, int], other: tuple[str, int], claim: str, what: str) -> Comparison:
     """The accuracies of one method and round minus those of another, of every seed."""
     first, second = (record.values(method, number, END) for method, number in (one, other))
-    seeds = tuple(trial["seed"] for trial in record.trials)
-    return Comparison(what, tuple(a - b for a, b in zip(first, second, strict=True)), seeds, claim)
+    return comparison(record, what, [a - b for a, b in zip(first, second, strict=True)], claim)
 
 
 def _size(record: Record, number: int) -> str:
@@ -138,7 +137,7 @@ def collapse(name: str, density: float) -> dict[str, masks.Mask]:
     Lesson 09, "Layers that vanish".
     """
     chosen = catalog.settings(name, "class")
-    data = foresight.load(chosen.data, device="cpu")
+    data = load(chosen.data)
     network = models.create(chosen.network, shape=data.shape, seed=0)
     weights = {n: p.detach() for n, p in masks.prunable(network).items()}
     by_name = foresight.named(snapshot(network), chosen, data, 0)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from math import exp
 
+from ltcourse.claims.measures import comparison
 from ltcourse.claims.verdicts import Claim, Comparison, Measure, Measurement, Scale, size
 from ltcourse.experiments.layerwise import RESCALED
 from ltcourse.experiments.runs import Record
@@ -12,10 +13,6 @@ from ltcourse.instruments import subset_sum
 COUNTS, SEEDS = tuple(range(6, 23, 2)), (0, 1, 2, 3, 4)  # numbers to choose from, and draws of them
 _TEXT, _DAMAGE = "layerwise-transformer", "brain-damage-lenet-300-100"
 _SMALL = {"desk": Scale.SMALLER}
-
-
-def _seeds(record: Record) -> tuple[int, ...]:
-    return tuple(trial["seed"] for trial in record.trials)
 
 
 def rounds_by_pattern(record: Record) -> dict[str, int]:
@@ -39,10 +36,10 @@ def _better(first: str, second: str, patterns: Sequence[str]) -> Measure:
     def measure(record: Record) -> Measurement:
         rounds = rounds_by_pattern(record)
         numbers = [
-            Comparison(
+            comparison(
+                record,
                 f"perplexity, {first} over {second}, {pattern}",
                 perplexity_ratio(record, (first, rounds[pattern]), (second, rounds[pattern])),
-                _seeds(record),
                 "<",
                 ratio=True,
             )
@@ -66,8 +63,7 @@ def outliers_decide(record: Record) -> Measurement:
     }
     return Measurement(
         tuple(
-            Comparison(what, perplexity_ratio(record, *pair), _seeds(record), ">", ratio=True)
-            for what, pair in pairs.items()
+            comparison(record, what, perplexity_ratio(record, *pair), ">", ratio=True) for what, pair in pairs.items()
         )
     )
 
@@ -83,8 +79,8 @@ def saliency_beats_magnitude(record: Record) -> Measurement:
         n = next(n for n, d in enumerate(record.settings["densities"], 1) if d <= least)
         first, second = (record.values(m, n, "test_error") for m in ("optimal brain damage", "magnitude"))
         where = size(record.values("magnitude", n, "density")[0])
-        apart = tuple(a - b for a, b in zip(first, second, strict=True))
-        numbers.append(Comparison(f"error, by saliency minus by magnitude, {where}", apart, _seeds(record), "<"))
+        apart = [a - b for a, b in zip(first, second, strict=True)]
+        numbers.append(comparison(record, f"error, by saliency minus by magnitude, {where}", apart, "<"))
     return Measurement(tuple(numbers))
 
 

@@ -32,7 +32,11 @@ def _over(a: Sequence[float], b: Sequence[float]) -> tuple[float, ...]:
     return tuple(x / y for x, y in zip(a, b, strict=True))
 
 
-def _number(record: Record, what: str, values: Sequence[float], claim: str, *, ratio: bool = False) -> Comparison:
+def comparison(record: Record, what: str, values: Sequence[float], claim: str, *, ratio: bool = False) -> Comparison:
+    """Return what a record's values say of a claim, one value per seed; `claim` and `ratio` are those of `Comparison`.
+
+    Lesson 08, "The claims table".
+    """
     return Comparison(what, tuple(values), _seeds(record), claim, ratio)
 
 
@@ -65,7 +69,7 @@ def fine_tuned(record: Record) -> Measurement:
     for number, density in enumerate(record.settings["densities"], 1):
         before, after = (record.values("weight_decay 0", number, f"test_error{end}") for end in ("_before", ""))
         what = f"error after minus before fine-tuning, {percent(density, 0)} of the weights"
-        numbers.append(_number(record, what, _minus(after, before), "<"))
+        numbers.append(comparison(record, what, _minus(after, before), "<"))
     return Measurement(tuple(numbers))
 
 
@@ -84,7 +88,7 @@ def pruned(compression: int) -> Measure:
         for name, key in (("top-1", "test_error"), ("top-5", "test_top5_error")):
             if key in record.trials[0]["rows"][0]:
                 dense, small = (record.values("magnitude", i, key) for i in (0, last))
-                numbers.append(_number(record, f"{name} error after minus before", _minus(small, dense), "≤"))
+                numbers.append(comparison(record, f"{name} error after minus before", _minus(small, dense), "≤"))
                 told.append(f"{name} error {spread(dense)} → {spread(small)}, mean and range")
         short = round(before / after) < compression
         untested = f"the record ends at {before / after:.1f}×, and the claim is of {compression}×" if short else ""
@@ -103,7 +107,7 @@ def quality_kept(*records: Record) -> Measurement:
     for record in records:
         name, last = papers.HAN_TABLE_1[record.settings["network"]].network, record.settings["rounds"]
         small, dense = (record.values(method, last, "test_error") for method in ("magnitude", "dense"))
-        numbers.append(_number(record, f"{name}, error, pruned minus dense", _minus(small, dense), "≤"))
+        numbers.append(comparison(record, f"{name}, error, pruned minus dense", _minus(small, dense), "≤"))
     return Measurement(tuple(numbers))
 
 
@@ -116,7 +120,7 @@ def from_scratch(record: Record) -> Measurement:
         return _NONE_SMALL
     gains = {n: record.change("re-initialized", n, END) for n in record.settings["redrawn"]}
     numbers = [
-        _number(record, f"{_AT[END]}, from new weights minus dense, {_size(record, n)}", gains[n], "≥")
+        comparison(record, f"{_AT[END]}, from new weights minus dense, {_size(record, n)}", gains[n], "≥")
         for n in _ends(tried)
     ]
     short = [_size(record, n) for n, gain in gains.items() if len(gain) > 1 and student(gain).high < 0]
@@ -138,7 +142,7 @@ def filters_from_scratch(*records: Record) -> Measurement:
             scratch, tuned = (record.values(m, n, "test_accuracy") for m in ("from scratch, longer", "fine-tuned"))
             where, apart = f"{rate}, {percent(share)} of the filters", _minus(scratch, tuned)
             if n in (1, len(shares)):
-                numbers.append(_number(record, f"accuracy, from scratch minus fine-tuned, {where}", apart, "≥"))
+                numbers.append(comparison(record, f"accuracy, from scratch minus fine-tuned, {where}", apart, "≥"))
             else:
                 told.append(f"{where} {points_interval(apart)}")
     return Measurement(tuple(numbers), "; ".join(told))
@@ -153,12 +157,12 @@ def _size(record: Record, number: int) -> str:
 
 def _gain(record: Record, number: int, key: str, method: str = "ticket") -> Comparison:
     what = f"{_AT[key]}, {method} minus dense, {_size(record, number)}"
-    return _number(record, what, record.change(method, number, key), "≥")
+    return comparison(record, what, record.change(method, number, key), "≥")
 
 
 def _stop(record: Record, number: int, claim: str) -> Comparison:
     stops = (record.values("ticket", n, "early_stop") for n in (number, 0))
-    return _number(record, f"early stop, ticket : dense, {_size(record, number)}", _over(*stops), claim, ratio=True)
+    return comparison(record, f"early stop, ticket : dense, {_size(record, number)}", _over(*stops), claim, ratio=True)
 
 
 def _tickets(record: Record) -> list[int]:
@@ -215,7 +219,7 @@ def small_and_accurate(*keys: str) -> Measure:
 def _ahead(record: Record, of: str, key: str, numbers: Sequence[int]) -> tuple[Comparison, ...]:
     """How far tickets are ahead of another network of their size."""
     return tuple(
-        _number(
+        comparison(
             record,
             f"{_AT[key]}, ticket minus {of}, {_size(record, n)}",
             _minus(record.values("ticket", n, key), record.values(of, n, key)),
@@ -262,7 +266,7 @@ def rewound(record: Record) -> Measurement:
     if not (tried := _tickets(record)):
         return _NONE_SMALL
     numbers = tuple(
-        _number(
+        comparison(
             record,
             f"{_AT[END]}, rewound minus reset to 0, {_size(record, n)}",
             _minus(record.values("rewound", n, END), record.values("ticket", n, END)),
@@ -302,7 +306,7 @@ def best_share(*records: Record) -> Measurement:
         k, accuracies = _best(record)
         for end in (min(curve), max(curve)):
             what = f"{_network(record)}, k = {percent(k, 0)} minus k = {percent(end, 0)}"
-            numbers.append(_number(record, what, _minus(accuracies, curve[end]), ">"))
+            numbers.append(comparison(record, what, _minus(accuracies, curve[end]), ">"))
         told.append(f"{_network(record)} {', '.join(f'{mean(curve[s]):.1%} at {s:.0%}' for s in curve)}")
     largest = min(max(record.settings["ks"]) for record in records)
     untested = "" if largest == 1 else f"k = 100 % was never run; the largest k is {percent(largest, 0)}"
@@ -320,7 +324,7 @@ def beside_trained(*records: Record) -> Measurement:
         k, accuracies = _best(record)
         apart = _minus(accuracies, record.values("trained", 0, END))
         numbers.append(
-            _number(record, f"{_network(record)}, supermask, k = {percent(k, 0)}, minus trained", apart, "≥")
+            comparison(record, f"{_network(record)}, supermask, k = {percent(k, 0)}, minus trained", apart, "≥")
         )
     return Measurement(tuple(numbers))
 
@@ -332,15 +336,13 @@ def deeper_is_better(*records: Record) -> Measurement:
     Lesson 07, "Conv-2 to Conv-8".
     """
     shared = set.intersection(*(set(record.settings["ks"]) for record in records))
-    seeds = min(len(record.trials) for record in records)  # they begin with 0 in every record
-    best = [_best(record, shared)[1][:seeds] for record in records]
-    fewest = min(records, key=lambda record: len(record.trials))
-    return Measurement(
-        tuple(
-            _number(fewest, f"{_network(deep)} minus {_network(flat)}", _minus(after, before), ">")
-            for (flat, before), (deep, after) in pairwise(zip(records, best, strict=True))
-        )
-    )
+    numbers = []
+    for flat, deep in pairwise(records):
+        fewer = min(flat, deep, key=lambda record: len(record.trials))  # seeds begin with 0 in every record
+        before, after = (_best(record, shared)[1][: len(fewer.trials)] for record in (flat, deep))
+        what = f"{_network(deep)} minus {_network(flat)}"
+        numbers.append(comparison(fewer, what, _minus(after, before), ">"))
+    return Measurement(tuple(numbers))
 
 
 def _by_width(record: Record) -> tuple[dict[float, list[float]], dict[float, list[float]]]:
@@ -360,7 +362,7 @@ def wider_is_better(record: Record) -> Measurement:
     hidden, trained = _by_width(record)
     narrow, wide = min(hidden), max(hidden)
     numbers = tuple(
-        _number(record, f"accuracy, width {b:g} minus {a:g}", _minus(hidden[b], hidden[a]), ">")
+        comparison(record, f"accuracy, width {b:g} minus {a:g}", _minus(hidden[b], hidden[a]), ">")
         for a, b in pairwise(hidden)
     )
     behind = [f"{w:g} {points_interval(_minus(hidden[w], trained[w]))}" for w in (narrow, wide)]
@@ -377,7 +379,7 @@ def as_good_as_a_smaller(record: Record) -> Measurement:
     narrow, wide = min(trained), max(hidden)
     what = f"accuracy, τ′ in a network of width {wide:g} minus τ, trained, of width {narrow:g}"
     told = f"τ′ {spread(hidden[wide])}, τ {spread(trained[narrow])}, mean and range"
-    return Measurement((_number(record, what, _minus(hidden[wide], trained[narrow]), "≥"),), told)
+    return Measurement((comparison(record, what, _minus(hidden[wide], trained[narrow]), "≥"),), told)
 
 
 def better_from(first: str, second: str) -> Measure:
@@ -391,7 +393,7 @@ def better_from(first: str, second: str) -> Measure:
         ours, theirs = (record.by("k", END, kind) for kind in (first, second))
         return Measurement(
             tuple(
-                _number(
+                comparison(
                     record, f"accuracy, {first} minus {second}, k = {percent(k, 0)}", _minus(ours[k], theirs[k]), ">"
                 )
                 for k in record.settings["ks"]
@@ -424,7 +426,7 @@ def transferred(record: Record) -> Measurement:
     numbers, behind = [], []
     for source, target, n in tried:
         what = f"accuracy at {target}, ticket of {source} minus random, {size(matrix.density(n))}"
-        numbers.append(_number(record, what, matrix.gain(source, target, n), ">"))
+        numbers.append(comparison(record, what, matrix.gain(source, target, n), ">"))
         if n == tried[-1][2]:
             behind.append(f"{source} → {target} {points_interval(matrix.gain(source, target, n, 'own'))}")
     beside = f"minus the target's own ticket, {size(matrix.density(tried[-1][2]))}: {'; '.join(behind)}"
@@ -447,7 +449,7 @@ def larger_is_better(record: Record) -> Measurement:
         return _minus(matrix.gain(source, target, n), matrix.gain(part, target, n))
 
     numbers = tuple(
-        _number(record, f"accuracy at {t}, {more} minus {part}, {size(matrix.density(n))}", lead(more, t, n), ">")
+        comparison(record, f"accuracy at {t}, {more} minus {part}, {size(matrix.density(n))}", lead(more, t, n), ">")
         for n in tried
         for more in (whole, half)
         for t in matrix.targets

@@ -109,21 +109,19 @@ def prune_without_training(chosen: Layerwise, seed: int, device: str, journal: J
             yield row(f"{method}, {RESCALED}", 1, pruned, {"pattern": named(chosen.rescaled)})
 
 
-def prune(
-    network: nn.Module, examples: torch.Tensor, method: str, pattern: Any, names: list[str], seed: int
-) -> Mask | None:
+def prune(network: nn.Module, examples: torch.Tensor, method: str, pattern: Any, names: list[str], seed: int) -> None:
     """Prune some layers of a network in place, by a method of `layerwise` or, the control, at random.
 
     Lesson 09, "Networks of today".
     """
     if method != "random":
-        return layerwise.prune_layers(network, examples, method, pattern, names)
+        layerwise.prune_layers(network, examples, method, pattern, names)
+        return
     weights = {name: network.get_parameter(name).detach() for name in names}
     generator = masks.lot(seed)
     for w in weights.values():
         scores = torch.rand(w.shape, generator=generator).to(w.device)
         w.mul_(layerwise.choose_by(scores, pattern))
-    return None
 
 
 def named(pattern: layerwise.Pattern) -> str:
@@ -166,7 +164,7 @@ class Damage(Settings):
     """The settings of pruning one trained network by several criteria, without training it again.
 
     examples: of the training set, by which the curvature is computed. densities: shares of all weights kept, falling.
-    Lesson 09, "Networks of today".
+    Lesson 09, "The fathers".
     """
 
     examples: int
@@ -179,7 +177,7 @@ def compare_criteria(chosen: Damage, seed: int, device: str, journal: Journal) -
     All prune the whole network at once; "magnitude by layer" prunes the same share of each layer. "promised" is by how
     much the loss grows by the sum of the saliencies that are pruned, "lost" by how much it does, on the examples.
     Source: LeCun et al. 1990, Sec. 3.
-    Lesson 09, "Networks of today".
+    Lesson 09, "The fathers".
     """
     data: Dataset = load(chosen.data, device=device)
     network = models.create(chosen.network, shape=data.shape, seed=seed, device=device)

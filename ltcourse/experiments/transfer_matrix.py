@@ -61,16 +61,14 @@ class TransferMatrix:
         """
         controls = {"random": ("random", number), "own": ("ticket", number), "dense": ("ticket", 0)}
         control, at = controls[over]
-        ours, theirs = self.values(kind, source, target, number), self.values(control, target, target, at)
-        return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
+        return _apart(self.values(kind, source, target, number), self.values(control, target, target, at))
 
     def minus(self, kind: str, other: str, source: str, target: str, number: int) -> list[float]:
         """Return the accuracy of one kind minus that of another kind, of every seed that has both.
 
         Lesson 05, "Photographs and clothes".
         """
-        ours, theirs = self.values(kind, source, target, number), self.values(other, source, target, number)
-        return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
+        return _apart(self.values(kind, source, target, number), self.values(other, source, target, number))
 
     def gains(self, number: int, over: str = "random", kind: str = "ticket") -> dict[tuple[str, str], list[float]]:
         """Return `gain` of each (source, target) that has any.
@@ -112,3 +110,8 @@ class TransferMatrix:
 
     def _rows(self, kind: str) -> list[Mapping[str, Any]]:
         return [row for trial in self.trials for row in trial["rows"] if row["kind"] == kind]
+
+
+def _apart(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[float]:
+    """The differences of the seeds that are in both."""
+    return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]

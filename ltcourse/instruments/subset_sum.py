@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import log, log2, pi
 from statistics import linear_regression
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +12,6 @@ from ltcourse.networks.masks import Mask
 from ltcourse.quantities import seeded, whole
 
 MOST = 14  # numbers of which all subsets are tried
-EULER = 0.5772156649015329  # −E[ln X] of an exponential X of mean 1
 HALF = 18  # numbers of a half, where two halves meet
 
 
@@ -65,7 +65,7 @@ def expected_error(n: int) -> float:
     """
     n = whole("n", n, 1)
     wide = 0.5 * log2(2 * pi * n / 12) + (0.5 + 0.5 / n) / log(2)  # log₂ of 1 / density, averaged: t² is 1/12
-    return -n - 1 + wide - EULER / log(2)
+    return -n - 1 + wide - np.euler_gamma / log(2)  # E[ln X] = −γ of an exponential X of mean 1
 
 
 def errors(n: int, sets: int = 10, targets: int = 20, seed: int = 0) -> Tensor:

@@ -21,7 +21,7 @@ def hessian_diagonal(network: nn.Module, examples: Split, *, chunk: int = 8) -> 
     it is LeCun's approximation, never negative. The network is in evaluation meanwhile and is not changed. chunk:
     examples at a time. Raises ValueError for a network without weights, and where there are no examples.
     Source: LeCun, Denker & Solla 1990, "Optimal Brain Damage", Sec. 2.2.
-    Lesson 09, "Networks of today".
+    Lesson 09, "The fathers".
     """
     refuse_meta(network)
     if not len(examples):
@@ -50,7 +50,7 @@ def saliency(weights: Mapping[str, Tensor], curvature: Mapping[str, Tensor]) -> 
     """Return h w² / 2 of each weight: by how much the loss grows without it, where its gradient is 0.
 
     Source: LeCun, Denker & Solla 1990, Sec. 2.1, Eq. 2.
-    Lesson 09, "Networks of today".
+    Lesson 09, "The fathers".
     """
     return {name: h * weights[name].detach() ** 2 / 2 for name, h in curvature.items()}
 
@@ -60,7 +60,7 @@ def brain_damage(curvature: Mapping[str, Tensor]) -> Criterion:
 
     curvature: ∂²L/∂w² at the weights that are pruned, as `hessian_diagonal` returns it.
     Source: LeCun, Denker & Solla 1990, Sec. 2.3.
-    Lesson 09, "Networks of today".
+    Lesson 09, "The fathers".
     """
 
     def smallest(weights: masks.Weights, mask: masks.Mask, rate: Rate, scope: str = "layer") -> masks.Mask:

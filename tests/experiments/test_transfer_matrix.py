@@ -199,11 +199,11 @@ def test_it_answers_at_once(explorer):
 def test_a_built_notebook_keeps_its_picture(explorer, monkeypatch):
     monkeypatch.setenv("LTCOURSE_BUILD", "1")
     shown = []
-    monkeypatch.setattr("ltcourse.display.widgets.display", lambda bundle, raw: shown.append(bundle))
+    monkeypatch.setattr("ltcourse.display.widgets.display", lambda bundle, raw, metadata: shown.append(bundle))
     choices = {"source": explorer.sources, "target": explorer.targets, "density": explorer.densities}
     explore(explorer.draw, **choices)
     middle = {name: list(values.values() if name == "density" else values) for name, values in choices.items()}
-    picture = widgets._png(explorer.draw, {name: values[len(values) // 2] for name, values in middle.items()})
+    picture, _ = widgets._png(explorer.draw, {name: values[len(values) // 2] for name, values in middle.items()})
     assert base64.b64decode(shown[0]["image/png"]) == picture
     captions = " · ".join(step["caption"] for step in shown[0][widgets.STEPS])
     assert all(str(value) in captions for value in (*explorer.sources, *explorer.targets, *explorer.densities))
