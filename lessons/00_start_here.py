@@ -260,11 +260,11 @@ mark("00.accuracy", figure.axes[1])
 
 # %% [markdown]
 # The left figure shows the **loss**, which training makes smaller: −log of the probability that the network gives to
-# the right digit, averaged over the digits. The logarithm is the natural one, so the unit is the *nat*: a loss that is
-# lower by 1 nat means a probability that is e ≈ 2.7 times as large. The iteration of the smallest validation loss is the **early stop**. In a
-# long training the validation loss rises after it, because the network then mostly memorizes its training examples
-# (lesson 03 shows this). This run is short, so its smallest value is one of the last. The right figure shows the share
-# of validation digits that the network classifies correctly.
+# the right digit, averaged over the digits. The logarithm is the natural one, so the unit is the *nat*: a loss that
+# is lower by 1 nat means a probability that is e ≈ 2.7 times as large. The iteration of the smallest validation loss
+# is the **early stop**. In a long training the validation loss rises after it, because the network then mostly
+# memorizes its training examples (lesson 03 shows this). This run is short, so its smallest value is one of the last.
+# The right figure shows the share of validation digits that the network classifies correctly.
 #
 # Lottery tickets will be judged by two numbers: how soon a network reaches its early stop, and how accurate it is
 # there.

@@ -347,11 +347,11 @@ for ax, when, suffix in ((axes[0], "not retrained", "_before"), (axes[1], "retra
 # %% [markdown]
 # ## VGG-16 and AlexNet, on CIFAR-10
 #
-# ImageNet needs a graphics card and days of training. We therefore use smaller versions of the two networks: images of
-# 32 × 32 pixels, ten classes, thinner layers (`models.create("vgg-16-cifar", width=…)`), and batch norm instead of
-# dropout (an appendix below explains dropout; batch norm rescales each channel over the batch, see lesson 04). All layers are pruned *together*, so each
-# layer's share follows from its weights. The next cell runs AlexNet live on a tenth of the images. The run is far too
-# short to mean anything; it only shows that the code runs:
+# ImageNet needs a graphics card and days of training. We therefore use smaller versions of the two networks: images
+# of 32 × 32 pixels, ten classes, thinner layers (`models.create("vgg-16-cifar", width=…)`), and batch norm instead of
+# dropout (an appendix below explains dropout; batch norm rescales each channel over the batch, see lesson 04). All
+# layers are pruned *together*, so each layer's share follows from its weights. The next cell runs AlexNet live on a
+# tenth of the images. The run is far too short to mean anything; it only shows that the code runs:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 3 minutes</summary>

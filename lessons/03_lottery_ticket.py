@@ -508,8 +508,8 @@ for n in (0, 9):
 #
 # Two more results differ from the paper's. The paper's re-initialized networks lose accuracy from 21.1 % on; at that
 # density the mean of ours is still level with the dense network, and only at 3.6 % do the seeds show it below. There
-# the paper's ticket is back at the dense accuracy; so is ours, as far as the intervals tell. We have fewer seeds than the paper's five trials, so consider the ranges before you rely on either
-# difference.
+# the paper's ticket is back at the dense accuracy; so is ours, as far as the intervals tell. We have fewer seeds than
+# the paper's five trials, so consider the ranges before you rely on either difference.
 #
 # ## Faster?
 #
@@ -737,8 +737,9 @@ summary("03")
 # %% [markdown]
 # The slides' question has an answer: when single weights are removed, the small network *can* be trained from the
 # beginning, if it begins with the values that it had inside the large network; when whole filters are removed, newly
-# drawn weights do better than our fine-tuning, and at small sizes worse than the dense network. Finding the right mask costs one training per round, far more than training the
-# large network once. So a ticket does not save time. It shows what training needs.
+# drawn weights do better than our fine-tuning, and at small sizes worse than the dense network. Finding the right
+# mask costs one training per round, far more than training the large network once. So a ticket does not save time. It
+# shows what training needs.
 #
 # MNIST is easy, and LeNet is small. Do convolutional networks and deep networks contain tickets, too? Lesson
 # [04](04_when_tickets_fail.ipynb) shows where they fail.

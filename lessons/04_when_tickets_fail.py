@@ -185,8 +185,7 @@ print(f"{percent(masks.density(mask))} in all, layer by layer {percent(kept[0], 
 
 # %% [markdown]
 # **We recorded** the search for its tickets on images of half the resolution, 16 × 16. That makes the training short
-# enough for two cores to take it through its whole schedule, eleven passes over the images. The settings beside
-# the paper's:
+# enough for two cores to take it through its whole schedule. The settings beside the paper's:
 
 # %% Our settings beside the paper's
 settings.beside_paper("lottery-resnet", "night")
@@ -293,11 +292,10 @@ if deep:
 
 # %% [markdown]
 # Down to an eighth of the weights, at this length, the rewound network cannot be told from the dense one, or is ahead
-# (at a half and a quarter in both seeds). (Pruned once and trained for longer, it falls behind: see the section after
-# the next.) Below an eighth it falls short, but by much less than the reset one, in
-# both seeds. Both searches prune by the same rule and train for as long. They differ in the iteration to which the
-# survivors return (and so, from the second round on, in the masks: each search prunes the networks that it has
-# trained).
+# (at a half and a quarter in both seeds). (Pruned once and trained for longer, it falls behind: see "When to believe
+# a ticket".) Below an eighth it falls short, but by much less than the reset one, in both seeds. Both searches prune
+# by the same rule and train for as long. They differ in the iteration to which the survivors return (and so, from the
+# second round on, in the masks: each search prunes the networks that it has trained).
 
 # %%
 if deep:
@@ -393,7 +391,7 @@ if lengths:
 # own. So a short training and a long one give opposite answers to the same question.
 #
 # Two records of the search in rounds say the same, one short, one long (the short one has images of 32 × 32, and no
-# augmentation):
+# **augmentation**: no random crops, no mirrored images):
 
 # %% Short and long searches
 for run in (runs.load_or_run("lottery-resnet", "desk"), deep):

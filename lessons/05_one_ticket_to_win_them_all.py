@@ -537,15 +537,16 @@ if convolutions:
 # %% [markdown]
 # **We recorded** that tickets transfer, but not far. Between the halves of CIFAR-10 a ticket keeps most of its lead
 # over a random one. Between photographs and clothes it keeps none. With newly drawn weights, the masks of all three
-# sources cannot be told from a random mask with two seeds. Two differences from the random ticket remain. The values of a ticket from elsewhere were rewound
-# to where the *source* had already taken them. And its training counts from there, so it has fewer iterations at the
-# target than the random ticket, which begins at 0.
+# sources cannot be told from a random mask with two seeds. Two differences from the random ticket remain. The values
+# of a ticket from elsewhere were rewound to where the *source* had already taken them. And its training counts from
+# there, so it has fewer iterations at the target than the random ticket, which begins at 0.
 #
-# A second record repeats these two seeds, adds a third, and takes the two differences apart. *Equal steps* gives a ticket from elsewhere all iterations at the target. *Mask
-# only* puts the same mask on the initial weights, before the source has trained them, and trains for all iterations,
-# too. So ticket minus equal steps is the price of the missing steps, equal steps minus mask only is what the source's
-# values are worth, and mask only minus random is what the mask is worth, together with the initial weights of its
-# search. (The random mask keeps as many weights of each layer as the target's own ticket.)
+# A second record repeats these two seeds, adds a third, and takes the two differences apart. *Equal steps* gives a
+# ticket from elsewhere all iterations at the target. *Mask only* puts the same mask on the initial weights, before
+# the source has trained them, and trains for all iterations, too. So ticket minus equal steps is the price of the
+# missing steps, equal steps minus mask only is what the source's values are worth, and mask only minus random is what
+# the mask is worth, together with the initial weights of its search. (The random mask keeps as many weights of each
+# layer as the target's own ticket.)
 
 # %% Between photographs the mask carries the lead; to clothes nothing does
 taken_apart = recorded("transfer-resnet-controls")
