@@ -33,19 +33,22 @@ class PredictionError(ValueError):
 
 
 @dataclass(frozen=True)
-class OneOf:
+class _WithOptions:
+    name: str
+    topic: str
+    question: str
+    wrong: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class OneOf(_WithOptions):
     """A prediction that is one of several options.
 
     topic: what it is about, in a few words. question: Markdown. wrong: what a wrong answer usually means, in one
     sentence. options: key → what is read.
     Lesson 01, "Look at the weights".
     """
-
-    name: str
-    topic: str
-    question: str
-    wrong: str
-    options: Mapping[str, str]
 
     def fits(self, answer: Any) -> bool:
         """Whether this is an answer to the question."""
@@ -67,17 +70,11 @@ class OneOf:
 
 
 @dataclass(frozen=True)
-class Ranking:
+class Ranking(_WithOptions):
     """A prediction that is an order; the fields are those of `OneOf`.
 
     Lesson 01, "Which layer can spare most?".
     """
-
-    name: str
-    topic: str
-    question: str
-    wrong: str
-    options: Mapping[str, str]
 
     def fits(self, answer: Any) -> bool:
         """Whether this is an order of all that are to be ranked."""

@@ -51,7 +51,23 @@ class OneChosen:
                 box.value = False
 
 
-class NumberChosen:
+class _Typed:
+    """What is slid to is typed as well, and that counts: a slider's place is not exact."""
+
+    typed: ipywidgets.BoundedFloatText
+
+    @property
+    def value(self) -> float:
+        """The number that is typed or slid to."""
+        return float(self.typed.value)
+
+    @value.setter
+    def value(self, number: float) -> None:
+        """Take that number."""
+        self.typed.value = number
+
+
+class NumberChosen(_Typed):
     """A number between two ends, on a slider or typed beside it.
 
     step: of the slider; a logarithmic one, whose ends are above 0, has three significant digits. unit: read behind it.
@@ -79,16 +95,6 @@ class NumberChosen:
             [self.slider, self.typed, ipywidgets.Label(unit)], layout={"flex_flow": "row wrap", "width": "95%"}
         )
         self._log = log
-
-    @property
-    def value(self) -> float:
-        """The number that is typed or slid to."""
-        return float(self.typed.value)
-
-    @value.setter
-    def value(self, number: float) -> None:
-        """Take that number."""
-        self.typed.value = number
 
     def _slid(self, change: Any) -> None:
         # a slider's place is not exact on a logarithmic axis, and what was typed stays as it is
@@ -148,7 +154,7 @@ class Ranked:
             self.up[i].tooltip, self.down[i].tooltip = f"move {text} up", f"move {text} down"
 
 
-class EndChosen:
+class EndChosen(_Typed):
     """The end of a curve whose beginning is known, slid up and down beside its picture, or typed below it.
 
     draw: the end → the figure. begin: where the slider starts.
@@ -173,16 +179,6 @@ class EndChosen:
         )
         self.box = ipywidgets.VBox(rows)
         self._show()
-
-    @property
-    def value(self) -> float:
-        """Where the curve ends."""
-        return float(self.typed.value)
-
-    @value.setter
-    def value(self, number: float) -> None:
-        """Take that number."""
-        self.typed.value = number
 
     def _show(self) -> None:
         figure, file = self._draw(self.value), BytesIO()
