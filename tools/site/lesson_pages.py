@@ -99,10 +99,10 @@ class Pages:
                 for place, output in enumerate(cell["outputs"])
                 for made in self.output(output, f"{lesson.name}-{number}-{place}", about, "")
             ]
-            if cell["metadata"].get("jupyter", {}).get("outputs_hidden"):
-                shown = [_html("<details><summary>What the cell shows</summary>"), *shown, _html("</details>")]
-            folded = re.match(r"(import|from) ", cell_text) or "hide-input" in cell["metadata"].get("tags", [])
-            cells.append({**cell, "outputs": shown, "metadata": {"tags": ["hide-input"] * bool(folded)}})
+            tags = set(cell["metadata"].get("tags", [])) & {"hide-input", "hide-output"}  # which MyST-NB folds
+            if re.match(r"(import|from) ", cell_text):
+                tags.add("hide-input")
+            cells.append({**cell, "outputs": shown, "metadata": {"tags": sorted(tags)}})
         return {**lesson.notebook, "cells": cells}
 
     def text(self, source: str, folder: str) -> str:
