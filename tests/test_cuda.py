@@ -95,7 +95,7 @@ def test_every_call_is_one_step_on_its_own_batch(monkeypatch):
     still = Recorder()
     for name, value in {
         "Stream": lambda: still, "current_stream": lambda: still, "stream": lambda stream: Recorder(),
-        "CUDAGraph": lambda: recorder, "graph": lambda graph, stream: graph,
+        "CUDAGraph": lambda: recorder, "graph": lambda graph, stream, capture_error_mode: graph,
     }.items():  # fmt: skip
         monkeypatch.setattr(graphs.torch.cuda, name, value)
 

@@ -5,10 +5,12 @@ import queue
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, nullcontext
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -18,7 +20,9 @@ from ltcourse.experiments.journal import Row
 from ltcourse.experiments.trials import Settings
 from ltcourse.quantities import whole
 from ltcourse.spawning import without_main
-from ltcourse.training import process
+from ltcourse.training import checkpoints, process
+
+SIDE_BY_SIDE = 4  # trials on one GPU at the same time: as many as win (benchmarks/GPU.md)
 
 
 def run(
@@ -33,7 +37,7 @@ def run(
     """Run the trials of an experiment and yield (seed, row) as the rows come.
 
     at: the budget. seeds: instead of those of the settings. executor: where the trials run; by default a pool of
-    processes of one thread each on the CPU, and this process, one after the other, on a GPU. An executor that is given
+    processes of one thread each on the CPU, and threads of this process, side by side, on a GPU. A given executor
     hands a trial's rows over when the trial is done. folder: where each trial keeps its journal, for a later call to go
     on from; the executor's workers must reach it. What is in the journals is yielded first.
     The rows do not depend on the executor. Raises the error of the first trial that failed, when the others are done.
@@ -47,7 +51,7 @@ def run(
     elif device == "cpu":
         yield from _pool(name, chosen, seeds, device, folder)
     else:
-        yield from _one_after_another(name, chosen, seeds, device, folder)
+        yield from _side_by_side(name, chosen, seeds, device, folder)
 
 
 def journal_of(folder: Path | None, seed: int) -> Path | None:
@@ -55,19 +59,42 @@ def journal_of(folder: Path | None, seed: int) -> Path | None:
     return None if folder is None else folder / f"seed-{seed}.safetensors"
 
 
-def _one_after_another(
+def _side_by_side(
     name: str, chosen: Settings, seeds: tuple[int, ...], device: str, folder: Path | None
 ) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of the trials as they come, then raise the error of the first that failed."""
-    failed: Exception | None = None
-    for seed in seeds:
+    """Run trials in threads, each in a stream of its own, and yield their rows as they come.
+
+    A small network leaves most of a GPU idle, which several use at the same time, each to the result that it has alone.
+    Raises, when all are done, the error of the first that failed. Left before its end, it waits for the trials, which
+    stop in the midst of a training.
+    """
+    arrived: queue.Queue[tuple[int, Row] | None] = queue.Queue()
+
+    def work(seed: int) -> None:
+        with torch.cuda.stream(torch.cuda.Stream()) if device == "cuda" else nullcontext():
+            for row in trials.rows(catalog.get(name), chosen, seed, device, journal_of(kept, seed)):
+                arrived.put((seed, row))
+
+    with ExitStack() as held:
+        kept = folder or Path(held.enter_context(TemporaryDirectory()))  # for checkpoints, at which trainings stop
+        # flags are the whole process's: set before all trials, they are not put back under one that still runs
+        held.enter_context(process.exact(torch.device(device)))
+        pool = held.enter_context(ThreadPoolExecutor(min(len(seeds), SIDE_BY_SIDE)))
+        futures = [pool.submit(work, seed) for seed in seeds]
+        for future in futures:
+            future.add_done_callback(lambda _: arrived.put(None))
+        left = len(futures)
         try:
-            for row in trials.rows(catalog.get(name), chosen, seed, device, journal_of(folder, seed)):
-                yield seed, row
-        except Exception as error:
-            failed = failed or error
-    if failed is not None:
-        raise failed
+            while left:
+                if (came := arrived.get()) is None:
+                    left -= 1
+                else:
+                    yield came
+        finally:
+            with checkpoints.time_limit(0 if left else None):
+                pool.shutdown(cancel_futures=True)
+    for future in futures:
+        future.result()  # raises what the trial raised
 
 
 def _submit(
@@ -90,7 +117,7 @@ def _submit(
         raise failed
 
 
-_ALONE = threading.Lock()  # PyTorch's threads, flags and cache of computed weights are the whole process's
+_ALONE = threading.Lock()  # PyTorch's threads and flags are the whole process's
 
 
 def _trial(name: str, chosen: Settings, seed: int, device: str, folder: Path | None) -> list[Row]:

@@ -4,6 +4,7 @@ import inspect
 import itertools
 import math
 import random
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -201,12 +202,18 @@ class _Watched(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
+_ONE_AT_A_TIME = threading.RLock()
+
+
 @contextmanager
 def _from(seed: int, generator: torch.Generator) -> Iterator[None]:
-    """Let all random numbers of the process come from a seed inside the block, and from where they were after it."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (the state that others draw from)
+    """Let all random numbers of the process come from a seed inside the block, and from where they were after it.
+
+    One thread at a time draws, the others wait.
+    """
     begin = 0x2E5E_0000 + seed  # not the stream that the layers are drawn from
-    with torch.random.fork_rng(devices=[]):
+    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+        python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (the state that others draw from)
         torch.default_generator.manual_seed(begin)
         random.seed(begin)
         np.random.seed(begin % 2**32)  # noqa: NPY002

@@ -9,6 +9,8 @@ import copy
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import combinations
 
 import torch
@@ -116,6 +118,28 @@ def refuse_computed(network: nn.Module) -> None:
             if not are_scores(chain):
                 remedy = f"torch.nn.utils.parametrize.remove_parametrizations(layer, {tensor!r})"
                 _refuse(path, tensor, type(chain[0]).__name__, remedy)
+
+
+@contextmanager
+def computed_once(network: nn.Module) -> Iterator[None]:
+    """Compute weights that are computed from others, as those under scores are, once for as long as the block lasts.
+
+    What PyTorch has for this, `parametrize.cached`, holds for all networks of a process: another one that is trained
+    beside this one, in a thread of its own, would then keep its weights, too.
+    """
+    chains = [c for m in network.modules() if is_parametrized(m) for c in m.parametrizations.values()]  # type: ignore[operator]
+    values = [chain() for chain in chains]
+    try:
+        for chain, value in zip(chains, values, strict=True):
+            chain.forward = partial(_given, value)
+        yield
+    finally:
+        for chain in chains:
+            vars(chain).pop("forward", None)
+
+
+def _given(value: Tensor) -> Tensor:
+    return value
 
 
 def refuse_own_masks(network: nn.Module) -> None:

@@ -148,7 +148,7 @@ def train_changing(
     device = next(network.parameters()).device
     data = data.to(device)
     if not any(p.dim() == 5 for p in network.parameters()):
-        network.to(memory_format=layout(device))
+        network.to(memory_format=layout(device, recipe.precision))
     masks.apply(network, mask)
     refuse_outputs(network, data)
     weights = masks.prunable(network)

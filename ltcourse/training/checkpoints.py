@@ -40,13 +40,15 @@ def out_of_time() -> bool:
 @contextmanager
 def time_limit(minutes: float | None) -> Iterator[None]:
     """Give what runs inside the block, worker processes included, so many minutes from now; None for no limit."""
+    before = os.environ.get(UNTIL)
     if minutes is not None:
         os.environ[UNTIL] = str(time.time() + 60 * minutes)
     try:
         yield
     finally:
-        if minutes is not None:
-            os.environ.pop(UNTIL, None)
+        os.environ.pop(UNTIL, None)
+        if before is not None:
+            os.environ[UNTIL] = before
 
 
 _FOLDER: ContextVar[Path | None] = ContextVar("folder", default=None)

@@ -1,6 +1,7 @@
 """A step recorded once and replayed: on a GPU a small network waits for its launches, and a graph is one launch."""
 
 import os
+import threading
 from collections.abc import Callable
 
 import torch
@@ -11,6 +12,7 @@ from ltcourse.networks.dropout import Dropout
 Step = Callable[[Tensor, Tensor], None]
 SWITCH = "LTCOURSE_GRAPHS"  # 0 turns replaying off
 _WARM_UP = 3  # steps that run as they are: libraries and the optimizer allocate in the first ones
+_ONE_AT_A_TIME = threading.Lock()  # while threads train beside each other: capture waits for the whole device
 
 
 def can_replay(network: nn.Module) -> bool:
@@ -48,20 +50,26 @@ class Replayed:
         """Do one step on a batch."""
         self._calls += 1
         if self._calls <= _WARM_UP:
-            self._stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(self._stream):
-                self._step(x, y)
-            torch.cuda.current_stream().wait_stream(self._stream)
+            with _ONE_AT_A_TIME:
+                self._stream.wait_stream(torch.cuda.current_stream())
+                with torch.cuda.stream(self._stream):
+                    self._step(x, y)
+                torch.cuda.current_stream().wait_stream(self._stream)
             return
         if self._graph is None:
-            self._x, self._y = x.clone(), y.clone()
-            self._optimizer.zero_grad()  # so that the gradients are allocated in the graph's own memory
-            for group in self._optimizer.param_groups:
-                if "capturable" in group:  # fused, its state is on the device anyway; said only now, as it warns before
-                    group["capturable"] = True
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph, stream=self._stream):
-                self._step(self._x, self._y)
+            with _ONE_AT_A_TIME:
+                self._graph = self._captured(x, y)
         self._x.copy_(x)
         self._y.copy_(y)
         self._graph.replay()
+
+    def _captured(self, x: Tensor, y: Tensor) -> torch.cuda.CUDAGraph:
+        self._x, self._y = x.clone(), y.clone()
+        self._optimizer.zero_grad()  # so that the gradients are allocated in the graph's own memory
+        for group in self._optimizer.param_groups:
+            if "capturable" in group:  # fused, its state is on the device anyway; said only now, as it warns before
+                group["capturable"] = True
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+            self._step(self._x, self._y)
+        return graph

@@ -8,13 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.nn.utils import parametrize
 
 from ltcourse.data import Dataset, Split
 from ltcourse.data.augmentation import changes
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask
-from ltcourse.networks.weights import refuse_foreign, refuse_meta
+from ltcourse.networks.weights import computed_once, refuse_foreign, refuse_meta
 from ltcourse.quantities import seeded, whole
 from ltcourse.training import checkpoints, process
 from ltcourse.training.graphs import Replayed, can_replay
@@ -117,7 +116,7 @@ def _evaluations(
 ) -> Iterator[History]:
     device = next(network.parameters()).device
     if not any(p.dim() == 5 for p in network.parameters()):  # which have no such layout
-        network.to(memory_format=layout(device))
+        network.to(memory_format=layout(device, recipe.precision))
     saved = checkpoints.of(network, mask, recipe, f"{data.name} {data.sha256}", seed, begin, end)
     # only where they are needed: a network whose weights are computed from others can be trained as it is
     weights = masks.prunable(network) if mask is not None or recipe.l1 else {}
@@ -272,8 +271,7 @@ def look_at(
     low, high = map(int, split.y.aminmax())
     memory = enough_for(f"evaluating {chunk:,} examples at a time", "the chunk, or evaluate on the CPU")
     try:
-        # weights that are computed from others, as those of supermasks are, are computed once and not for each chunk
-        with memory, exact(split.x.device), torch.inference_mode(), parametrize.cached():
+        with memory, exact(split.x.device), torch.inference_mode(), computed_once(network):
             for x, y in zip(split.x.split(chunk), split.y.split(chunk), strict=True):
                 logits = _logits(network, x.to(memory_format=order))
                 if low < 0:
@@ -364,9 +362,13 @@ def record(
                 history.early_stop_test_accuracy = evaluate(network, data.test)[1]
 
 
-def layout(device: torch.device) -> torch.memory_format:
-    """Return how the numbers of images and convolutions lie in memory: on a CPU, channels last is twice as fast."""
-    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
+def layout(device: torch.device, precision: str = "float32") -> torch.memory_format:
+    """Return how the numbers of images and convolutions lie in memory.
+
+    On a CPU, channels last is twice as fast, and so it is on a GPU in bfloat16, but not in float32.
+    """
+    last = device.type == "cpu" or precision == "bfloat16"
+    return torch.channels_last if last else torch.contiguous_format
 
 
 def refuse_untrainable(network: nn.Module, images: Tensor) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -13,12 +14,13 @@ from pathlib import Path
 import pytest
 from executors import OneAfterAnother
 
-from ltcourse.experiments import catalog, executors
+from ltcourse.data import DataError
+from ltcourse.experiments import catalog, executors, trials
 from ltcourse.experiments.journal import Journal
 from ltcourse.networks import masks, models
 from ltcourse.networks.models import snapshot
 from ltcourse.pruning import Round
-from ltcourse.training import History
+from ltcourse.training import History, checkpoints
 
 NAME = "lottery-lenet-300-100"
 ROWS = catalog.settings(NAME, "smoke").trainings
@@ -114,3 +116,53 @@ def test_a_worker_that_is_killed_is_told_and_the_others_end(slow, tmp_path):
     with pytest.raises(BrokenProcessPool):
         list(arrived)
     assert multiprocessing.active_children() == []
+
+
+def beside(folder=None, seeds=(0, 1, 2)):
+    """What runs on a GPU, on the CPU: threads, and no streams."""
+    return executors._side_by_side(NAME, catalog.settings(NAME, "smoke"), seeds, "cpu", folder)
+
+
+@pytest.mark.parametrize("together", [1, 2, 4])
+def test_trials_side_by_side_have_the_rows_that_they_have_alone(together, monkeypatch, tmp_path):
+    monkeypatch.setattr(executors, "SIDE_BY_SIDE", together)
+    serial = {"seeds": (0, 1, 2), "executor": OneAfterAnother(), "device": "cpu"}
+    alone = sorted(executors.run(NAME, "smoke", **serial), key=lambda arrival: arrival[0])
+    came = sorted(beside(), key=lambda arrival: arrival[0])
+    assert [seed for seed, _ in came] == [seed for seed, _ in alone]
+    assert untimed(row for _, row in came) == untimed(row for _, row in alone)
+
+
+def test_supermasks_side_by_side_have_the_rows_that_they_have_alone():
+    """Evaluation computes their weights once, while another thread trains its own."""
+    name = "hidden-lenet-300-100"
+    chosen = replace(catalog.settings(name, "smoke"), ks=(0.3, 0.5, 0.7), random=False, widths=())
+    found = catalog.get(name)
+    alone = {s: untimed(trials.rows(found, chosen, s, "cpu")) for s in range(3)}
+    came = sorted(executors._side_by_side(name, chosen, (0, 1, 2), "cpu", None), key=lambda arrival: arrival[0])
+    assert {s: untimed(row for seed, row in came if seed == s) for s in range(3)} == alone
+
+
+def test_one_that_fails_beside_others_is_told_when_they_are_done(tmp_path):
+    (tmp_path / "seed-1.safetensors").write_bytes(b"no journal")
+    came = []
+    with pytest.raises(DataError, match="is not the journal of a trial"):
+        for seed, _ in beside(tmp_path):
+            came.append(seed)
+    assert sorted(came) == [0] * ROWS + [2] * ROWS
+
+
+def test_left_in_the_midst_they_stop_in_the_midst_of_a_training_and_go_on_from_there(slow, tmp_path):
+    before = threading.active_count()
+    arrived = beside(tmp_path)
+    next(arrived)
+    arrived.close()
+    assert threading.active_count() == before and checkpoints.UNTIL not in os.environ
+    left = sum(len(rows_in(tmp_path / f"seed-{seed}.safetensors")) for seed in range(3))
+    assert 0 < left < 3 * ROWS
+    serial = {"seeds": (0, 1, 2), "executor": OneAfterAnother(), "device": "cpu"}
+    gone_on, whole = (
+        sorted(came, key=lambda arrival: arrival[0])
+        for came in (beside(tmp_path), executors.run(NAME, "smoke", **serial))
+    )
+    assert untimed(row for _, row in gone_on) == untimed(row for _, row in whole)
