@@ -51,7 +51,7 @@ def run(
     elif device == "cpu":
         yield from _pool(name, chosen, seeds, device, folder)
     else:
-        yield from _side_by_side(name, chosen, seeds, device, folder)
+        yield from side_by_side(name, chosen, seeds, device, folder)
 
 
 def journal_of(folder: Path | None, seed: int) -> Path | None:
@@ -59,7 +59,7 @@ def journal_of(folder: Path | None, seed: int) -> Path | None:
     return None if folder is None else folder / f"seed-{seed}.safetensors"
 
 
-def _side_by_side(
+def side_by_side(
     name: str, chosen: Settings, seeds: tuple[int, ...], device: str, folder: Path | None
 ) -> Iterator[tuple[int, Row]]:
     """Run trials in threads, each in a stream of its own, and yield their rows as they come.

@@ -120,7 +120,7 @@ def test_a_worker_that_is_killed_is_told_and_the_others_end(slow, tmp_path):
 
 def beside(folder=None, seeds=(0, 1, 2)):
     """What runs on a GPU, on the CPU: threads, and no streams."""
-    return executors._side_by_side(NAME, catalog.settings(NAME, "smoke"), seeds, "cpu", folder)
+    return executors.side_by_side(NAME, catalog.settings(NAME, "smoke"), seeds, "cpu", folder)
 
 
 @pytest.mark.parametrize("together", [1, 2, 4])
@@ -139,7 +139,7 @@ def test_supermasks_side_by_side_have_the_rows_that_they_have_alone():
     chosen = replace(catalog.settings(name, "smoke"), ks=(0.3, 0.5, 0.7), random=False, widths=())
     found = catalog.get(name)
     alone = {s: untimed(trials.rows(found, chosen, s, "cpu")) for s in range(3)}
-    came = sorted(executors._side_by_side(name, chosen, (0, 1, 2), "cpu", None), key=lambda arrival: arrival[0])
+    came = sorted(executors.side_by_side(name, chosen, (0, 1, 2), "cpu", None), key=lambda arrival: arrival[0])
     assert {s: untimed(row for seed, row in came if seed == s) for s in range(3)} == alone
 
 
