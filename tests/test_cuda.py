@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ltcourse.data.augmentation import changes
-from ltcourse.experiments import catalog
+from ltcourse.experiments import catalog, executors
 from ltcourse.networks import masks, models
 from ltcourse.networks.models import snapshot
 from ltcourse.pruning import batched, criteria, supermasks
@@ -94,7 +94,8 @@ def test_every_call_is_one_step_on_its_own_batch(monkeypatch):
     recorder, done = Recorder(), []
     still = Recorder()
     for name, value in {
-        "Stream": lambda: still, "current_stream": lambda: still, "stream": lambda stream: Recorder(),
+        "Stream": lambda: still, "current_stream": lambda: still, "default_stream": lambda: still,
+        "stream": lambda stream: Recorder(),
         "CUDAGraph": lambda: recorder, "graph": lambda graph, stream, capture_error_mode: graph,
     }.items():  # fmt: skip
         monkeypatch.setattr(graphs.torch.cuda, name, value)
@@ -207,10 +208,27 @@ def test_augmentation_does_not_wait_for_the_gpu(tiny):
         torch.cuda.set_sync_debug_mode("default")
 
 
+def too_large():
+    return torch.empty(2**50, device="cuda")
+
+
 @on_a_gpu
 def test_out_of_memory_is_one_sentence(tiny):
     network = models.create("lenet-300-100", shape=tiny.shape, device="cuda")
-    network.fc1.register_forward_hook(lambda *given: torch.empty(2**50, device="cuda"))
+    network.fc1.register_forward_hook(lambda layer, *given: too_large() if layer.training else None)
     with pytest.raises(MemoryError, match=r"the GPU has too little memory for .*: lower the batch") as caught:
         train(network, tiny, RECIPES["adam"])
     assert "\n" not in str(caught.value)
+
+
+@on_a_gpu
+@pytest.mark.parametrize("name", ["lottery-lenet-300-100", "hidden-conv-2"])
+def test_trials_side_by_side_have_the_rows_that_they_have_alone(name, monkeypatch):
+    chosen, found = catalog.settings(name, "smoke"), {}
+    for together in (1, 4):
+        monkeypatch.setattr(executors, "SIDE_BY_SIDE", together)
+        came = executors.side_by_side(name, chosen, tuple(range(6)), "cuda", None)
+        found[together] = sorted(
+            (seed, sorted((key, str(row[key])) for key in row.keys() - {"seconds"})) for seed, row in came
+        )
+    assert found[1] == found[4]

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -70,16 +70,19 @@ def side_by_side(
     """
     arrived: queue.Queue[tuple[int, Row] | None] = queue.Queue()
 
+    def begin() -> None:  # a stream for each thread, not for each trial: PyTorch's are 32, and then come again
+        if device == "cuda":
+            torch.cuda.set_stream(torch.cuda.Stream())
+
     def work(seed: int) -> None:
-        with torch.cuda.stream(torch.cuda.Stream()) if device == "cuda" else nullcontext():
-            for row in trials.rows(catalog.get(name), chosen, seed, device, journal_of(kept, seed)):
-                arrived.put((seed, row))
+        for row in trials.rows(catalog.get(name), chosen, seed, device, journal_of(kept, seed)):
+            arrived.put((seed, row))
 
     with ExitStack() as held:
         kept = folder or Path(held.enter_context(TemporaryDirectory()))  # for checkpoints, at which trainings stop
         # flags are the whole process's: set before all trials, they are not put back under one that still runs
         held.enter_context(process.exact(torch.device(device)))
-        pool = held.enter_context(ThreadPoolExecutor(min(len(seeds), SIDE_BY_SIDE)))
+        pool = held.enter_context(ThreadPoolExecutor(min(len(seeds), SIDE_BY_SIDE), initializer=begin))
         futures = [pool.submit(work, seed) for seed in seeds]
         for future in futures:
             future.add_done_callback(lambda _: arrived.put(None))

@@ -3,11 +3,30 @@
 import html
 import re
 from functools import cache
+from typing import Any
 
+import mistune
 import ziafont
 import ziamath
+from mistune import InlineParser, InlineState
+from mistune.plugins import math
 
 _SIZE = 24  # in which a formula is drawn; the page scales it with its letters
+# Mistune's own rule has a formula end on its line. What it gives a rule is within a paragraph: no line in it is empty.
+_BROKEN = r"\$(?![\s$])(?P<broken>(?:[^$\\]|\\[\s\S])+?)\$(?!\d)"
+
+
+def drawn(md: mistune.Markdown) -> None:
+    """Draw the formulas within sentences, also those that are broken over the end of a line: a plugin of mistune."""
+    math.math(md)
+    md.inline.register("broken_math", _BROKEN, _broken, before="codespan")
+    renderer: Any = md.renderer
+    renderer.register("inline_math", lambda _, tex: draw(tex))
+
+
+def _broken(_: InlineParser, found: re.Match[str], state: InlineState) -> int:
+    state.append_token({"type": "inline_math", "raw": found["broken"].replace("\n", " ")})
+    return found.end()
 
 
 @cache

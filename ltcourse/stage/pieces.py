@@ -366,7 +366,7 @@ def late(blocks: list[Block]) -> list[Block]:
 
 def _markdown(folder: Path, attached: dict[str, tuple[str, str]]) -> mistune.Markdown:
     """Markdown → HTML: formulas drawn, images put into the page, links between lessons from slides to slides."""
-    markdown = mistune.create_markdown(escape=False, plugins=["table", "math", "strikethrough"])
+    markdown = mistune.create_markdown(escape=False, plugins=["table", formulas.drawn, "strikethrough"])
     renderer: Any = markdown.renderer
     plain_link = renderer.link
 
@@ -398,7 +398,6 @@ def _markdown(folder: Path, attached: dict[str, tuple[str, str]]) -> mistune.Mar
     renderer.link, renderer.image = link, image
     renderer.inline_html = as_written
     renderer.block_html = lambda code: as_written(code) + "\n"
-    renderer.register("inline_math", lambda _, tex: formulas.draw(tex))
     return markdown
 
 

@@ -41,7 +41,9 @@ class Replayed:
 
     def __init__(self, step: Step, optimizer: torch.optim.Optimizer) -> None:
         self._step, self._optimizer = step, optimizer
-        self._stream = torch.cuda.Stream()
+        self._stream = torch.cuda.current_stream()
+        if self._stream == torch.cuda.default_stream():  # on which nothing can be captured
+            self._stream = torch.cuda.Stream()
         self._graph: torch.cuda.CUDAGraph | None = None
         self._x, self._y = torch.empty(0), torch.empty(0)
         self._calls = 0

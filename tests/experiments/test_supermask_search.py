@@ -197,7 +197,8 @@ def test_the_paper_budget_has_the_papers_settings(name):
     assert (recipe.schedule, recipe.warmup, recipe.batch, recipe.l1) == ("cosine", 0, 128, 0)
     assert chosen.data == ("mnist" if lenet else "cifar-10")
     assert recipe.augment == (None if lenet else "crop-flip"), "digits are not mirrored"
-    assert len(chosen.ks) == 5 and len(chosen.initializers) == 3 and len(chosen.seeds) >= 3
+    searched = (5, 3) if lenet else (1, 2)  # of convolutions at half the edges; the other figures are made at night
+    assert (len(chosen.ks), len(chosen.initializers)) == searched and len(chosen.seeds) >= 3
     trained = {"lenet-300-100": 1.2e-3, "conv-2": 2e-4}.get(chosen.network, 3e-4)
     assert (chosen.trained.optimizer, chosen.trained.lr, chosen.trained.weight_decay) == ("adam", trained, 0)
 
