@@ -3,12 +3,10 @@
 Writes benchmarks/GPU.md: for several networks the time of an iteration of one network in the course's loop, with each
 step as it is and replayed as a graph, and with several networks trained as one, against the plain way: a DataLoader,
 batches sent over one by one, Adam as it comes, the mask multiplied after each step, the loss read after each step.
-Then a step of edge-popup, in float32 and in bfloat16; and the trials a second of small experiments, so many side by
-side, with a check that each has the rows that it has alone.
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -22,9 +20,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from ltcourse import data
-from ltcourse.experiments import catalog, executors
 from ltcourse.networks import masks, models
-from ltcourse.pruning import batched, criteria, supermasks
+from ltcourse.pruning import batched, criteria
 from ltcourse.training import Recipe, graphs, train
 
 FILE = Path(__file__).parent / "GPU.md"
@@ -51,9 +48,6 @@ CASES = (
     Case("lenet-300-100", "mnist", 60, 500),
     Case("conv-2", "cifar-10-mini", 60, 150),
 )
-POPUPS = tuple(Case(f"conv-{depth}", "cifar-10-mini", 128, 100) for depth in (2, 4, 6, 8))
-TRIALS = {"lottery-lenet-300-100": 500, "lottery-conv-2": 100, "lottery-resnet": 100}  # iterations of a training
-BESIDE = (1, 2, 4, 8)
 
 
 def masked(case: Case, shape: tuple[int, int, int], seed: int = 0) -> tuple[nn.Module, masks.Mask]:
@@ -122,47 +116,6 @@ def measured(case: Case) -> dict[str, float]:
     return in_turns(ways, REPEATS)
 
 
-def popup_step(case: Case) -> dict[str, float]:
-    """Return the seconds of a step of edge-popup at k = 50 %, by the precision of its products."""
-    dataset = data.load(case.data, device=DEVICE)
-
-    def seconds(precision: str) -> float:
-        network = models.create(case.network, shape=dataset.shape, device=DEVICE)
-        supermasks.edge_popup(network, 0.5)
-        recipe = case.recipe.but(optimizer="sgd", precision=precision)
-        train(network, dataset, recipe, end=10)
-        torch.cuda.synchronize()
-
-        def work() -> None:
-            train(network, dataset, recipe, end=case.steps)
-            torch.cuda.synchronize()
-
-        return timed(work) / case.steps
-
-    return in_turns({p: partial(seconds, p) for p in ("float32", "bfloat16")}, REPEATS)
-
-
-def trials_a_second(name: str, iterations: int) -> dict[int, float]:
-    """Return how many trials of a small experiment end in a second, by how many run side by side.
-
-    Raises RuntimeError if a trial has other rows beside others than alone.
-    """
-    chosen = catalog.settings(name, "class")
-    recipe = chosen.recipe.but(iterations=iterations, evaluate_every=iterations)
-    chosen = replace(chosen, recipe=recipe, rounds=2, redrawn=(2,), shuffled=(), rewind=0)
-    seeds, found, alone = tuple(range(max(BESIDE))), {}, []
-    for count in (1, *BESIDE):  # the first one warms up
-        with mock.patch.object(executors, "SIDE_BY_SIDE", count):
-            begun = perf_counter()
-            came = executors.side_by_side(name, chosen, seeds, DEVICE, None)
-            ends = sorted((seed, row["method"], row["round"], row["test_error"]) for seed, row in came)
-            found[count] = len(seeds) / (perf_counter() - begun)
-        if alone and ends != alone:
-            raise RuntimeError(f"{count} trials of {name} side by side have other rows than one at a time")
-        alone = ends
-    return found
-
-
 def main() -> None:
     """Measure, print, and write the table."""
     begun, parts = perf_counter(), []
@@ -172,19 +125,6 @@ def main() -> None:
         title = f"{case.network}, {case.data}, batch {case.batch}, {case.steps:,} steps"
         parts.append(f"| {title} | ms a network-iteration | ratio |\n|:--|--:|--:|\n" + "\n".join(lines))
         print(parts[-1], flush=True)
-    for case in POPUPS:
-        times = popup_step(case)
-        lines = [f"| {name} | {1000 * t:.3f} | {t / times['float32']:.2f} |" for name, t in times.items()]
-        title = f"edge-popup, {case.network}, {case.data}, batch {case.batch}, k = 50 %"
-        parts.append(f"| {title} | ms a step | ratio |\n|:--|--:|--:|\n" + "\n".join(lines))
-        print(parts[-1], flush=True)
-    lines = []
-    for name, iterations in TRIALS.items():
-        rates = trials_a_second(name, iterations)
-        lines.append(f"| {name}, {iterations} iterations | " + " | ".join(f"{r:.2f}" for r in rates.values()) + " |")
-        print(lines[-1], flush=True)
-    head = "| trials a second, by how many run side by side | " + " | ".join(map(str, BESIDE)) + " |\n|:--|"
-    parts.append(head + "--:|" * len(BESIDE) + "\n" + "\n".join(lines))
     tables = "\n\n".join(parts)
     FILE.write_text(
         f"""# A training step on a GPU
@@ -193,8 +133,7 @@ Written by `python benchmarks/gpu.py` in {perf_counter() - begun:.0f} seconds; n
 
 One iteration of one network: Adam under a mask of 20 %, float32, convolutions computed in the same way each time; the
 median of {REPEATS} turns, each with what a run does once (making the network, capturing the graph). The ratio is to the
-plain way, which is told at the head of gpu.py. Trials side by side are threads with a stream and a graph each; of each
-experiment 8 trials of 4 networks end, and all have, bit for bit, the errors that they have one at a time.
+plain way, which is told at the head of gpu.py.
 
 {tables}
 

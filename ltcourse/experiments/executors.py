@@ -22,7 +22,7 @@ from ltcourse.quantities import whole
 from ltcourse.spawning import without_main
 from ltcourse.training import checkpoints, process
 
-SIDE_BY_SIDE = 4  # trials on one GPU at the same time: as many as win (benchmarks/GPU.md)
+SIDE_BY_SIDE = 4  # trials on one GPU at the same time: as many as win (benchmarks/GPU_TRIALS.md)
 
 
 def run(
