@@ -88,6 +88,31 @@ def test_formulas_are_drawn(export):
     assert "$" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
 
 
+@pytest.mark.parametrize(
+    ("source", "formulas"),
+    [
+        ("Is $a +\nb$ more?", ["a + b"]),
+        ("$a\n= b$ at the begin, at the end\n$c\nd$", ["a = b", "c d"]),
+        ("Two $a\nb$, $c$ and $d\ne$.", ["a b", "c", "d e"]),
+        ("Of three lines $a\nb\nc$.", ["a b c"]),
+        ("With commands $\\lvert w \\partial L\n\\rvert$.", [r"\lvert w \partial L \rvert"]),
+        ("With a blank at the end of the line $a\\\nb$.", [r"a\ b"]),
+        ("- In a list $a\n  b$.\n- And $c$.", ["a b", "c"]),
+        ("<details><summary>Hint</summary>\n\nFolded $a\nb$.\n\n</details>", ["a b"]),
+        ("In *stressed $a\nb$ words*.", ["a b"]),
+        ("An empty line $a\n\nb$ ends it.", []),
+        ("An empty line $a\n \nb$ of blanks, too.", []),
+        ("Money: $5 is\nless than $6.", []),
+        ("Escaped: \\$a\nb\\$.", []),
+        ("Code: `$a\nb$`.\n\n```\n$c\nd$\n```", []),
+    ],
+)
+def test_a_formula_may_be_broken_over_the_end_of_a_line(export, source, formulas):
+    _, page = pages(export(new_markdown_cell(f"## One\n\n{source}")))
+    assert re.findall('aria-label="(.*?)"', page, re.DOTALL) == formulas
+    assert ("$" in page) == (not formulas)
+
+
 def test_a_formula_is_as_large_as_the_letters_around_it():
     large, small = (
         re.search(r'height="([\d.]+)em"', formulas.draw(tex, display=True)) for tex in (r"\frac{a}{b}", "a")

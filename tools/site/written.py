@@ -188,9 +188,7 @@ def _flat(settings: dict[str, Any], before: str = "") -> Iterator[tuple[str, str
 
 def _drawn(text: str) -> str:
     """Markdown as HTML, its formulas drawn."""
-    markdown = mistune.create_markdown(escape=False, plugins=["table", "math"])
-    renderer: Any = markdown.renderer
-    renderer.register("inline_math", lambda _, tex: formulas.draw(tex))
+    markdown = mistune.create_markdown(escape=False, plugins=["table", formulas.drawn])
     return str(markdown(unfolded(text)))
 
 
