@@ -70,7 +70,7 @@ def lab(tmp_path_factory):
     """JupyterLab on copies of the notebooks, at the smoke budget: its address and its token."""
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(lecture.NOTEBOOKS, root / "notebooks")
-    nbformat.write(predicting(), root / "notebooks" / "predicting.ipynb")
+    nbformat.write(predicting(root / "predicted"), root / "notebooks" / "predicting.ipynb")
     token = secrets.token_hex(16)
     options = {
         "ServerApp.root_dir": root,
@@ -380,11 +380,15 @@ reveal("01.distribution", "peak", left)
 reveal("01.layers", ["conv1", "conv2", "fc2", "fc1"], right)"""
 
 
-def predicting():
-    """A notebook with a prediction of each kind, and with the result that was stored when it was built."""
+def predicting(answers):
+    """A notebook with a prediction of each kind, and with the result that was stored when it was built.
+
+    answers: where it keeps them, apart from those of the lessons, which ask the same.
+    """
     empty = nbformat.v4.new_output("display_data", {"text/markdown": "", "text/plain": ""})  # as the builder puts it
     built = [empty, nbformat.v4.new_output("stream", text="what was stored\n")]
-    imports = "import matplotlib.pyplot as plt\nfrom ltcourse.display import plots\nplots.use_style()\n"
+    apart = f"import os\nos.environ['LTCOURSE_ANSWERS'] = {str(answers)!r}\n"
+    imports = f"{apart}import matplotlib.pyplot as plt\nfrom ltcourse.display import plots\nplots.use_style()\n"
     asked, shown = ({"jupyter": {part: True}} for part in ("source_hidden", "outputs_hidden"))
     return nbformat.v4.new_notebook(
         metadata={"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
