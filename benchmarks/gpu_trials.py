@@ -22,12 +22,12 @@ from ltcourse.training import Recipe, train
 FILE = Path(__file__).parent / "GPU_TRIALS.md"
 DEVICE, REPEATS, STEPS, BESIDE = "cuda", 3, 100, (1, 2, 4, 8)
 POPUPS = ("conv-2", "conv-4", "conv-6", "conv-8")
-TRIALS = {"lottery-lenet-300-100": 500, "lottery-conv-2": 100}  # iterations of a training
+TRIALS = {"lottery-lenet-300-100": ("fashion-mnist-mini", 500), "lottery-conv-2": ("cifar-10", 100)}  # iterations
 
 
 def popup_step(name: str) -> dict[str, float]:
     """Return the seconds of a step of edge-popup at k = 50 % and batches of 128, by the precision of its products."""
-    dataset = data.load("cifar-10-mini", device=DEVICE)
+    dataset = data.load("cifar-10", device=DEVICE)
     recipe = Recipe(iterations=100_000, batch=128, optimizer="sgd", evaluate_every=100_000)
 
     def seconds(precision: str) -> float:
@@ -45,14 +45,14 @@ def popup_step(name: str) -> dict[str, float]:
     return in_turns({p: partial(seconds, p) for p in ("float32", "bfloat16")}, REPEATS)
 
 
-def trials_a_second(name: str, iterations: int) -> dict[int, float]:
+def trials_a_second(name: str, images: str, iterations: int) -> dict[int, float]:
     """Return how many trials of a small experiment end in a second, by how many run side by side.
 
     Raises RuntimeError if a trial has other rows beside others than alone.
     """
     chosen = catalog.settings(name, "class")
     recipe = chosen.recipe.but(iterations=iterations, evaluate_every=iterations)
-    chosen = replace(chosen, recipe=recipe, rounds=2, redrawn=(2,), shuffled=(), rewind=0)
+    chosen = replace(chosen, data=images, recipe=recipe, rounds=2, redrawn=(2,), shuffled=(), rewind=0)
     seeds, found, alone = tuple(range(max(BESIDE))), {}, []
     for count in (1, *BESIDE):  # the first one warms up
         with mock.patch.object(executors, "SIDE_BY_SIDE", count):
@@ -73,9 +73,9 @@ def main() -> None:
         full, half = popup_step(name).values()
         steps.append(f"| {name} | {1000 * full:.2f} | {1000 * half:.2f} | {half / full:.2f} |")
         print(steps[-1], flush=True)
-    for name, iterations in TRIALS.items():
-        rates = trials_a_second(name, iterations).values()
-        trials.append(f"| {name}, {iterations} iterations | {' | '.join(f'{rate:.2f}' for rate in rates)} |")
+    for name, (images, iterations) in TRIALS.items():
+        rates = trials_a_second(name, images, iterations).values()
+        trials.append(f"| {name}, {images}, {iterations} iterations | {' | '.join(f'{rate:.2f}' for rate in rates)} |")
         print(trials[-1], flush=True)
     FILE.write_text(
         f"""# Edge-popup and trials on a GPU
