@@ -19,7 +19,7 @@ def wanda_mask(function: Answer) -> Verdict:
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    # no count is a half; the inputs are not centered, and of no equal norms
+    # no rate × inputs is a half; the inputs are not centered, and of no equal norms
     square = normal(4, 4), torch.tensor([3.0, 0.1, 1.0, 0.4]) * normal(4, 4)
     wide = normal(6, 10), torch.logspace(-1, 1, 10) * (normal(30, 10) + 0.5)
     # a large input once against a smaller one always: by the largest or the sum one of the rows goes wrong
@@ -31,6 +31,8 @@ def wanda_mask(function: Answer) -> Verdict:
         (torch.tensor([[5.0, 4.0], [0.1, 0.2]]), torch.tensor([[1.0, 1.0]]), 0.5),
         (pairs, columns.T, 0.75),
         (*square, 0.25),
+        (*square, 0.3),  # 1.2 and 2.8 weights: neither down nor up, but to the nearest
+        (*square, 0.7),
         (*square, 0.0),
         (*square, 1.0),
         (*wide, 0.3),
@@ -66,6 +68,8 @@ def _what_is_wrong(yours: Tensor, weight: Tensor, inputs: Tensor, rate: float) -
         "this goes by the largest of each input: take the norm over all examples": weight.abs() * inputs.abs().amax(0),
         "this goes by the sums of the inputs, which cancel: take their norms, over the examples": weight.abs()
         * inputs.sum(0).abs(),
+        "this goes by the sums of the inputs' magnitudes: the norm is the root of the sum of the squares": weight.abs()
+        * inputs.abs().sum(0),
         "this goes by |w| · ‖x‖²: the norm is the root of the sum of the squares": weight.abs() * norms**2,
     }
     whole = masks.keep_largest(scores, scores.numel() - round(rate * scores.numel()))

@@ -48,6 +48,15 @@ def stepping(network, x, y):
     return found
 
 
+def stepping_first(network, x, y):
+    stepping(network, x, y)
+    return by_backward(network, x, y)
+
+
+def of_the_sum(network, x, y):
+    return {name: len(x) * s for name, s in by_grad(network, x, y).items()}
+
+
 def of(change):
     def answer(network, x, y):
         network.zero_grad()
@@ -61,13 +70,16 @@ def of(change):
     ("answer", "evidence"),
     [
         (of(lambda w, g: g.abs()), "these are the gradients alone"),
+        (of(lambda w, g: g), "these are the gradients alone, with their signs"),
         (of(lambda w, g: w * g), "these have a sign"),
+        (of_the_sum, "of the sum of the losses: L is their mean"),
         (of(lambda w, g: w.abs()), "these are the magnitudes of the weights"),
-        (of(lambda w, g: (w * g).abs() * 2), "largest difference"),
+        (of(lambda w, g: (w * g).abs() * 1.5), "largest difference"),
         (of(lambda w, g: (w * g).abs().sum()), "have shape ()"),
         (of(lambda w, g: "large"), "are a tensor, and this is str"),
         (adding_up, "these hold the gradients from before, too"),
         (stepping, "changed the network's weights"),
+        (stepping_first, "changed the network's weights"),
         (lambda network, x, y: list(by_grad(network, x, y).values()), "a dict, name → tensor, and this is list"),
         (lambda network, x, y: {}, "is missing"),
         (
@@ -175,6 +187,11 @@ def of_all(mask, gradients, count):
     return mask | masks.keep_largest(gradients.abs(), count)
 
 
+def of_products(mask, gradients, count):
+    """Kept weights and those without a gradient have the same score, 0."""
+    return mask | masks.keep_largest(gradients.abs() * ~mask, count)
+
+
 def grown_in_place(mask, gradients, count):
     new = by_keep_largest(mask, gradients, count)
     mask |= new
@@ -184,6 +201,7 @@ def grown_in_place(mask, gradients, count):
 @pytest.mark.parametrize(
     ("answer", "evidence"),
     [
+        (of_products, "it grows 1 weight, not 2: rank the weights that are not kept, and those alone"),
         (of_all, "it grows 0 weights, not 1: rank the weights that are not kept, and those alone"),
         (
             lambda m, g, n: by_keep_largest(m, g.clamp(min=0), n),

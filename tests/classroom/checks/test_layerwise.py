@@ -1,5 +1,7 @@
 """The check of lesson 09 on Wanda's mask refuses planted wrong answers, and accepts different right ones."""
 
+import math
+
 import pytest
 import torch
 from verdict_reports import accepted, refused
@@ -47,6 +49,16 @@ def of(score):
     return answer
 
 
+def rounded(how):
+    """The right scores, with the number of weights to prune rounded in another way."""
+
+    def answer(weight, inputs, rate):
+        scores = weight.abs() * inputs.norm(dim=0)
+        return scores.argsort(1).argsort(1) >= how(rate * weight.shape[1])
+
+    return answer
+
+
 def of_the_layer(weight, inputs, rate):
     scores = weight.abs() * inputs.norm(dim=0)
     return scores.flatten().argsort().argsort().view_as(scores) >= round(rate * scores.numel())
@@ -71,7 +83,10 @@ def at_work(weight, inputs, rate):
         (of(lambda w, x: w.abs() * x.sum(0).abs()), "by the sums of the inputs, which cancel"),
         (of(lambda w, x: w.abs() * x.norm(dim=0) ** 2), "the norm is the root"),
         (of(lambda w, x: w.abs() * x.abs().amax(0)), "the largest of each input"),
-        (of(lambda w, x: w.abs() * x.abs().sum(0)), "loses a score of 4.5 and keeps one of 4"),
+        (of(lambda w, x: w.abs() * x.abs().sum(0)), "by the sums of the inputs' magnitudes"),
+        (of(lambda w, x: w.abs() / w.norm(dim=0) * x.norm(dim=0)), "loses a score"),
+        (rounded(int), "row 0 keeps 2 weights, and should keep 1"),
+        (rounded(math.ceil), "row 0 keeps 2 weights, and should keep 3"),
         (of_the_layer, "the scores of the whole layer are compared"),
         (upside_down, "it keeps the smallest scores"),
         (lambda w, x, rate: by_sorting(w, x, 1 - rate), "keeps"),
