@@ -200,6 +200,10 @@ def list_runs(options: argparse.Namespace) -> int:
     for file in runs.recorded():
         name, at = file.name.split(".")[:2]
         print(f"{name}: {runs.load(name, at)}")
+    for folder in sorted(runs.UNFINISHED.glob("*.partial")):
+        name, at = folder.name.split(".")[:2]
+        go_on = f"ltcourse record {name} --budget {at} --journals {runs.UNFINISHED}"
+        print(f"{name}: {runs.so_far(name, at)}; `{go_on}` goes on")
     return 0
 
 

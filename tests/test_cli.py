@@ -174,6 +174,7 @@ def make_record(folder, at="smoke"):
 
 def test_runs_lists_the_records(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(runs, "FOLDER", tmp_path / "runs")
+    monkeypatch.setattr(runs, "UNFINISHED", tmp_path / "unfinished")
     assert cli.main(["runs"]) == 0
     capsys.readouterr()
     make_record(tmp_path / "runs")
@@ -192,7 +193,7 @@ def test_runs_tells_of_a_damaged_record(capsys, monkeypatch, tmp_path):
 
 def test_the_recorded_runs_of_the_repository_can_be_listed(capsys):
     assert cli.main(["runs"]) == 0, capsys.readouterr().err
-    assert len(capsys.readouterr().out.splitlines()) == len(runs.recorded())
+    assert len(capsys.readouterr().out.splitlines()) == len([*runs.recorded(), *runs.UNFINISHED.iterdir()])
 
 
 # doctor

@@ -331,7 +331,7 @@ CLAIMS = (
         rule="the accuracy at the best k, chosen on the validation set, minus those at the smallest k and at 100 %, is "
         "above 0.",
         measure=measures.best_share,
-        scales=_DEEP,
+        scales={"night": Scale.SMALLER_SHORTER},
         control="the smallest k, and the whole random network",
         records=_CONVOLUTIONS[:1],
         lesson="07_supermasks",

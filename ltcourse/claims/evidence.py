@@ -40,10 +40,11 @@ def of_papers() -> ClaimsTable:
 
 
 def _measured(claim: Claim) -> ClaimRow:
-    budgets = {name: _recorded(name, claim.scales) for name in claim.records}
-    if missing := [name for name, at in budgets.items() if at is None]:
-        return ClaimRow(claim, _not_recorded(missing, claim))
-    records = tuple(runs.load(name, at) for name, at in budgets.items() if at)
+    budgets = [at for at in claim.scales if all(_recorded(name, [at]) for name in claim.records)]
+    if not budgets:
+        missing = [name for name in claim.records if not _recorded(name, claim.scales)]
+        return ClaimRow(claim, _not_recorded(missing or list(claim.records), claim))
+    records = tuple(runs.load(name, budgets[0]) for name in claim.records)
     return ClaimRow(claim, claim.measure(*records), records)
 
 

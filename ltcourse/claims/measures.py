@@ -10,8 +10,9 @@ from statistics import mean
 
 from ltcourse import papers
 from ltcourse.claims.verdicts import Comparison, Measure, Measurement, size
-from ltcourse.display.tables import percent, points_interval, share_interval, spread, times_interval
-from ltcourse.experiments.runs import Record
+from ltcourse.display.tables import percent, points, points_interval, share_interval, spread, times_interval
+from ltcourse.experiments import runs
+from ltcourse.experiments.runs import Record, RunError
 from ltcourse.experiments.transfer_matrix import TransferMatrix
 from ltcourse.instruments.statistics import student
 
@@ -326,7 +327,7 @@ def beside_trained(*records: Record) -> Measurement:
         numbers.append(
             comparison(record, f"{_network(record)}, supermask, k = {percent(k, 0)}, minus trained", apart, "≥")
         )
-    return Measurement(tuple(numbers))
+    return Measurement(tuple(numbers), _at_full_length(records, minus_trained=True))
 
 
 def deeper_is_better(*records: Record) -> Measurement:
@@ -342,7 +343,24 @@ def deeper_is_better(*records: Record) -> Measurement:
         before, after = (_best(record, shared)[1][: len(fewer.trials)] for record in (flat, deep))
         what = f"{_network(deep)} minus {_network(flat)}"
         numbers.append(comparison(fewer, what, _minus(after, before), ">"))
-    return Measurement(tuple(numbers))
+    return Measurement(tuple(numbers), _at_full_length(records))
+
+
+def _at_full_length(records: Sequence[Record], *, minus_trained: bool = False) -> str:
+    """What the first seed came to at the paper's length, where shorter records decide; one seed decides nothing."""
+    if any(record.budget == "paper" for record in records):
+        return ""
+    try:
+        full = [runs.so_far(record.experiment, "paper") for record in records]
+    except RunError:
+        return ""
+    told = []
+    for long in full:
+        hidden = long.values(long.settings["initializers"][0], 1, END)[0]
+        apart = points([hidden - long.values("trained", 0, END)[0]])
+        told.append(f"{_network(long)} {apart if minus_trained else percent(hidden)}")
+    what = "supermask minus trained" if minus_trained else "supermasks"
+    return f"at the paper's width and length, seed 0, {what}: {', '.join(told)}"
 
 
 def _by_width(record: Record) -> tuple[dict[float, list[float]], dict[float, list[float]]]:

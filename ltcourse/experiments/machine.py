@@ -1,8 +1,9 @@
-"""What this machine is: its processor and device, and the versions that decide the result of a trial."""
+"""What this machine is: its processor and device, and the versions, the code's too, that decide a trial's result."""
 
 import hashlib
 import os
 import platform
+import subprocess
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +24,25 @@ def here(device: str) -> dict[str, str]:
 def versions() -> dict[str, str]:
     """Return the versions of Python, of the packages that compute, and of the course."""
     return {"python": platform.python_version()} | {p: version(p) for p in ("torch", "numpy", "ltcourse")}
+
+
+def code() -> str:
+    """Return the commit of the code, marked if it was changed since; the package's version outside a clone.
+
+    A copy without git that lies within another repository is not of that repository.
+    """
+    here = Path(__file__).resolve()
+    git = ["git", "-C", str(here.parents[1])]  # the whole package
+    try:
+        top = subprocess.run([*git, "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True)
+        subprocess.run([*git, "ls-files", "--error-unmatch", str(here)], capture_output=True, check=True)
+        if Path(top.stdout.strip()).resolve() != here.parents[2]:
+            return version("ltcourse")
+        commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run([*git, "status", "--porcelain", "."], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return version("ltcourse")
+    return commit.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
 
 
 def has_home() -> bool:

@@ -4,25 +4,24 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ltcourse import data, files
 from ltcourse.experiments import catalog, executors, lock, machine
 from ltcourse.experiments.cluster import Cluster
-from ltcourse.experiments.journal import Row
+from ltcourse.experiments.journal import Journal, Row
 from ltcourse.experiments.trials import describe
 from ltcourse.names import choose
 from ltcourse.quantities import whole
 
 FORMAT = 1
 FOLDER = files.ROOT / "data" / "runs"
+UNFINISHED = files.ROOT / "data" / "unfinished"  # journals that wait for a machine: `ltcourse record … --journals`
 
 
 class RunError(RuntimeError):
@@ -166,6 +165,18 @@ class Unfinished(Record):
     def _without(self) -> str:
         return f"the run of {self.experiment!r} has not come to"
 
+    def __str__(self) -> str:
+        return f"{super().__str__()}; so far"
+
+
+def _trial(seed: int, rows: list[Row]) -> dict[str, Any]:
+    return {"seed": seed, "seconds": round(sum(row["seconds"] for row in rows), 1), "rows": rows}
+
+
+def _partial(folder: Path, name: str, at: str) -> Path:
+    """Return where the journals of a stopped run are kept, below a folder."""
+    return folder / f"{name}.{at}.partial"
+
 
 def path(name: str, at: str | None = None) -> Path:
     """Return where the record of an experiment at a budget is kept."""
@@ -189,6 +200,24 @@ def load(name: str, at: str) -> Record:
             f"{name!r} is not recorded at the {at} budget: make it with `ltcourse record {name} --budget {at}`"
         )
     return _read(file)
+
+
+def so_far(name: str, at: str) -> Record:
+    """Return the record, and with it, as `Unfinished`, what the trials in the folder `UNFINISHED` have come to.
+
+    Raises RunError if there is neither, or what there is cannot be read.
+    Lesson 07, "At the paper's length".
+    """
+    folder = _partial(UNFINISHED, name, catalog.budget(at))
+    note = folder / "run.json"
+    if not note.exists():
+        return load(name, at)
+    begun = _read(note)
+    earlier = _earlier(path(name, at), begun.settings)
+    rows = {seed: Journal.read(executors.journal_of(folder, seed)).rows for seed in begun.settings["seeds"]}
+    stopped = [_trial(seed, found) for seed, found in rows.items() if found]
+    whole = earlier.trials if earlier else []
+    return Unfinished(name, begun.budget, begun.settings, [*whole, *stopped], begun.provenance)
 
 
 def if_recorded(name: str, at: str) -> Record | None:
@@ -253,10 +282,7 @@ class Runner:
     @property
     def record(self) -> Record:
         """What has come so far, as a record: `Unfinished` until all has."""
-        trials = [
-            {"seed": seed, "seconds": round(sum(row["seconds"] for row in rows.values()), 1), "rows": [*rows.values()]}
-            for seed, rows in sorted(self._rows.items())
-        ]
+        trials = [_trial(seed, list(rows.values())) for seed, rows in sorted(self._rows.items())]
         if self._workers:
             self._provenance.update(self._workers.where)
         kind = Record if self._whole else Unfinished
@@ -315,7 +341,7 @@ def record(
     trials = None if trials is None else whole("trials", trials, 1)
     if not files.in_clone():
         raise RunError(files.NO_CLONE)
-    file, folder = path(name, at), (journals or FOLDER) / f"{name}.{at}.partial"
+    file, folder = path(name, at), _partial(journals or FOLDER, name, at)
     with _alone(name, at, file):
         if restart:
             shutil.rmtree(folder, ignore_errors=True)
@@ -401,31 +427,12 @@ def _provenance(dataset: str, device: str) -> dict[str, Any]:
         **machine.here(device),
         "versions": machine.versions(),
         "data_sha256": data.load(dataset).sha256,
-        "code": _code(),
+        "code": machine.code(),
     }
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _code() -> str:
-    """Return the commit of the code, marked if it was changed since; the package's version outside a clone.
-
-    A copy without git that lies within another repository is not of that repository.
-    """
-    here = Path(__file__).resolve()
-    git = ["git", "-C", str(here.parents[1])]  # the whole package
-    try:
-        top = subprocess.run([*git, "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True)
-        subprocess.run([*git, "ls-files", "--error-unmatch", str(here)], capture_output=True, check=True)
-        if Path(top.stdout.strip()).resolve() != here.parents[2]:
-            return version("ltcourse")
-        commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-        changed = subprocess.run([*git, "status", "--porcelain", "."], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return version("ltcourse")
-    return commit.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
 
 
 def _read(file: Path) -> Record:

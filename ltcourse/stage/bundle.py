@@ -89,8 +89,10 @@ def _data() -> list[str]:
 
 
 def _records() -> list[str]:
-    """The recorded runs, by name; what an unfinished run keeps beside them stays."""
-    return [f"data/runs/{file.name}" for file in sorted((files.ROOT / "data" / "runs").glob("[!.]*.json"))]
+    """The recorded runs and the journals that wait for a machine; what a run keeps beside its record stays."""
+    data = files.ROOT / "data"
+    kept = (*data.glob("runs/[!.]*.json"), *data.glob("unfinished/*/*"))
+    return [file.relative_to(files.ROOT).as_posix() for file in sorted(kept)]
 
 
 def _content(name: str) -> bytes:

@@ -16,7 +16,7 @@ import pytest
 from executors import OneAfterAnother
 
 from ltcourse.data import DataError
-from ltcourse.experiments import catalog, executors, runs
+from ltcourse.experiments import catalog, executors, machine, runs
 from ltcourse.experiments.han import Pruning
 from ltcourse.experiments.journal import Journal
 from ltcourse.experiments.runs import RunError
@@ -318,6 +318,39 @@ def make_partial(monkeypatch):
     return runs.FOLDER / "cheap.smoke.partial"
 
 
+def test_what_waits_for_a_machine_is_read_beside_the_record_and_is_gone_on_with(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(runs, "UNFINISHED", tmp_path / "waiting")
+    with pytest.raises(RunError, match="not recorded"):
+        runs.so_far(NAME, "smoke")
+    runs.record(NAME, "smoke", trials=1)
+    first = runs.load(NAME, "smoke")
+    ((_, rows),) = results(first)
+    assert runs.so_far(NAME, "smoke") == first
+    stopping(monkeypatch, OSError("stopped"))
+    with pytest.raises(OSError, match="stopped"):
+        runs.record(NAME, "smoke", journals=runs.UNFINISHED)
+    found = runs.so_far(NAME, "smoke")
+    assert isinstance(found, runs.Unfinished) and str(found).endswith("so far")
+    begun = [*rows_of(catalog.settings(NAME, "smoke"), 1, "cpu", Journal())][:3]
+    assert results(found)[:2] == [*results(first), (1, begun)]
+    assert found.values("magnitude", 2, "test_error")[:2] == [row["test_error"] for row in (rows[2], begun[2])]
+    assert runs.load(NAME, "smoke") == first
+
+    set_trial(monkeypatch, rows_of)
+    monkeypatch.setattr(executors, "run", functools.partial(RUN, executor=OneAfterAnother()))
+    runs.record(NAME, "smoke", journals=runs.UNFINISHED)
+    assert runs.so_far(NAME, "smoke") == runs.load(NAME, "smoke") and len(runs.load(NAME, "smoke").trials) == 3
+    assert not list(runs.UNFINISHED.iterdir())
+
+
+@pytest.mark.parametrize("note", sorted(runs.UNFINISHED.glob("*/run.json")), ids=lambda note: note.parent.name)
+def test_what_waits_in_the_repository_can_be_gone_on_with(note):
+    name, at = note.parent.name.split(".")[:2]
+    found = runs.so_far(name, at)
+    assert found.settings == catalog.settings(name, at).to_dict(), "of other settings: it would be refused"
+    assert not [f for f in note.parent.iterdir() if f.stat().st_size > 10_000], "weights are not kept in git"
+
+
 def test_a_stopped_run_of_other_settings_is_refused_until_told(folder, monkeypatch):
     note = make_partial(monkeypatch) / "run.json"
     content = json.loads(note.read_text())
@@ -445,13 +478,13 @@ def test_the_commit_is_of_a_clone_of_the_course_and_of_no_other_repository(tmp_p
     if committed:
         git("add", ".")
         git("commit", "-q", "-m", "second")
-    monkeypatch.setattr(runs, "__file__", str(code))
+    monkeypatch.setattr(machine, "__file__", str(code))
     if where == "." and committed:  # a clone
-        assert runs._code() == git("rev-parse", "--short", "HEAD")
+        assert machine.code() == git("rev-parse", "--short", "HEAD")
         code.write_text("# other code")
-        assert runs._code() == git("rev-parse", "--short", "HEAD") + "+changes"
+        assert machine.code() == git("rev-parse", "--short", "HEAD") + "+changes"
     else:
-        assert runs._code() == version("ltcourse")
+        assert machine.code() == version("ltcourse")
 
 
 @pytest.mark.parametrize("change", ["edited", "new", "removed", "staged"])
@@ -464,27 +497,27 @@ def test_a_change_anywhere_in_the_package_marks_the_commit(tmp_path, monkeypatch
     (tmp_path / "clone" / "notes.md").write_text("no code")
     git("add", ".")
     git("commit", "-q", "-m", "second")
-    monkeypatch.setattr(runs, "__file__", str(package / "experiments" / "runs.py"))
+    monkeypatch.setattr(machine, "__file__", str(package / "experiments" / "runs.py"))
     (tmp_path / "clone" / "notes.md").write_text("other words, and still no code")
     commit = git("rev-parse", "--short", "HEAD")
-    assert runs._code() == commit
+    assert machine.code() == commit
     if change == "removed" and file != "experiments/runs.py":  # which is the code that runs
         (package / file).unlink()
     else:
         (package / file).with_stem("more" if change == "new" else (package / file).stem).write_text("# other code")
     if change == "staged":
         git("add", ".")
-    assert runs._code() == f"{commit}+changes"
+    assert machine.code() == f"{commit}+changes"
 
 
 def test_parts_made_in_different_ways_are_told_apart(folder, monkeypatch):
-    monkeypatch.setattr(runs, "_code", lambda: "first")
+    monkeypatch.setattr(machine, "code", lambda: "first")
     runs.record(NAME, "smoke", trials=1)
     begun = runs.load(NAME, "smoke").provenance["started"]
     runs.record(NAME, "smoke", trials=2)
     same = runs.load(NAME, "smoke").provenance
     assert "before" not in same and same["started"] == begun
-    monkeypatch.setattr(runs, "_code", lambda: "second")
+    monkeypatch.setattr(machine, "code", lambda: "second")
     runs.record(NAME, "smoke")
     provenance = runs.load(NAME, "smoke").provenance
     assert provenance["code"] == "second" and [part["code"] for part in provenance["before"]] == ["first"]

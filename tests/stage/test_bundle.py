@@ -146,8 +146,14 @@ def test_no_title_of_a_slide_says_what_comes_out(contents):
 def test_what_git_keeps_of_package_data_and_records_is_there(contents):
     kept = {
         path.relative_to(ROOT).as_posix()
-        for folder, pattern in (("ltcourse", "*.*"), ("data/runs", "*.json"), ("data", "*.gz"), ("data", "*.png"))
-        for path in (ROOT / folder).rglob(pattern)
+        for folder, pattern in (
+            ("ltcourse", "**/*.*"),
+            ("data/runs", "*.json"),
+            ("data/unfinished", "*/*"),
+            ("data", "**/*.gz"),
+            ("data", "**/*.png"),
+        )
+        for path in (ROOT / folder).glob(pattern)
         if path.is_file() and not {"__pycache__", "raw"} & set(path.parts) and not path.name.startswith(".")
     }
     renamed = {name.replace(".toml", packed.SUFFIX) if "/classroom/" in name else name for name in kept}
