@@ -40,7 +40,7 @@ def snip_scores(function: Callable[[nn.Module, Tensor, Tensor], dict[str, Tensor
             if wrong and _are_scores(yours, expected):
                 mistakes = {
                     "these are the gradients alone: multiply by the weights": {k: g.abs() for k, g in slopes.items()},
-                    "these are the gradients alone, with their signs: multiply by the weights, and take magnitudes": slopes,
+                    "these are the gradients alone, with signs: multiply by the weights, and take magnitudes": slopes,
                     "these are of the sum of the losses: L is their mean": {k: n * s for k, s in expected.items()},
                     "these have a sign: a weight matters whichever way the loss moves": {
                         k: (w * slopes[k]).detach() for k, w in weights.items()

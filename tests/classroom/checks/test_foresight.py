@@ -70,7 +70,7 @@ def of(change):
     ("answer", "evidence"),
     [
         (of(lambda w, g: g.abs()), "these are the gradients alone"),
-        (of(lambda w, g: g), "these are the gradients alone, with their signs"),
+        (of(lambda w, g: g), "these are the gradients alone, with signs"),
         (of(lambda w, g: w * g), "these have a sign"),
         (of_the_sum, "of the sum of the losses: L is their mean"),
         (of(lambda w, g: w.abs()), "these are the magnitudes of the weights"),
