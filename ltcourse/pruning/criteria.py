@@ -38,13 +38,13 @@ def select(scores: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mas
     choose("scope", scope, ("layer", "global"))
     _refuse_misfit(mask, scores)
     if scope == "layer":
-        return {name: _prune(scores[name], m, _rate_of(name, rate)) for name, m in mask.items()}
+        return {name: _prune(scores[name], m, rate_of(name, rate)) for name, m in mask.items()}
     if isinstance(rate, Mapping):
         raise ValueError("global pruning takes one rate: give a number, or use scope='layer' for a rate per layer")
     pooled = _prune(
         torch.cat([scores[name].flatten() for name in mask]),
         torch.cat([m.flatten() for m in mask.values()]),
-        _rate_of("all layers", rate),
+        rate_of("all layers", rate),
     )
     parts = pooled.split([m.numel() for m in mask.values()])
     return {name: part.view_as(m) for (name, m), part in zip(mask.items(), parts, strict=True)}
@@ -243,7 +243,8 @@ def _refuse_misfit(mask: Mask, weights: Weights) -> None:
     refuse_misfit(mask, some)
 
 
-def _rate_of(name: str, rate: Rate) -> float:
+def rate_of(name: str, rate: Rate) -> float:
+    """Return the rate of a layer; raises ValueError, one sentence, if there is none, or none from 0 to 1."""
     return check_share(_of(name, rate, "rates"))
 
 

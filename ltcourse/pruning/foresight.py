@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy
 
+from ltcourse.data import Split
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask, Weights
 from ltcourse.networks.weights import NORMS, copied, refuse_meta
-from ltcourse.pruning.criteria import Criterion, Rate, select
+from ltcourse.pruning.criteria import Criterion, Rate, rate_of, select
 from ltcourse.quantities import real, whole
+from ltcourse.training.loop import look_at
 
 Score = Callable[[nn.Module, list[nn.Parameter]], Sequence[Tensor]]
 
@@ -25,10 +27,12 @@ def snip(network: nn.Module, x: Tensor, y: Tensor) -> Criterion:
 
     network: as it is now; a copy is kept. x: a batch of examples, (n, …). y: their labels, (n,). Batch norm sees the
     batch, as in training; dropout is off. Meant for scope "global", as in the paper.
-    Raises ValueError for a network without weights of its own.
+    Raises ValueError for a network without weights of its own, and for a batch that `refuse_examples` refuses.
     Source: Lee et al. 2019, "SNIP: Single-shot Network Pruning based on Connection Sensitivity", Sec. 4.
     Lesson 09, "Before training".
     """
+
+    refuse_examples(network, Split(x, y))
 
     def sensitivity(probe: nn.Module, weights: list[nn.Parameter]) -> list[Tensor]:
         gradients = _gradients(cross_entropy(probe(x), y), weights)
@@ -43,13 +47,14 @@ def grasp(network: nn.Module, x: Tensor, y: Tensor, *, temperature: float = 200.
     g is the gradient of the loss in the weights, H its second derivative. The paper prunes the weights of the largest
     −w · (H g), whose removal lowers the gradient's norm least, or raises it. H g is the gradient of g · stop(g).
     network, x, y: as of `snip`. temperature: what the logits are divided by, above 0; 200 as in the authors' code.
-    Raises ValueError for a network without weights of its own, and for a temperature that is not above 0.
+    Raises ValueError as `snip` does, and for a temperature that is not above 0, or infinite.
     Source: Wang et al. 2020, "Picking Winning Tickets Before Training by Preserving Gradient Flow", Sec. 4, Eq. 8.
     Lesson 09, "Before training".
     """
     temperature = real("temperature", temperature)
-    if not temperature > 0:
-        raise ValueError(f"temperature {temperature} is not above 0: the logits are divided by it")
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature {temperature} is not above 0, or infinite: the logits are divided by it")
+    refuse_examples(network, Split(x, y))
 
     def flow(probe: nn.Module, weights: list[nn.Parameter]) -> list[Tensor]:
         with sdpa_kernel(SDPBackend.MATH):  # the fast kernels of attention have no second derivative
@@ -72,7 +77,8 @@ def synflow(network: nn.Module, shape: Sequence[int]) -> Criterion:
     of all weights out of it. So no layer can lose its last weight before the others are down to theirs, if the network
     is pruned little by little: `in_rounds`.
     network: as it is now; a copy in double precision is kept, in evaluation. shape: of one image, (c, h, w).
-    Raises ValueError for a network without weights of its own, and for one through which nothing flows.
+    Raises ValueError for a network without weights of its own, for one that takes no such image, and for one through
+    which nothing flows.
     Source: Tanaka et al. 2020, "Pruning neural networks without any data by iteratively conserving synaptic flow",
     Sec. 4 to 6.
     Lesson 09, "Before training".
@@ -82,7 +88,10 @@ def synflow(network: nn.Module, shape: Sequence[int]) -> Criterion:
         if tensor.is_floating_point():
             tensor.abs_()
     device = next(probe.parameters()).device
-    ones = torch.ones(1, *(whole("a side of the shape", n, 1) for n in shape), dtype=torch.float64, device=device)
+    if not isinstance(shape, Sequence):
+        raise ValueError(f"the shape is {shape!r}: give the sides of one image, such as (1, 28, 28)")
+    sides = tuple(whole("a side of the shape", n, 1) for n in shape)
+    ones = torch.ones(1, *sides, dtype=torch.float64, device=device)
 
     def synaptic(probe: nn.Module, weights: list[nn.Parameter]) -> list[Tensor]:
         with torch.no_grad():
@@ -91,7 +100,13 @@ def synflow(network: nn.Module, shape: Sequence[int]) -> Criterion:
         gradients = _gradients(probe(ones).sum(), weights)
         return [w.detach() * g for w, g in zip(weights, gradients, strict=True)]
 
-    scores = [score.flatten() for score in synaptic(probe, list(masks.prunable(probe).values()))]
+    try:
+        scores = [score.flatten() for score in synaptic(probe, list(masks.prunable(probe).values()))]
+    except (RuntimeError, IndexError) as error:
+        raise ValueError(
+            f"this network takes no image of ones of the shape {sides}: give the sides of one of its images, such as "
+            "(1, 28, 28); a network that reads whole numbers, as an embedding does, has no synaptic flow"
+        ) from error
     least, flow = float(torch.cat(scores).min()), float(torch.cat(scores).sum())
     if not 0 < flow < float("inf") or least < -1e-9 * flow:
         raise ValueError(
@@ -111,6 +126,7 @@ def in_rounds(criterion: Criterion, rounds: int = 100) -> Criterion:
     rounds = whole("rounds", rounds, 1)
 
     def little_by_little(weights: Weights, mask: Mask, rate: Rate, scope: str = "layer") -> Mask:
+        masks.refuse_no_mask(mask)
         if scope == "global":
             return _descend(criterion, weights, mask, masks.kept(mask), rounds, rate)
         counts = {name: int(m.sum()) for name, m in mask.items()}
@@ -118,8 +134,7 @@ def in_rounds(criterion: Criterion, rounds: int = 100) -> Criterion:
         for k in range(1, rounds + 1):
             rates = {}
             for name, count in counts.items():
-                share = masks.check_share(rate[name] if isinstance(rate, Mapping) else rate)
-                left = round(count * (1 - share) ** (k / rounds))
+                left = round(count * (1 - rate_of(name, rate)) ** (k / rounds))
                 rates[name] = 1 - left / max(1, int(now[name].sum()))
             now = criterion(weights, now, rates, scope)
         return now
@@ -166,7 +181,7 @@ def erk(weights: Weights, density: float) -> dict[str, float]:
     """
     density = masks.check_share(density, "density")
     sizes = {name: w.numel() for name, w in weights.items()}
-    raw = {name: sum(w.shape) / w.numel() for name, w in weights.items()}
+    raw = {name: sum(w.shape) / max(1, w.numel()) for name, w in weights.items()}
     dense: set[str] = set()
     while True:
         budget = density * sum(sizes.values()) - sum(sizes[name] for name in dense)
@@ -176,6 +191,31 @@ def erk(weights: Weights, density: float) -> dict[str, float]:
         if not full:
             return {name: 1.0 if name in dense else scale * raw[name] for name in weights}
         dense |= full
+
+
+def refuse_examples(network: nn.Module, examples: Split) -> None:
+    """Raise ValueError, with what to do, for examples on which a network has no loss: none, odd labels, no numbers."""
+    masks.dense(network)  # refuses a network without weights of its own
+
+    def finite(logits: Tensor, y: Tensor) -> None:
+        if not logits.isfinite().all():
+            raise ValueError(
+                "the outputs of this network on these examples hold NaN or infinity: look for them among the examples, "
+                "and among its weights"
+            )
+
+    try:
+        look_at(copied(network), examples, finite)
+    except RuntimeError as error:
+        raise not_taken(examples.x, error) from error
+
+
+def not_taken(x: Tensor, error: RuntimeError) -> Exception:
+    """Return what to raise where a network fails on examples x: a sentence with PyTorch's reason, or no memory."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return error
+    kind, reason = str(x.dtype).removeprefix("torch."), str(error).partition("\n")[0]
+    return ValueError(f"this network cannot take examples of shape {tuple(x.shape)}, {kind}: {reason}")
 
 
 def _probe(network: nn.Module) -> nn.Module:
@@ -212,6 +252,7 @@ def _by(score: Score, probe: nn.Module) -> Criterion:
         masks.refuse_no_mask(mask)
         some = mask.keys() < there.keys()  # as a scan of one layer after another asks
         masks.refuse_misfit(mask, {name: w for name, w in there.items() if name in mask or not some})
+        masks.refuse_misfit(mask, {name: w for name, w in weights.items() if name in mask})
         with torch.no_grad():
             for name, w in there.items():
                 w.copy_(weights[name] * mask[name] if name in mask else own[name])

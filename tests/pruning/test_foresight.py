@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from torchvision.models.resnet import BasicBlock
 from zoo import SHAPE, Encoder, Recurrent, convolutional, mlp
 
-from ltcourse.networks import masks, models
+from ltcourse.networks import masks, models, transformer
 from ltcourse.pruning import criteria, foresight, prune_iteratively
 from ltcourse.training import Recipe
 
@@ -308,8 +308,9 @@ def test_a_criterion_goes_into_the_loop_and_into_a_scan_of_layers(batch, tiny):
 def test_what_cannot_be_scored_is_refused_in_a_sentence(batch):
     with pytest.raises(ValueError, match="nothing to prune"):
         foresight.snip(nn.Sequential(nn.Flatten()), *batch)
-    with pytest.raises(ValueError, match=r"temperature 0.0 is not above 0"):
-        foresight.grasp(mlp(), *batch, temperature=0.0)
+    for temperature in (0.0, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match=f"temperature {temperature} is not above 0"):
+            foresight.grasp(mlp(), *batch, temperature=temperature)
     empty = masks.apply(mlp(), {n: m & False for n, m in masks.dense(mlp()).items()})
     nn.init.zeros_(empty[-1].bias)
     for without in (empty, mlp(nn.LayerNorm(20))):
@@ -322,7 +323,82 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(batch):
         foresight.snip(mlp(), *batch)({}, other, 0.5, "global")
 
 
+@pytest.mark.parametrize("make", ["snip", "grasp"])
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda x, y: (x[:0], y[:0]), "nothing to evaluate on"),
+        (lambda x, y: (x[:, :1], y), r"cannot take examples of shape \(12, 1, 16, 16\), float32: "),
+        (lambda x, y: (x.double(), y), "'1.weight' is float32 and the images are float64"),
+        (lambda x, y: ((255 * x).to(torch.uint8), y), "cannot take images of uint8"),
+        (lambda x, y: (x * torch.nan, y), "on these examples hold NaN or infinity"),
+        (lambda x, y: (x, y + 1), "let it return 11 numbers for each image"),
+        (lambda x, y: (x, y - 1), "the label -1 is of no class"),
+        (lambda x, y: (x, y[:3]), "give each image one label"),
+        (lambda x, y: (x, y.float()), "labels are whole numbers"),
+    ],
+)
+def test_a_batch_without_a_loss_is_refused_in_a_sentence(make, change, text, batch):
+    x, y = batch[0], torch.arange(12) % 10  # with each label
+    with pytest.raises(ValueError, match=text) as problem:
+        MAKERS[make](mlp(), *change(x, y))
+    assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize("make", ["snip", "grasp"])
+def test_what_has_no_logits_or_is_in_half_precision_is_refused(make, batch):
+    with pytest.raises(ValueError, match="half precision"):
+        MAKERS[make](mlp().half(), batch[0].half(), batch[1])
+    network = transformer.decoder(10, width=8, heads=2, depth=1, length=8)
+    with pytest.raises(ValueError, match=r"returns numbers of the shape \(2, 8, 10\)"):
+        MAKERS[make](network, torch.randint(10, (2, 8)), torch.tensor([1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        (768, "the shape is 768: give the sides"),
+        (None, "the shape is None: give the sides"),
+        ((), r"takes no image of ones of the shape \(\)"),
+        ((1, 28, 28), r"takes no image of ones of the shape \(1, 28, 28\)"),
+        ((3, 2.5, 16), "a side of the shape is 2.5"),
+        ("322", "a side of the shape is '3'"),
+    ],
+)
+def test_a_shape_that_is_of_no_image_is_refused(shape, text):
+    with pytest.raises(ValueError, match=text):
+        foresight.synflow(mlp(), shape)
+
+
+def test_an_embedding_has_no_synaptic_flow():
+    with pytest.raises(ValueError, match="as an embedding does, has no synaptic flow"):
+        foresight.synflow(transformer.decoder(10, width=8, heads=2, depth=1, length=8), (8,))
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_weights_and_rates_of_another_network_are_refused(make, batch):
+    network = mlp()
+    weights, mask = given(network)
+    criterion, first = MAKERS[make](network, *batch), next(iter(mask))
+    with pytest.raises(ValueError, match="another network"):
+        criterion({}, mask, 0.5, "global")
+    with pytest.raises(ValueError, match=f"{first!r} has shape"):
+        criterion(weights | {first: weights[first][:1]}, mask, 0.5, "global")
+    with pytest.raises(ValueError, match="the rates have none for"):
+        criterion(weights, mask, {first: 0.5}, "layer")
+    with pytest.raises(ValueError, match=r"rate 1\.5 is outside"):
+        criterion(weights, mask, 1.5, "global")
+    with pytest.raises(ValueError, match="a mask is a dict"):
+        criterion(weights, None, 0.5, "layer")
+
+
 # Shares of the layers
+
+
+def test_erk_of_a_layer_without_weights_is_that_of_the_others():
+    weights = {"a": torch.zeros(0, 3), "b": torch.zeros(4, 5), "c": torch.zeros(2, 4)}
+    shares, others = foresight.erk(weights, 0.3), foresight.erk({n: weights[n] for n in "bc"}, 0.3)
+    assert {n: shares[n] for n in "bc"} == pytest.approx(others) and 0 <= shares["a"] <= 1
 
 
 @pytest.mark.parametrize("density", [0.01, 0.1, 0.3, 0.6, 1.0])
