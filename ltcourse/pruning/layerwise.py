@@ -15,6 +15,7 @@ from ltcourse.names import choose
 from ltcourse.networks import masks
 from ltcourse.networks.masks import Mask
 from ltcourse.networks.weights import refuse_meta
+from ltcourse.pruning.foresight import not_taken
 from ltcourse.quantities import whole
 
 Pattern = float | tuple[int, int]  # the share of weights to prune; or (n, m): n of every m are kept
@@ -27,14 +28,14 @@ DAMPING = 0.01  # of SparseGPT, as a share of the mean of the Gram matrix's diag
 def n_of_m(scores: Tensor, n: int, m: int) -> Tensor:
     """Return a boolean tensor that keeps the n largest scores of every m neighbors in a row.
 
-    scores: (out, in), no NaN. Among equal scores the later ones stay. Raises ValueError unless 0 ≤ n ≤ m, and for rows
-    that are no multiple of m.
+    scores: (out, in), no NaN. Among equal scores the later ones stay. Raises ValueError unless 0 ≤ n ≤ m, for rows
+    that are no multiple of m, and for scores of another shape.
     Source: Mishra et al. 2021, "Accelerating Sparse Deep Neural Networks" (2:4).
     Lesson 09, "What is it good for?".
     """
-    n, m = whole("n", n, 0), whole("m", m, 1)
-    if n > m:
-        raise ValueError(f"{n} of every {m} weights cannot be kept: write (2, 4) for two of every four")
+    n, m = _pair((n, m))
+    if scores.dim() != 2:
+        raise ValueError(f"scores of shape {tuple(scores.shape)} have no rows of inputs: bring them to (out, in)")
     if scores.shape[1] % m:
         raise ValueError(
             f"a row of {scores.shape[1]} weights does not divide into groups of {m}: leave this layer out, or choose "
@@ -45,6 +46,27 @@ def n_of_m(scores: Tensor, n: int, m: int) -> Tensor:
     order = groups.argsort(dim=1, descending=True, stable=True)
     kept = torch.zeros_like(groups, dtype=torch.bool).scatter_(1, order[:, :n], True)
     return kept.flip(1).view_as(scores)
+
+
+def _pair(pattern: tuple[int, ...]) -> tuple[int, int]:
+    """The n and the m of a pattern; raises ValueError unless 0 ≤ n ≤ m."""
+    if len(pattern) != 2:
+        raise ValueError(f"the pattern {pattern} is no pair: write (2, 4) for two of every four")
+    n, m = whole("n", pattern[0], 0), whole("m", pattern[1], 1)
+    if n > m:
+        raise ValueError(f"{n} of every {m} weights cannot be kept: write (2, 4) for two of every four")
+    return n, m
+
+
+def _refuse_misfit(weight: Tensor, gram: Tensor) -> None:
+    """Raise ValueError for a weight and a Gram matrix that do not belong together, or that hold no numbers."""
+    if weight.dim() != 2 or gram.shape != 2 * weight.shape[1:]:
+        raise ValueError(
+            f"a weight of shape {tuple(weight.shape)} and a Gram matrix of shape {tuple(gram.shape)} do not belong "
+            "together: they are (out, in), as `as_matrix` makes it, and (in, in)"
+        )
+    if not gram.isfinite().all():
+        raise ValueError("the Gram matrix holds NaN or infinity: compute it on inputs that are finite")
 
 
 def magnitude(weight: Tensor, gram: Tensor, pattern: Pattern) -> tuple[Tensor, Tensor]:
@@ -73,10 +95,11 @@ def wanda(weight: Tensor, gram: Tensor, pattern: Pattern) -> tuple[Tensor, Tenso
     """Return (new weight, mask): of each row the weights of the largest |w| · ‖x‖ stay, as they are.
 
     weight: (out, in). gram: XXᵀ, (in, in), on whose diagonal are the squares of the norms ‖x‖ of the inputs. pattern:
-    the share to prune of each row, 0 to 1, or (n, m).
+    the share to prune of each row, 0 to 1, or (n, m). Raises ValueError where weight and gram do not fit.
     Source: Sun et al. 2024, "A Simple and Effective Pruning Approach for Large Language Models", Sec. 3.
     Lesson 09, "Networks of today".
     """
+    _refuse_misfit(weight, gram)
     norms = gram.diagonal().clamp(min=0).sqrt()
     kept = choose_by_row(weight.abs() * norms, pattern)
     return weight * kept, kept
@@ -90,19 +113,24 @@ def sparsegpt(weight: Tensor, gram: Tensor, pattern: Pattern) -> tuple[Tensor, T
     changes the outputs least. Those weights go whose w² / [H⁻¹]ⱼⱼ is smallest, chosen for `BLOCK` columns at once, or
     for m.
     weight: (out, in). gram: XXᵀ, (in, in); `DAMPING` of the mean of its diagonal is added to the diagonal, so that it
-    has an inverse for few examples, too. pattern: the share to prune, 0 to 1, or (n, m).
+    has an inverse for few examples, too. pattern: the share to prune, 0 to 1, or (n, m). Raises ValueError where
+    weight and gram do not fit, and for a gram that is no XXᵀ.
     Source: Frantar & Alistarh 2023, "SparseGPT", Algorithm 1; Hassibi & Stork 1993.
     Lesson 09, "Networks of today".
     """
+    _refuse_misfit(weight, gram)
     w, h = weight.double().clone(), gram.double().clone()
-    dead = h.diagonal() <= 0  # inputs that are always 0: their weights do nothing
+    dead = h.diagonal() == 0  # inputs that are always 0: their weights do nothing
     h[dead, dead] = 1
     w[:, dead] = 0
     h.diagonal().add_(DAMPING * h.diagonal().mean())
-    # row j of U is row 0 of H⁻¹ of the columns from j on, divided by the root of its first entry
-    u = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(h)), upper=True)
+    try:  # row j of U is row 0 of H⁻¹ of the columns from j on, divided by the root of its first entry
+        u = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(h)), upper=True)
+    except torch.linalg.LinAlgError as failed:
+        what = "the Gram matrix is no XXᵀ, which has no eigenvalue below 0: compute it with `gram`"
+        raise ValueError(what) from failed
     kept = torch.ones_like(w, dtype=torch.bool)
-    columns, size = w.shape[1], pattern[1] if isinstance(pattern, tuple) else BLOCK
+    columns, size = w.shape[1], _pair(pattern)[1] if isinstance(pattern, tuple) else BLOCK
     for j in range(columns):
         if j % size == 0:
             block = slice(j, min(j + size, columns))
@@ -115,15 +143,15 @@ def sparsegpt(weight: Tensor, gram: Tensor, pattern: Pattern) -> tuple[Tensor, T
 def choose_by(scores: Tensor, pattern: Pattern) -> Tensor:
     """Return the mask (out, in) of the largest scores: of a share of the whole layer, or of n of every m."""
     if isinstance(pattern, tuple):
-        return n_of_m(scores, *pattern)
+        return n_of_m(scores, *_pair(pattern))
     return masks.keep_largest(scores, scores.numel() - round(masks.check_share(pattern) * scores.numel()))
 
 
 def choose_by_row(scores: Tensor, pattern: Pattern) -> Tensor:
     """Return the mask (out, in) of the largest scores of each row: of a share of it, or of n of every m."""
     if isinstance(pattern, tuple):
-        return n_of_m(scores, *pattern)
-    columns = scores.shape[1]
+        return n_of_m(scores, *_pair(pattern))
+    columns = scores.shape[-1]
     return n_of_m(scores, columns - round(masks.check_share(pattern) * columns), columns)
 
 
@@ -147,13 +175,16 @@ def prune_layers(
     order in which the network uses them, each on the inputs that those before it, pruned already, pass on. All else is
     unchanged, in the network's mode and buffers as well.
     Raises ValueError, with what to do, for a layer of another kind, one that is not called by itself or whose weight is
-    shared with an embedding, a grouped convolution, inputs that are no numbers, and a pattern that does not fit.
+    shared with an embedding, a grouped convolution, no examples, those that the network cannot take, weights or inputs
+    that are no numbers, and a pattern that does not fit.
     Source: Frantar & Alistarh 2023, Sec. 3 and 4; Sun et al. 2024, Sec. 3.
     Lesson 09, "Networks of today".
     """
     prune = METHODS[choose("method", method, METHODS)]
     refuse_meta(network)
     owners = _owners(network, layers)
+    for name in owners:
+        masks.refuse_nan(network.get_parameter(name))
     mask = masks.dense(network)
     for name in _order(network, examples, owners):
         layer = owners[name][0]
@@ -178,7 +209,15 @@ def gram(network: nn.Module, examples: Tensor, name: str) -> Tensor:
 
 
 def as_matrix(weight: Tensor) -> Tensor:
-    """Return a layer's weight as a matrix (out, in), the channels of one position of a convolution side by side."""
+    """Return a layer's weight as a matrix (out, in), the channels of one position of a convolution side by side.
+
+    Raises ValueError for a weight of another kind of layer.
+    """
+    if weight.dim() not in (2, 4):
+        raise ValueError(
+            f"a weight of shape {tuple(weight.shape)} is of no dense layer and no 2-d convolution, (out, in) or "
+            "(out, in, height, width)"
+        )
     return weight if weight.dim() == 2 else weight.permute(0, 2, 3, 1).flatten(1)
 
 
@@ -223,13 +262,18 @@ def _owners(network: nn.Module, layers: list[str] | None) -> dict[str, list[Laye
 
 def _order(network: nn.Module, examples: Tensor, owners: dict[str, list[Layer]]) -> list[str]:
     """The names of the layers in the order in which the network uses them first."""
+    if not isinstance(examples, Tensor) or not examples.dim() or not len(examples):
+        raise ValueError("there are no examples: give a batch of inputs, a tensor of at least one")
     seen: dict[str, None] = {}
 
     def note(name: str) -> Look:
         return lambda layer, x: seen.setdefault(name)
 
     with _watched(network, {name: (modules, note(name)) for name, modules in owners.items()}):
-        network(examples)
+        try:
+            network(examples)
+        except RuntimeError as error:
+            raise not_taken(examples, error) from error
     if unseen := [name for name in owners if name not in seen]:
         raise ValueError(
             f"the network uses {unseen[0]!r} without calling its layer, so that its inputs are not seen: name the "

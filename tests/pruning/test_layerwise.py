@@ -187,7 +187,7 @@ def test_inputs_that_are_always_0_and_one_example_alone(method):
     assert all(p.isfinite().all() for p in network.parameters())
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_precisions(dtype):
     network, x = small().to(dtype), normal(9, 8, dtype=dtype)
     prune_layers(network, x, "sparsegpt", 0.5)
@@ -237,25 +237,68 @@ def test_a_transformer_of_pytorch_names_what_can_be_pruned():
     assert torch.backends.mha.get_fastpath_enabled() and not network.training
 
 
+def broken():
+    layer = nn.Linear(3, 2)
+    nn.init.constant_(layer.weight, torch.nan)
+    return layer
+
+
+@pytest.mark.parametrize("method", ["wanda", "sparsegpt"])
 @pytest.mark.parametrize(
     ("network", "x", "pattern", "text"),
     [
         (nn.Sequential(nn.Conv2d(4, 4, 3, groups=2)), torch.ones(1, 4, 5, 5), 0.5, "grouped convolution"),
         (nn.Sequential(nn.Linear(6, 3)), torch.ones(2, 6), (2, 4), "does not divide into groups of 4"),
         (nn.Sequential(nn.Linear(6, 3)), torch.ones(2, 6), (3, 2), "3 of every 2 weights cannot be kept"),
+        (nn.Sequential(nn.Linear(6, 3)), torch.ones(2, 6), (2, 0), "m is 0"),
+        (nn.Sequential(nn.Linear(6, 3)), torch.ones(2, 6), (2,), r"pattern \(2,\) is no pair"),
+        (nn.Sequential(nn.Linear(6, 3)), torch.ones(2, 6), (2, 4, 8), r"pattern \(2, 4, 8\) is no pair"),
         (nn.Sequential(nn.Linear(6, 3)), torch.ones(2, 6), 1.5, "rate 1.5 is outside 0 to 1"),
+        (nn.Sequential(nn.Linear(6, 3)), torch.ones(0, 6), 0.5, "there are no examples"),
+        (nn.Sequential(nn.Linear(6, 3)), None, 0.5, "there are no examples"),
+        (nn.Sequential(nn.Linear(6, 3)), torch.ones(2, 5), 0.5, r"cannot take examples of shape \(2, 5\), float32: "),
+        (nn.Sequential(nn.Linear(6, 3)).half(), torch.ones(2, 6), 0.5, r"cannot take examples .* float32: "),
+        (nn.Sequential(nn.Linear(6, 3), broken()), torch.ones(2, 6), 0.5, "a weight is NaN"),
         (nn.Sequential(nn.Linear(6, 3)), torch.full((2, 6), torch.nan), 0.5, "hold NaN or infinity"),
         (nn.Sequential(nn.Embedding(6, 3)), torch.tensor([1]), 0.5, "no dense layer and no 2-d convolution"),
         (nn.Sequential(nn.Linear(6, 3, device="meta")), torch.ones(2, 6), 0.5, "on the device 'meta'"),
     ],
 )
-def test_what_does_not_fit_is_refused_in_a_sentence_and_changes_nothing(network, x, pattern, text):
+def test_what_does_not_fit_is_refused_in_a_sentence_and_changes_nothing(network, x, pattern, text, method):
     before = copy.deepcopy(network)
     with pytest.raises(ValueError, match=text) as problem:
-        prune_layers(network, x, "wanda", pattern)
+        prune_layers(network, x, method, pattern)
     assert "\n" not in str(problem.value)
     if "meta" not in text:
-        assert models.same(network.state_dict(), before.state_dict())
+        pairs = zip(network.state_dict().values(), before.state_dict().values(), strict=True)
+        assert all(torch.equal(a.nan_to_num(7), b.nan_to_num(7)) for a, b in pairs)
+
+
+@pytest.mark.parametrize("method", ["wanda", "sparsegpt"])
+def test_a_gram_matrix_of_another_layer_or_of_no_numbers_is_refused(method):
+    prune, (w, _, h) = layerwise.METHODS[method], problem()
+    for weight, gram_of in ((w, h[:4, :4]), (w, h[0]), (w[0], h), (w.view(5, 3, 2, 2), h)):
+        with pytest.raises(ValueError, match=r"do not belong together: they are \(out, in\)"):
+            prune(weight, gram_of, 0.5)
+    with pytest.raises(ValueError, match="the Gram matrix holds NaN"):
+        prune(w, h * torch.nan, 0.5)
+
+
+def test_what_is_no_gram_matrix_and_what_has_no_rows_is_refused():
+    w, _, h = problem()
+    wrong = h.clone()
+    wrong[0, 1] = wrong[1, 0] = 1e3 * h.diagonal().max()
+    for other in (wrong, -h):
+        with pytest.raises(ValueError, match="no XXᵀ"):
+            sparsegpt(w, other, 0.5)
+    for scores in (torch.ones(8), torch.ones(2, 4, 3, 3)):
+        with pytest.raises(ValueError, match="have no rows of inputs"):
+            n_of_m(scores, 2, 4)
+        with pytest.raises(ValueError, match="have no rows of inputs"):
+            layerwise.magnitude_by_row(scores, None, 0.5)
+    for weight in (torch.ones(3), torch.ones(3, 2, 2)):
+        with pytest.raises(ValueError, match="of no dense layer and no 2-d convolution"):
+            as_matrix(weight)
 
 
 def test_unknown_names_are_told():
