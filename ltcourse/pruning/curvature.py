@@ -8,8 +8,8 @@ from torch.func import functional_call, jacrev, vmap
 
 from ltcourse.data import Split
 from ltcourse.networks import masks
-from ltcourse.networks.weights import refuse_meta
 from ltcourse.pruning.criteria import Criterion, Rate, select
+from ltcourse.pruning.foresight import not_taken, refuse_examples
 from ltcourse.quantities import whole
 
 
@@ -17,15 +17,19 @@ def hessian_diagonal(network: nn.Module, examples: Split, *, chunk: int = 8) -> 
     """Return ∂²L/∂w² of each weight, by the name of its layer's: L is the mean cross-entropy over the examples.
 
     h = mean over examples of Σ_c p_c (∂ log p_c / ∂w)²: the second derivative along w, without the one of the logits.
-    In a network of ReLUs the logits are linear in each single weight, so that this is the whole derivative; elsewhere
-    it is LeCun's approximation, never negative. The network is in evaluation meanwhile and is not changed. chunk:
-    examples at a time. Raises ValueError for a network without weights, and where there are no examples.
+    In a network of ReLUs, no two of whose layers share a weight, the logits are linear in each single weight, so that
+    this is the whole derivative; elsewhere it is LeCun's approximation, never negative. The network is in evaluation
+    meanwhile and is not changed. chunk: examples at a time.
+    Raises ValueError for a network without weights, for examples that `refuse_examples` refuses, such as none, and for
+    a network that torch.func cannot take example by example.
     Source: LeCun, Denker & Solla 1990, "Optimal Brain Damage", Sec. 2.2.
     Lesson 09, "The fathers".
     """
-    refuse_meta(network)
+    if not isinstance(examples, Split):
+        raise ValueError(f"the examples are of type {type(examples).__name__}: give a Split, such as data.train")
     if not len(examples):
         raise ValueError("there is no curvature without examples: give at least one")
+    refuse_examples(network, examples)
     weights = {name: p.detach() for name, p in masks.some(masks.prunable(network)).items()}
     rest = {name: t.detach() for name, t in (*network.named_parameters(), *network.named_buffers())}
 
@@ -40,6 +44,8 @@ def hessian_diagonal(network: nn.Module, examples: Split, *, chunk: int = 8) -> 
             p = vmap(log_p, (None, 0))(weights, x).exp()
             for name, slope in vmap(jacrev(log_p), (None, 0))(weights, x).items():
                 total[name] += torch.einsum("nc,nc...->...", p, slope.square_())
+    except RuntimeError as error:
+        raise not_taken(examples.x[:1], error) from error
     finally:
         for module, mode in modes.items():
             module.training = mode
@@ -49,9 +55,13 @@ def hessian_diagonal(network: nn.Module, examples: Split, *, chunk: int = 8) -> 
 def saliency(weights: Mapping[str, Tensor], curvature: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return h w² / 2 of each weight: by how much the loss grows without it, where its gradient is 0.
 
+    Raises ValueError for a curvature that is of no such weight.
     Source: LeCun, Denker & Solla 1990, Sec. 2.1, Eq. 2.
     Lesson 09, "The fathers".
     """
+    for name, h in curvature.items():
+        if name not in weights or weights[name].shape != h.shape:
+            raise ValueError(f"the curvature is of another network, whose {name!r} has the shape {tuple(h.shape)}")
     return {name: h * weights[name].detach() ** 2 / 2 for name, h in curvature.items()}
 
 
@@ -64,6 +74,8 @@ def brain_damage(curvature: Mapping[str, Tensor]) -> Criterion:
     """
 
     def smallest(weights: masks.Weights, mask: masks.Mask, rate: Rate, scope: str = "layer") -> masks.Mask:
-        return select(saliency({name: weights[name] for name in curvature}, curvature), mask, rate, scope)
+        masks.refuse_no_mask(mask)
+        asked = {name: curvature[name] for name in mask if name in curvature}  # one layer, as a scan of layers asks
+        return select(saliency(weights, asked), mask, rate, scope)
 
     return smallest

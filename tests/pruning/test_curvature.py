@@ -93,6 +93,52 @@ def test_the_criterion_prunes_the_smallest_saliency_and_not_the_smallest_weight(
     assert mask["w"].tolist() == [[True, True, False]]
 
 
-def test_no_examples_are_refused():
-    with pytest.raises(ValueError, match="no curvature without examples"):
-        hessian_diagonal(relus(), examples(n=0))
+def test_the_criterion_prunes_one_layer_where_it_is_asked_for_one():
+    network, data = relus(), examples()
+    weights = {name: p.detach() for name, p in masks.prunable(network).items()}
+    curved, mask = hessian_diagonal(network, data), masks.dense(network)
+    one = brain_damage(curved)({"2.weight": weights["2.weight"]}, {"2.weight": mask["2.weight"]}, 0.4, "layer")
+    assert one.keys() == {"2.weight"}
+    assert torch.equal(one["2.weight"], brain_damage(curved)(weights, mask, 0.4, "layer")["2.weight"])
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.head = nn.LSTM(6, 4, batch_first=True), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(self.rnn(x)[0][:, -1])
+
+
+@pytest.mark.parametrize(
+    ("build", "data", "text"),
+    [
+        (relus, examples(n=0), "no curvature without examples"),
+        (relus, examples().x, "of type Tensor: give a Split"),
+        (relus, examples(shape=(5,)), r"cannot take examples of shape \(12, 5\)"),
+        (relus, examples(dtype=torch.float32), "is float64 and the images are float32"),
+        (relus, Split(examples().x * torch.nan, examples().y), "hold NaN or infinity"),
+        (relus, examples(classes=9), "let it return"),
+        (lambda: relus().half(), examples(dtype=torch.float16), "half precision"),
+        (lambda: nn.Sequential(nn.Flatten()), examples(), "nothing to prune"),
+        (lambda: nn.Sequential(nn.Linear(6, 3, device="meta")), examples(), "on the device 'meta'"),
+        (lambda: nn.LSTM(6, 3).double(), examples(), "returns a tuple where one tensor of logits"),
+        (lambda: Recurrent().double(), examples(shape=(2, 6)), "cannot take examples of shape .* Batching rule"),
+    ],
+)
+def test_what_has_no_curvature_is_refused_in_a_sentence(build, data, text):
+    with pytest.raises(ValueError, match=text) as problem:
+        hessian_diagonal(build(), data)
+    assert "\n" not in str(problem.value)
+
+
+def test_the_curvature_of_another_network_is_refused():
+    curved = {"w": torch.ones(2, 3)}
+    for weights in ({}, {"w": torch.ones(1, 3)}):
+        with pytest.raises(ValueError, match="the curvature is of another network"):
+            saliency(weights, curved)
+    with pytest.raises(ValueError, match="this mask is of another network"):
+        brain_damage(curved)({"v": torch.ones(2, 3)}, {"v": torch.ones(2, 3, dtype=torch.bool)}, 0.5, "layer")
+    with pytest.raises(ValueError, match="a mask is a dict"):
+        brain_damage(curved)({"w": torch.ones(2, 3)}, None, 0.5, "layer")
