@@ -40,14 +40,15 @@ def cubic(iteration: int, begin: int, end: int, density: float) -> float:
 
     1 − density(t) = (1 − density) · (1 − (1 − (t − begin) / (end − begin))³): many weights go early, while many are
     there, and few late.
-    Raises ValueError for an end that is not after the beginning, or a density outside 0 to 1.
+    Raises ValueError for an iteration that is no whole number, an end that is not after the beginning, and a density
+    outside 0 to 1.
     Source: Zhu & Gupta 2017, "To prune, or not to prune", Sec. 3, Eq. 1, with an initial sparsity of 0.
     Lesson 09, "During training".
     """
     begin, end, density = whole("begin", begin), whole("end", end), masks.check_share(density, "density")
     if end <= begin:
         raise ValueError(f"the pruning ends at iteration {end}, which is not after its beginning, {begin}")
-    done = min(1.0, max(0.0, (iteration - begin) / (end - begin)))
+    done = min(1.0, max(0.0, (whole("iteration", iteration) - begin) / (end - begin)))
     return density + (1 - density) * (1 - done) ** 3
 
 
@@ -76,7 +77,7 @@ def drop_and_grow(weights: Weights, gradients: Weights, mask: Mask, share: float
 
     weights: by name, those of the mask at least. gradients: of the loss, also in the weights that the mask leaves out.
     share: of each layer's kept weights to drop, 0 to 1. A weight that was just dropped may grow again. Each layer keeps
-    as many weights as before.
+    as many weights as before. Raises ValueError where a gradient is missing, or is of another shape.
     Source: Evci et al. 2020, "Rigging the Lottery: Making All Tickets Winners", Algorithm 1.
     Lesson 09, "During training".
     """
@@ -84,7 +85,13 @@ def drop_and_grow(weights: Weights, gradients: Weights, mask: Mask, share: float
     stays = magnitude(weights, mask, share)
     grown = {}
     for name, m in mask.items():
-        candidates = gradients[name].abs()[~stays[name]]
+        gradient = gradients.get(name)
+        if gradient is None or gradient.shape != m.shape:
+            raise ValueError(
+                f"there is no gradient of all weights of {name!r}, those that are pruned included: give one of the "
+                f"shape {tuple(m.shape)}"
+            )
+        candidates = gradient.abs()[~stays[name]]
         new = torch.zeros_like(m)
         new[~stays[name]] = masks.keep_largest(candidates, int(m.sum() - stays[name].sum()))
         grown[name] = stays[name] | new
@@ -101,7 +108,7 @@ def rigl(until: int, share: float = 0.3) -> Change:
     until, share = whole("until", until, 1), masks.check_share(share, "share")
 
     def change(iteration: int, weights: Weights, gradients: Weights, mask: Mask) -> Mask:
-        now = share / 2 * (1 + math.cos(math.pi * min(1.0, iteration / until)))
+        now = share / 2 * (1 + math.cos(math.pi * min(1.0, whole("iteration", iteration, 0) / until)))
         return drop_and_grow(weights, gradients, mask, now)
 
     return change

@@ -161,3 +161,17 @@ def test_what_no_run_can_do_is_refused(tiny):
         train_changing(network, tiny, RECIPE, masks.dense(network), rigl(20), every=3, until=20)
     with pytest.raises(ValueError, match=r"share 1\.5"):
         rigl(20, 1.5)
+
+
+def test_gradients_that_do_not_fit_and_iterations_that_are_none_are_refused():
+    w, m = {"a": torch.ones(2, 3)}, {"a": torch.tensor([[True, False, True], [False, True, False]])}
+    for gradients in ({}, {"a": None}, {"a": torch.ones(1, 3)}):
+        with pytest.raises(ValueError, match=r"no gradient of all weights of 'a'.*shape \(2, 3\)"):
+            drop_and_grow(w, gradients, m, 0.5)
+    with pytest.raises(ValueError, match="NaN"):
+        drop_and_grow(w, {"a": torch.full((2, 3), torch.nan)}, m, 0.5)
+    for iteration in (math.nan, "5", 2.5):
+        with pytest.raises(ValueError, match="iteration is "):
+            cubic(iteration, 0, 10, 0.1)
+        with pytest.raises(ValueError, match="iteration is "):
+            rigl(10)(iteration, w, w, m)
