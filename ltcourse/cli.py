@@ -328,7 +328,12 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("glossary", help="say what a term of the course means, or list all terms")
     command.add_argument("term", nargs="*", metavar="TERM", help="such as winning ticket; none: list all")
     command.set_defaults(run=look_up)
-    command = commands.add_parser("grade", help="run the exercises of submitted notebooks and write a CSV")
+    command = commands.add_parser(
+        "grade",
+        help="run the exercises of submitted notebooks and write a CSV",
+        epilog="Submissions run with your rights, within limits that stop accidents and pranks, and nobody who means "
+        'harm: see "Grading" in the README.',
+    )
     command.add_argument("folder", metavar="FOLDER", help="of submissions: notebooks, or a folder for each student")
     command.add_argument("--to", default="grades.csv", metavar="FILE", help="where to write (default: grades.csv)")
     command.add_argument(

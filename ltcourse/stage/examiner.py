@@ -6,6 +6,7 @@ this process imported before it ran a cell, and they leave through the pipe that
 
 import builtins
 import contextlib
+import copy
 import json
 import math
 import os
@@ -15,17 +16,20 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
+import torch._dynamo  # an optimizer imports it, and it replaces torch.manual_seed
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from ltcourse import files
 from ltcourse.classroom import checks
 from ltcourse.classroom.checks.verdict import Verdict
-from ltcourse.stage import slices
+from ltcourse.stage import landlock, slices
 
 LONGEST_REPLY = 1500
 LARGEST_FILE = 100_000_000  # bytes that a submission may write into one file
@@ -66,8 +70,8 @@ def main() -> None:
     for line in sys.stdin.buffer:
         job = json.loads(line)
 
-        def tell(**said: Any) -> None:
-            channel.write(json.dumps({"token": job["token"], **said}).encode() + b"\n")  # noqa: B023
+        def tell(**said: str) -> None:
+            channel.write(_line({"token": job["token"], **said}))  # noqa: B023
 
         if not FORKS:
             _examine(job, tell, changed)
@@ -83,7 +87,12 @@ def main() -> None:
         _, ended = os.waitpid(child, 0)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)  # what it left behind
-        tell(ended=os.waitstatus_to_exitcode(ended))
+        tell(ended=str(os.waitstatus_to_exitcode(ended)))
+
+
+def _line(said: dict[str, str], quoted: Callable[[str], str] = json.encoder.encode_basestring_ascii) -> bytes:
+    """A line of JSON, by nothing that a submission can replace: `json.dumps` it can."""
+    return f"{{{', '.join(f'{quoted(key)}: {quoted(value)}' for key, value in said.items())}}}\n".encode()
 
 
 def _examine(job: dict[str, Any], tell: Callable[..., None], changed: Callable[[], Iterator[str]]) -> None:
@@ -91,6 +100,7 @@ def _examine(job: dict[str, Any], tell: Callable[..., None], changed: Callable[[
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.chdir(job["folder"])
     os.environ |= job["environment"]
+    landlock.restrict(Path(job["folder"]).parent)  # what is not written in Python passes the hook by
     tempfile.tempdir = None  # so that TMPDIR is looked at
     sys.path.append(job["folder"])  # a submission may bring modules, and none that hides another
     sources, shell = job["sources"], _shell()
@@ -181,7 +191,9 @@ def _limit_memory(size: int) -> None:
 def _guard() -> Callable[[], Iterator[str]]:
     """Remember what the verdicts rest on; the function returned yields what was replaced or added since."""
     course = [module for name, module in sorted(sys.modules.items()) if name.split(".")[0] == "ltcourse"]
-    owners = [(module.__name__, vars(module)) for module in (*course, torch, torch.nn.functional, math, builtins)]
+    owners = [
+        (module.__name__, vars(module)) for module in (*course, torch, torch.nn.functional, np, math, copy, builtins)
+    ]
     classes = [
         (f"{module.__name__}.{key}", vars(value))
         for module in course
@@ -226,7 +238,8 @@ def _refusing(folder: str) -> Callable[[str, tuple[Any, ...]], None]:
             writes = set(mode or "") & set("wax+") or (flags or 0) & writing
             if writes and not _within(path, None, [folder, os.devnull]):
                 raise Refused(f"a submission writes into its own folder only, not to {path}")
-            if _within(path, None, hidden):
+            notebook = os.fsdecode(os.path.realpath(path)).endswith(".ipynb")
+            if _within(path, None, hidden) or (notebook and not _within(path, None, [folder])):
                 raise Refused(f"a submission does not read {path}")
         elif event in CHANGES:
             for place, relative in CHANGES[event]:

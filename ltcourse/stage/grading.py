@@ -13,7 +13,8 @@ from ltcourse.stage.sandbox import LARGEST_COPY, Sandbox, Stopped, copied
 
 LIMITS = (
     "a process of its own for each submission, a temporary copy, a time limit for each exercise, no network, no other "
-    'programs. It is no wall: read "Grading" in the README, and look at the code that the last column names.'
+    'programs, no changes of other files. It is no wall: read "Grading" in the README, and look at the code that the '
+    "last column names."
 )
 _DEFINED = re.compile(r"^def (\w+)\(", re.MULTILINE)
 # What an exercise does not need, and what is needed to meddle with its check: for a person to look at.

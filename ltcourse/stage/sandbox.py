@@ -114,7 +114,7 @@ class Sandbox:
                 self._end()
                 raise Stopped("it was ended: it wrote where only verdicts are told")
             if "ended" in said:
-                return _explain(said["ended"], seconds)
+                return _explain(int(said["ended"]), seconds)
             yield said
         return _explain(process.wait(), seconds)
 

@@ -1,11 +1,14 @@
 """What a submission may not do while it is graded: tried on the hook and the guard themselves, not in a process."""
 
 import builtins
+import copy
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -40,6 +43,8 @@ def events(folder):
     for name in examiner.NOT_READ:
         yield "open", (str(files.ROOT / name / "a"), "r", 0), False
     yield "open", (str(files.ROOT / "ltcourse" / "names.py"), "r", 0), True
+    yield "open", (str(other / "hers.ipynb"), "r", 0), False
+    yield "open", (str(folder / "mine.ipynb"), "r", 0), True
     for where, may in ((folder, True), (other, False)):
         yield "os.remove", (str(where / "a"), -1), may
         yield "os.rename", (str(folder / "a"), str(where / "b"), -1, -1), may
@@ -99,6 +104,8 @@ def test_what_the_verdicts_rest_on_is_guarded(monkeypatch):
         (verdict.Verdict, "__getattribute__", object.__getattribute__),
         (verdict.judge, "__code__", always.__code__),
         (torch, "equal", lambda *_: True),
+        (np, "isclose", lambda *_: True),
+        (copy, "deepcopy", lambda value: value),
         (torch.Tensor, "__eq__", lambda *_: True),
         (builtins, "abs", lambda _: 0),
     ]:
@@ -106,6 +113,15 @@ def test_what_the_verdicts_rest_on_is_guarded(monkeypatch):
             patch.setattr(owner, name, value, raising=False)
             assert len(list(changed())) >= 1, name
         assert list(changed()) == [], name
+
+
+def test_a_line_is_json_whatever_a_submission_does_to_json(monkeypatch):
+    said = {"token": "a", "result": "failed", "reply": 'π "1"\n\\'}
+    with monkeypatch.context() as patch:
+        patch.setattr(json.JSONEncoder, "encode", lambda *_: "{}")
+        patch.setattr(json, "dumps", lambda *_: "{}")
+        line = examiner._line(said)
+    assert json.loads(line) == said and line.count(b"\n") == 1 and line.endswith(b"\n")
 
 
 def test_a_loop_ends_after_its_processor_time():

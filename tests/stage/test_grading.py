@@ -1,6 +1,7 @@
-"""Grading: eight submissions of lesson 04, each for another fate; who they are, and what the CSV says of them."""
+"""Grading: nine submissions of lesson 04, each for another fate; who they are, and what the CSV says of them."""
 
 import csv
+import hashlib
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from ltcourse import cli, files
-from ltcourse.stage import grading, lecture, sandbox
+from ltcourse.stage import grading, landlock, lecture, sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSON = ROOT / "lessons" / "04_when_tickets_fail.py"
@@ -59,6 +60,26 @@ def error_barrier(errors):
     verdict.Verdict.__bool__ = lambda self: True
     return 0.0"""
 
+FORGES = """
+import json
+encode = json.JSONEncoder.encode
+json.JSONEncoder.encode = lambda self, said: encode(self, said | {"result": "passed", "reply": "right"})
+def error_barrier(errors):
+    return max(errors)"""
+
+
+def harms(folder):
+    """Native code writes over another submission; no hook of Python is asked."""
+    return f"""
+import torch
+try:
+    torch.save({{}}, {str(folder / "1 right.ipynb")!r})
+except RuntimeError:
+    pass
+stolen = open({str(folder / "1 right.ipynb")!r})
+def global_mask(weights, density):
+    return stolen"""
+
 
 def notebook(file, *cells):
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -77,8 +98,11 @@ def handed_in(tmp_path_factory):
     huge = {"between": f"{SOLUTIONS['between']}\nfor _ in range(2_000):\n    print('x' * 100_000)"}
     deleting = {"between": f"import os, shutil\nshutil.rmtree(os.getcwd())\n{SOLUTIONS['between']}"}
     wrong = "def error_barrier(errors):\n    return max(errors)"
+    right = {"error_barrier": f"torch.optim.SGD([torch.zeros(1)]).step()\n{SOLUTIONS['error_barrier']}"}
     notebook(
-        folder / "1 right.ipynb", "while True:  # a cell that no exercise needs\n    pass", *with_checks(SOLUTIONS)
+        folder / "1 right.ipynb",
+        "while True:  # a cell that no exercise needs\n    pass",
+        *with_checks(SOLUTIONS | right),
     )
     notebook(folder / "2 wrong.ipynb", *with_checks(SOLUTIONS | {"error_barrier": wrong}))
     notebook(folder / "3 untouched.ipynb", *with_checks(STUBS))
@@ -87,20 +111,27 @@ def handed_in(tmp_path_factory):
     notebook(folder / "6 huge.ipynb", *with_checks(SOLUTIONS | huge))
     notebook(folder / "7 deleting" / "04.ipynb", *with_checks(SOLUTIONS | deleting))
     notebook(folder / "8 fake.ipynb", FAKE, REPLACES, WRITES)
+    notebook(folder / "9 forging.ipynb", SOLUTIONS["between"], FORGES, harms(folder))
     return folder
+
+
+def digests(folder):
+    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")
 def table(handed_in, tmp_path_factory):
     """The CSV by (who, exercise): the row."""
-    target = tmp_path_factory.mktemp("grades") / "grades.csv"
+    target, before = tmp_path_factory.mktemp("grades") / "grades.csv", digests(handed_in)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sandbox, "PATIENCE", 1000)  # the loop is ended by its processor time, however busy the machine
         assert cli.main(["grade", str(handed_in), "--to", str(target), "--seconds", "2"]) == 0
+    if landlock.version():
+        assert digests(handed_in) == before
     rows = list(csv.DictReader(target.open(encoding="utf-8", newline="")))
     assert list(rows[0]) == ["who", "notebook", "lesson", "exercise", "result", "reply", "look at"]
     assert all(row["lesson"] == LESSON.stem for row in rows)
-    assert [row["exercise"] for row in rows] == list(NAMES) * 8
+    assert [row["exercise"] for row in rows] == list(NAMES) * 9
     return {(row["who"], row["exercise"]): row for row in rows}
 
 
@@ -115,6 +146,7 @@ def table(handed_in, tmp_path_factory):
         ("6 huge.ipynb", "passed passed passed"),
         ("7 deleting", "passed passed passed"),
         ("8 fake.ipynb", "failed failed failed"),
+        ("9 forging.ipynb", "passed failed failed"),
     ],
 )
 def test_each_exercise_of_each_submission_gets_what_it_deserves(table, who, results):
@@ -133,6 +165,8 @@ def test_each_exercise_of_each_submission_gets_what_it_deserves(table, who, resu
         ("8 fake.ipynb", "between", "✘ exercise 1"),
         ("8 fake.ipynb", "global_mask", "it was ended: it wrote where only verdicts are told"),
         ("8 fake.ipynb", "error_barrier", "not counted: the notebook replaced ltcourse."),
+        ("9 forging.ipynb", "error_barrier", "what is wrong: "),
+        ("9 forging.ipynb", "global_mask", "a submission does not read "),
     ],
 )
 def test_the_reply_says_why(table, who, name, reply):
