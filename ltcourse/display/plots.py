@@ -258,31 +258,39 @@ def against_density(
 
 
 def against(
-    curves: Mapping[str, Mapping[float, Sequence[float]]],
+    curves: Mapping[str, Mapping[Any, Sequence[float]]],
     ax: Axes,
     *,
     xlabel: str,
     ylabel: str,
+    shares: bool = True,
     reference: Mapping[str, Sequence[float]] | None = None,
 ) -> Axes:
-    """Draw shares, such as accuracies, against a share on an even axis, or against a factor, on one that doubles.
+    """Draw numbers, such as accuracies, against shares or names on an even axis, or factors on one that doubles.
 
-    curves: label → x → the trials' values; x is a share where all are from 0 to 1. reference: as in `against_density`.
+    curves: label → x → the trials' values; x is a name, a share where all are from 0 to 1, else a factor. shares,
+    reference: as in `against_density`.
     Source: Ramanujan et al. 2020, Fig. 3 and 4.
     Lesson 07, "How many edges?".
     """
+    named = all(isinstance(x, str) for curve in curves.values() for x in curve)
+    if named:
+        ax.xaxis.update_units(sorted({x for curve in curves.values() for x in curve}))
     every = _lines(curves, ax, reference)
-    if all(x <= 1 for x in every):
+    say: sentences.Say = sentences.times
+    if named:
+        say = str
+    elif all(x <= 1 for x in every):
         ax.set_xticks(every, [f"{100 * x:g} %" for x in every])
+        say = sentences.size
     else:
         ax.set_xscale("log", base=2)
         ax.set_xticks(every, [f"{x:g}×" for x in every])
         ax.minorticks_off()
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.yaxis.set_major_formatter(PercentFormatter(1) if shares else FuncFormatter(lambda value, _: f"{value:g}"))
     ax.legend()
-    say = sentences.size if all(x <= 1 for x in every) else sentences.times
-    _say(ax, curves, say, sentences.share, reference=reference)
+    _say(ax, curves, say, sentences.share if shares else sentences.number, reference=reference)
     return ax
 
 

@@ -276,6 +276,12 @@ def test_points_maps_and_upright_lines_are_read(ax):
         assert words.lower() in text.lower()
 
 
+def test_a_loss_is_no_share(ax):
+    plots.against({"wanda": {0.1: [1.42], 0.8: [4.3]}}, ax, xlabel="share pruned", ylabel="test loss", shares=False)
+    assert alt.said(ax) == "Test loss against share pruned: wanda 1.42 at 10 %, 4.3 at 80 %."
+    assert ax.yaxis.get_major_formatter()(1.42) == "1.42"
+
+
 def test_equal_panels_are_said_once():
     figure, panels = plt.subplots(1, 3)
     for ax in panels:
