@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from outlines import counted
 
 from ltcourse.data import Dataset, Split
-from ltcourse.display import layers, plots
+from ltcourse.display import alt, layers, plots
 from ltcourse.display.layers import layer_sums, weights_and_flop
 from ltcourse.instruments.sparsity import Layer
 from ltcourse.networks import masks, models
@@ -440,3 +440,11 @@ def test_weights_and_flop_are_drawn_as_shares_of_the_whole(ax):
     assert [t.get_text() for t in ax.get_yticklabels()] == ["conv1", "fc1"]
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["of the weights", "of the FLOP"]
     assert ax.get_xlabel() and ax.get_title() == "a title"
+
+
+def test_names_stand_on_an_even_axis_and_in_the_alt_text(ax):
+    curves = {"kaiming": {"Conv-2": [0.75, 0.77], "Conv-8": [0.87]}, "trained": {"Conv-2": [0.79], "Conv-4": [0.86]}}
+    plots.against(curves, ax, xlabel="network", ylabel="test accuracy")
+    ax.figure.canvas.draw()
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["Conv-2", "Conv-4", "Conv-8"]
+    assert "kaiming 76.0 % at Conv-2, 87.0 % at Conv-8" in alt.of(ax.figure)

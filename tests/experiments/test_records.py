@@ -310,3 +310,19 @@ def test_alexnet_is_recorded_as_good_as_its_dense_self_at_a_ninth():
     assert change_of_top_1("han-alexnet-cifar", 3, "dense") < change_of_top_1("han-alexnet-cifar", 3)
     assert change_of_top_1("han-alexnet-cifar", 1, "random") < change_of_top_1("han-alexnet-cifar", 1), "half are left"
     assert change_of_top_1("han-alexnet-cifar", 3, "random") > 0.005
+
+
+def test_at_the_papers_length_supermasks_come_closer_to_training_with_every_depth():
+    """Lesson 07: of the first seed, Kaiming's distance shrinks to nothing; the signed constant is always closer."""
+    records = [runs.so_far(f"hidden-conv-{n}", "paper") for n in (2, 4, 6, 8)]
+    first = [{m: r.values(m, int(m != "trained"), "test_accuracy")[0] for m in r.methods} for r in records]
+    behind = [found["trained"] - found["kaiming"] for found in first]
+    assert behind == sorted(behind, reverse=True) and behind[0] > 0.03 and abs(behind[-1]) < 0.01
+    assert all(found["kaiming"] < found["signed constant"] for found in first if "signed constant" in found)
+    assert abs(first[2]["trained"] - first[2]["signed constant"]) < 0.005
+    by_eye = (0.775, 0.86, 0.88)
+    assert all(abs(found["signed constant"] - seen) < 0.01 for found, seen in zip(first, by_eye, strict=False))
+    for record in records[:2]:
+        for method in ("trained", "kaiming"):
+            found = record.values(method, int(method != "trained"), "test_accuracy")
+            assert max(found) - min(found) < 0.01
