@@ -89,7 +89,7 @@ def drop_and_grow(weights: Weights, gradients: Weights, mask: Mask, share: float
         if gradient is None or gradient.shape != m.shape:
             raise ValueError(
                 f"there is no gradient of all weights of {name!r}, those that are pruned included: give one of the "
-                f"shape {tuple(m.shape)}"
+                f"shape {tuple(m.shape)}, and freeze none of them"
             )
         candidates = gradient.abs()[~stays[name]]
         new = torch.zeros_like(m)
@@ -142,8 +142,9 @@ def train_changing(
     """Train `network` in place, under a mask that changes as it is trained.
 
     mask: the first one. change: (iteration, weights, gradients, mask) → the next mask; the gradients are those of the
-    step that was just done, of the pruned weights, too. every: iterations between two changes. until: the iteration of
-    the last one. A weight that grows begins at 0, and without momentum. seed: of the order of the examples.
+    step that was just done, of the pruned weights, too, and of no frozen ones. every: iterations between two changes.
+    until: the iteration of the last one. A weight that grows begins at 0, and without momentum. seed: of the order of
+    the examples.
     Raises ValueError as `training.train` does, and for an `until` outside the run.
     Source: Evci et al. 2020, Algorithm 1 (there a change takes the place of a step).
     Lesson 09, "During training".
@@ -196,7 +197,8 @@ def _changed(
     optimizer: torch.optim.Optimizer,
 ) -> Mask:
     """Ask for the next mask and put it in force: in the weights, in what holds them at 0, and in the optimizer."""
-    gradients = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in weights.items()}
+    asked = {n: p for n, p in weights.items() if p.requires_grad}  # a frozen weight has no gradient
+    gradients = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in asked.items()}
     new = change(iteration, {name: p.detach() for name, p in weights.items()}, gradients, mask)
     masks.refuse_misfit(new, weights)
     with torch.no_grad():

@@ -163,6 +163,18 @@ def test_what_no_run_can_do_is_refused(tiny):
         rigl(20, 1.5)
 
 
+def test_rigl_says_that_it_cannot_grow_in_a_frozen_layer_which_gradual_pruning_can_prune(tiny):
+    network = lenet(tiny)
+    network.fc2.weight.requires_grad_(False)
+    before = network.fc2.weight.clone()
+    with pytest.raises(ValueError, match=r"no gradient of all weights of 'fc2\.weight'.*freeze none"):
+        train_changing(network, tiny, RECIPE, sparse(network, 0.9), rigl(6), every=3, until=6)
+    network = lenet(tiny)
+    network.fc2.weight.requires_grad_(False)
+    mask = train_changing(network, tiny, RECIPE, masks.dense(network), gradually(0.1, 0, 6), every=3, until=6).mask
+    assert torch.equal(network.fc2.weight, before * mask["fc2.weight"]) and masks.density(mask) < 0.11
+
+
 def test_gradients_that_do_not_fit_and_iterations_that_are_none_are_refused():
     w, m = {"a": torch.ones(2, 3)}, {"a": torch.tensor([[True, False, True], [False, True, False]])}
     for gradients in ({}, {"a": None}, {"a": torch.ones(1, 3)}):
