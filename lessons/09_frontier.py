@@ -544,7 +544,8 @@ Table(["Diffenderfer & Kailkhura 2021", "test accuracy"], [[r.about, r.reported]
 # nobody retrains it ten times. So the question has changed: which weights can go if the network is *not* trained again?
 #
 # We train a small language model of the same design: a **transformer** of three blocks that reads 64 characters and
-# predicts the next one. Its text is the help of the Python language, which any installation holds.
+# predicts the next one. Its loss is the cross-entropy of a character in **nats**, the unit of the natural logarithm. Its
+# text is the help of the Python language, which any installation holds.
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 5 minutes</summary>
@@ -620,6 +621,9 @@ for pattern, number in frontier_today.rounds_by_pattern(live).items():
 # **We recorded** a longer training, with three seeds, at eight shares and 2:4. *Random* is the control. *Magnitude by
 # row* compares the weights of each output, as Wanda does, but by $\lvert w \rvert$ alone: what sets it apart from
 # Wanda is the inputs.
+#
+# The tables compare losses as **perplexity**, $e^{\text{loss}}$: the number of characters among which the network
+# hesitates. In the paper it is of word parts, and the network is LLaMA-7B, of 7 billion weights.
 
 # %% Pruned and not trained again: what is lost tags=["hide-output"]
 said = runs.load_or_run("layerwise-transformer", "desk")
@@ -667,11 +671,10 @@ for pattern, reported in papers.SUN_PERPLEXITY.items():
 Table(["perplexity as a multiple of magnitude's", "we measured", "the paper, LLaMA-7B"], rows)
 
 # %% [markdown]
-# **Perplexity** is $e^{\text{loss}}$: the number of characters (in the paper, of word parts) among which the network
-# hesitates. (At 2:4, magnitude by row is magnitude: the four that are compared are of one row.) The pattern 2:4 costs
-# every method more than any half of the weights, SparseGPT least. SparseGPT is ahead of magnitude at both patterns,
-# here as in the paper. Wanda is not: the paper reports that it divides the perplexity of magnitude by more than two.
-# In our network it is slightly behind at any half, and at 2:4 the seeds cannot tell. Why?
+# The pattern 2:4 costs every method more than any half of the weights, SparseGPT least. (At 2:4, magnitude by row is
+# magnitude: the four that are compared are of one row.) SparseGPT is ahead of magnitude at both patterns, here as in
+# the paper. Wanda is not: the paper reports that it divides the perplexity of magnitude by more than two. In our
+# network it is slightly behind at any half, and at 2:4 the seeds cannot tell. Why?
 #
 # ## Outlier features
 #
