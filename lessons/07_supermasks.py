@@ -751,7 +751,7 @@ widgets.explore(explorer.draw, k=explorer.ks)
 # tenth of the images, so it is only a taste.
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 3 minutes</summary>
+# <details><summary>For the instructor, 2 minutes</summary>
 #
 # **Say** The live run is a taste. The recorded ones see every image ten times, at half the resolution and half the
 # width of the paper's networks. Three panels, four questions: depth, the share kept, width, and in the colors the
@@ -862,7 +862,7 @@ for width, accuracies in sorted(by_width["supermask, kaiming"].items()):
 # settings of Conv-6 beside the paper's; those of the others are the same:
 
 # %% [markdown] tags=["notes"]
-# <details><summary>For the instructor, 2 minutes</summary>
+# <details><summary>For the instructor, 1 minute</summary>
 #
 # **Say** Ten epochs could not compare depths. These are a hundred, at the paper's width. One seed has no interval: look
 # at the order of four networks, not at the last tenth of a point.
