@@ -22,7 +22,7 @@ from ltcourse.quantities import whole
 from ltcourse.spawning import without_main
 from ltcourse.training import checkpoints, process
 
-SIDE_BY_SIDE = 4  # trials on a GPU at a time; LeNet-300-100 on an H200, 1, 2, 4, 8 at a time: 1.7, 2.9, 2.9, 1.7 a second
+SIDE_BY_SIDE = 4  # trials on a GPU; LeNet-300-100 on an H200, 1, 2, 4, 8 at a time: 1.7, 2.9, 2.9, 1.7 trials a second
 
 
 def run(
