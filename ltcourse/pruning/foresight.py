@@ -101,6 +101,7 @@ def synflow(network: nn.Module, shape: Sequence[int]) -> Criterion:
         return [w.detach() * g for w, g in zip(weights, gradients, strict=True)]
 
     try:
+        outputs = float(probe(ones).detach().abs().sum())
         scores = [score.flatten() for score in synaptic(probe, list(masks.prunable(probe).values()))]
     except (RuntimeError, IndexError) as error:
         raise ValueError(
@@ -108,7 +109,7 @@ def synflow(network: nn.Module, shape: Sequence[int]) -> Criterion:
             "(1, 28, 28); a network that reads whole numbers, as an embedding does, has no synaptic flow"
         ) from error
     least, flow = float(torch.cat(scores).min()), float(torch.cat(scores).sum())
-    if not 0 < flow < float("inf") or least < -1e-9 * flow:
+    if not 1e-9 * outputs < flow < float("inf") or least < -1e-9 * flow:  # of a softmax the sum is 1, whatever flows
         raise ValueError(
             "the flow through this network is 0, infinite, or negative on some paths: SynFlow is for networks of dense "
             "layers, convolutions and batch norm whose activations keep what is positive"

@@ -163,6 +163,30 @@ def test_grasp_is_the_whole_hessian_of_a_small_network(batch, monkeypatch):
         assert torch.allclose(found[key], parts[i] * product, rtol=1e-9, atol=1e-18)
 
 
+def test_grasp_prunes_first_what_lowers_the_norm_of_the_gradient_least(batch):
+    """By the norm itself, as each weight is made a little smaller: the one under which it grows most goes first."""
+    network = nn.Sequential(
+        nn.Flatten(), nn.AdaptiveAvgPool1d(4), nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 10)
+    ).double()
+    x, y = batch[0].double(), batch[1]
+    weights, everything = given(network)
+
+    def norm(at):
+        at = {key: w.clone().requires_grad_() for key, w in at.items()}
+        gradients = torch.autograd.grad(loss_of(network, at, x, y, 200.0), list(at.values()))
+        return sum(float((g**2).sum()) for g in gradients)
+
+    growth = {}
+    for key, w in weights.items():
+        for place in range(w.numel()):
+            smaller = w.clone()
+            smaller.view(-1)[place] *= 1 - 1e-4
+            growth[key, place] = norm(weights | {key: smaller}) - norm(weights)
+    mask = foresight.grasp(network, x, y)(weights, everything, 1 / len(growth), "global")
+    gone = [(key, int(place)) for key, m in mask.items() for place in (~m).flatten().nonzero()]
+    assert gone == [max(growth, key=growth.__getitem__)]
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_synflow_is_how_much_of_the_flow_is_lost_without_a_weight(name, batch, monkeypatch):
     """R is linear in each weight: with the weight removed it is smaller by its score, exactly."""
@@ -313,7 +337,7 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(batch):
             foresight.grasp(mlp(), *batch, temperature=temperature)
     empty = masks.apply(mlp(), {n: m & False for n, m in masks.dense(mlp()).items()})
     nn.init.zeros_(empty[-1].bias)
-    for without in (empty, mlp(nn.LayerNorm(20))):
+    for without in (empty, mlp(nn.LayerNorm(20)), nn.Sequential(mlp(), nn.Softmax(1))):
         with pytest.raises(ValueError, match="the flow through this network"):
             foresight.synflow(without, SHAPE)
     with pytest.raises(ValueError, match="rounds is 0"):
