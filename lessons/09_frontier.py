@@ -324,8 +324,9 @@ if deep:
 #
 # Between before and after there is *during*. A training can end with a sparse network although it is the only one.
 #
-# - **Gradual magnitude pruning** (Zhu & Gupta 2017) begins dense. Every few iterations the smallest weights go. The
-#   density falls along a cubic curve: fast while many weights are there, slowly in the end.
+# - **Gradual magnitude pruning** (Zhu & Gupta 2017) begins dense. Every few iterations the smallest weights go, in our
+#   runs those of all layers together. The density falls along a cubic curve: fast while many weights are there, slowly
+#   in the end.
 # - **RigL** (Evci et al. 2020) begins sparse and stays as sparse. Every few iterations it *drops* the smallest of its
 #   weights, and *grows* as many where the gradient is largest. The share that moves falls along a cosine to 0.
 #
