@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -161,6 +161,25 @@ def _conv(network: str, lr: float, ks: tuple[float, ...] = (0.5,), widths: tuple
     )
 
 
+def _in_float32(found: Experiment) -> Experiment:
+    """Return a search at half of the edges whose products are not rounded to bfloat16; nothing else differs."""
+    budgets = {}
+    for at in ("smoke", "night"):
+        plan = found.budgets[at]
+        assert isinstance(plan, SupermaskSearch)
+        exact = {part: getattr(plan, part).but(precision="float32") for part in ("recipe", "trained")}
+        budgets[at] = replace(plan, **exact, ks=(plan.k,))
+    return Experiment(
+        name="precision-conv-2",
+        question="Is anything else found in Conv-2 if its products are not rounded to bfloat16?",
+        lesson="07_supermasks",
+        budgets=budgets,
+        trial=find_supermasks,
+    )
+
+
+_CONV_2 = _conv("conv-2", 2e-4, ks=(*_KS, 1.0))
+
 EXPERIMENTS = (
     Experiment(
         name="hidden-lenet-300-100",
@@ -174,8 +193,9 @@ EXPERIMENTS = (
         },
         trial=find_supermasks,
     ),
-    _conv("conv-2", 2e-4, ks=(*_KS, 1.0)),
+    _CONV_2,
     _conv("conv-4", 3e-4, widths=(0.25, 1)),
     _conv("conv-6", 3e-4),
     _conv("conv-8", 3e-4),
+    _in_float32(_CONV_2),
 )

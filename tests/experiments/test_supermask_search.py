@@ -17,7 +17,7 @@ from ltcourse.pruning import supermasks
 from ltcourse.training import Recipe, evaluate, train
 
 SGD = Recipe(iterations=4, batch=20, optimizer="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine", evaluate_every=2)
-NAMES = [name for name, e in EXPERIMENTS.items() if isinstance(e.budgets["smoke"], SupermaskSearch)]
+NAMES = [name for name in EXPERIMENTS if name.startswith("hidden-")]
 
 
 def plan(**choices):
@@ -253,3 +253,13 @@ def test_the_width_of_all_networks_can_be_set(small_trials, tiny):
     sizes = masks.prunable(models.create("lenet-300-100", shape=tiny.shape, width=0.5))
     assert rows[0]["kept"] == sum(p.numel() for p in sizes.values())
     assert "width" not in plan().to_dict() and plan(width=0.5).to_dict()["width"] == 0.5
+
+
+@pytest.mark.parametrize("at", ["smoke", "night"])
+def test_the_search_in_float32_differs_in_the_precision_alone_and_is_the_first_at_half_of_the_edges(at):
+    exact, rounded = (catalog.settings(name, at) for name in ("precision-conv-2", "hidden-conv-2"))
+    assert exact.ks == (0.5,) and {exact.recipe.precision, exact.trained.precision} == {"float32"}
+    same = {
+        part: getattr(exact, part).but(precision=getattr(rounded, part).precision) for part in ("recipe", "trained")
+    }
+    assert dataclasses.replace(exact, **same, ks=rounded.ks) == rounded
