@@ -3,6 +3,7 @@
 An answer that is wrong is set beside the usual misreadings, so that the one that it fits can be named.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -188,6 +189,10 @@ class _Reading:
         return self.over([self.row(sub, trial) for sub in trial.subnetworks.values()])
 
 
+def _at_least(a: float, b: float, less: float) -> bool:
+    return a >= b - less
+
+
 def _no_control(rows: list[list[bool]]) -> bool:
     """Whether there is a ticket, and no network of another start is as good."""
     return any(map(all, rows)) and not any(time and good for size, start, time, good in rows if size and not start)
@@ -232,6 +237,12 @@ _MISREADINGS: dict[str, _Reading] = {
     "your test wants it faster: at most as many includes equally many": _Reading(no_slower=lt),
     "your test wants it more accurate: at least the accuracy includes the same": _Reading(no_worse=gt),
     "your test wants less than `small`: “at most” includes exactly this share": _Reading(small_enough=lt),
+    **{
+        f"your test lets a subnetwork be less accurate by {by}: a′ ≥ a allows no difference": _Reading(
+            no_worse=functools.partial(_at_least, less=by)
+        )
+        for by in (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+    },
     "your test reverses a′ ≥ a": _Reading(no_worse=le),
     "your test reverses j′ ≤ j": _Reading(no_slower=ge),
     "your test takes the mean of the layers' shares: count the weights of all layers together": _Reading(
@@ -260,6 +271,12 @@ _MISREADINGS: dict[str, _Reading] = {
     ),
     "your test compares the best test accuracies: that chooses on the test set; the validation loss says when": (
         _Reading(reached=lambda attempt: max(attempt.test_accuracy))
+    ),
+    "your test compares the ends of the runs: time and accuracy are those at the smallest validation loss": _Reading(
+        when=lambda attempt: attempt.iterations[-1], reached=lambda attempt: attempt.test_accuracy[-1]
+    ),
+    "your test is content with speed or accuracy: both are conditions": _Reading(
+        over=lambda rows: any(size and start and (time or good) for size, start, time, good in rows)
     ),
     "your test compares how long the runs went on: j is where the validation loss is smallest": _Reading(
         when=lambda attempt: attempt.iterations[-1]
@@ -316,7 +333,7 @@ def _conditions(sub: Attempt, trial: Trial) -> list[str]:
         f"(far smaller: at most {percent(trial.small)})",
         f"it {begins} from m ⊙ θ₀",
         f"its smallest validation loss is at iteration {_stop(sub):.0f} (dense: {_stop(trial.dense):.0f})",
-        f"{percent(_at_stop(sub))} are right there (dense: {percent(_at_stop(trial.dense))})",
+        f"{percent(_at_stop(sub), 2)} are right there (dense: {percent(_at_stop(trial.dense), 2)})",
     ]
 
 

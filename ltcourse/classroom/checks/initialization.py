@@ -260,14 +260,25 @@ def _wrong_gain(name: str, yours: Any, expected: float, moments: Mapping[str, fl
     if _near(found, expected, 0.02):
         return ""
     variance = moments["square"] - moments["mean"] ** 2
-    even = torch.linspace(-1, 1, 20_001, dtype=torch.float64)
+    evenly = {wide: torch.linspace(-wide, wide, 20_001, dtype=torch.float64) for wide in (1, 2, 3, 4, 5, 10)}
+    z = torch.linspace(-10, 10, 20_001, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(activation(z).sum(), z)
+    back = float((torch.exp(-(z**2) / 2) * slope**2).sum() / torch.exp(-(z**2) / 2).sum())
     mistakes = {
+        "this is 1 / act(1): the mean is that of many normal numbers": 1 / float(activation(torch.tensor(1.0))),
         "this is the root mean square itself: the gain is 1 divided by it": 1 / expected,
         "this is 1 / mean square: the gain multiplies a std, so take the root": expected**2,
         "this is the mean square: the gain is 1 divided by its root": expected**-2,
         "this divides by the std: the next layer adds up squares, so the mean counts, too": variance**-0.5,
         "this divides by the mean magnitude: the mean square has to be kept": 1 / moments["magnitude"],
-        "your samples are uniform: take standard normal ones": float(activation(even).square().mean()) ** -0.5,
+        "this keeps the derivative's mean square: keep that of the activation": back**-0.5,
+        **{
+            f"your samples are uniform, from −{wide} to {wide}: take standard normal ones": float(
+                activation(even).square().mean()
+            )
+            ** -0.5
+            for wide, even in evenly.items()
+        },
         "this is the gain of ReLU: each activation has its own": math.sqrt(2),
         "this is the gain of no activation at all": 1.0,
     }

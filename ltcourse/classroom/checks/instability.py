@@ -64,14 +64,15 @@ def error_barrier(function: Callable[[list[float]], float]) -> Verdict:
 def global_mask(function: Callable[[State, float], Mask]) -> Verdict:
     """Check exercise 3 of lesson 04: (weights, density) → the mask of the largest magnitudes of all layers together."""
     generator = torch.Generator().manual_seed(9)
-    small = {"fc1": torch.tensor([[3.0, -0.5], [-4.0, 2.0]]), "fc2": torch.tensor([[0.25, 1.0]])}
+    # what is ranked layer by layer, or in the scale of a layer, leads to masks of its own
+    small = {"fc1": torch.tensor([[1.0, -0.5], [-4.0, 0.9]]), "fc2": torch.tensor([[0.28, 0.3]])}
     tied = {"fc1": torch.tensor([[0.5, -0.5, 2.0]]), "fc2": torch.tensor([[0.5, 0.1, -0.5]])}
     pruned = {"fc1": torch.tensor([[0.0, 0.0, 3.0]]), "fc2": torch.tensor([[0.0, -1.0, 0.0]])}
     layers = (("conv", (4, 2, 3, 3), 1.0), ("fc1", (8, 16), 0.3), ("fc2", (5, 8), 0.6))
     wide = {name: torch.randn(shape, generator=generator) * std for name, shape, std in layers}
     # no count of weights is a half
     cases = [
-        ({"fc": torch.tensor([[1.0, -3.0]])}, 0.5),
+        ({"fc": torch.tensor([[1.0, 2.0, -3.0]])}, 0.3),
         *((small, density) for density in (0.5, 1 / 3, 0.0, 1.0)),
         *((tied, density) for density in (0.5, 1 / 3)),
         (pruned, 0.5),
@@ -167,17 +168,32 @@ def _wrong_global(yours: Mask, weights: Weights, density: float, count: int) -> 
     gap = float(magnitude[~keep].max() - magnitude[keep].min()) if 0 < kept < keep.numel() else 0.0
     if kept == count and gap <= 0:
         return ""
-    if len(weights) > 1 and all(int(yours[name].sum()) == round(density * w.numel()) for name, w in weights.items()):
-        return f"it keeps {density:.1%} of each layer: rank all layers together, so that layers keep different shares"
-    if kept == count:
-        by_value = torch.equal(keep, masks.keep_largest(values, count))
-        sign = ", as it goes by value: magnitude has no sign" if by_value else ""
-        return f"it prunes a weight whose magnitude is {gap:.3g} larger than one that it keeps{sign}"
     wrong = f"it keeps {kept} weights, {abs(kept - count)} {'more' if kept > count else 'fewer'} than {count}"
     if slip := verdict.slip_at_an_end(kept, count, keep.numel()):
         return f"{wrong}: {slip}"
+    right = _split(masks.keep_largest(magnitude, count), weights)
+    by_layer = {name: masks.keep_largest(w.abs(), round(density * w.numel())) for name, w in weights.items()}
+    scaled = {name: w.abs() / w.abs().max() for name, w in weights.items()}
+    mistakes = {
+        "it goes by value: magnitude has no sign": masks.keep_largest(values, count),
+        "it keeps the smallest magnitudes: the largest stay": masks.keep_largest(-magnitude, count),
+        "it is the mask of the weights that are pruned: True means kept": ~_pooled(right),
+        f"it keeps {density:.1%} of each layer: rank all layers together, so that they keep different shares": _pooled(
+            by_layer
+        ),
+        "it measures magnitudes in the scale of their layer: rank them as they are": masks.keep_largest(
+            _pooled(scaled), count
+        ),
+        **verdict.by_positions(magnitude, count),
+    }
+    if said := next((said for said, mask in mistakes.items() if torch.equal(keep, mask)), ""):
+        return said
+    if kept == count:
+        return f"it prunes a weight whose magnitude is {gap:.3g} larger than one that it keeps"
     if kept == keep.numel() - count:
         return f"{wrong}: the density is the share to keep, not to prune"
+    if all(torch.equal(yours[name], m) or (yours[name].any() and not m.any()) for name, m in right.items()):
+        return f"{wrong}: it leaves each layer a weight, but all compete, and a layer may lose all of its weights"
     cut = magnitude.sort(descending=True).values[max(count - 1, 0)]
     if kept in (int((magnitude >= cut).sum()), int((magnitude > cut).sum())) and (magnitude == cut).sum() > 1:
         return f"{wrong}: some are equally large, and a threshold keeps all of these or none"

@@ -126,7 +126,13 @@ def _wrong_mask(yours: Any, weights: Tensor, count: int) -> str:
         return wrong + (f": {slip}" if (slip := verdict.slip_at_an_end(kept, count, weights.numel())) else "")
     magnitude = weights.abs()
     if 0 < count < weights.numel() and (gap := float(magnitude[~yours].max() - magnitude[yours].min())) > 0:
-        return f"it prunes a weight whose magnitude is {gap:.3g} larger than one that it keeps"
+        mistakes = {
+            **verdict.by_positions(magnitude, count),
+            "it ranks the weights themselves: magnitude has no sign": masks.keep_largest(weights, count),
+            "it keeps the smallest magnitudes: the largest stay": masks.keep_largest(-magnitude, count),
+        }
+        why = next((f": {said}" for said, mask in mistakes.items() if torch.equal(yours, mask)), "")
+        return f"it prunes a weight whose magnitude is {gap:.3g} larger than one that it keeps{why}"
     return ""
 
 
@@ -149,13 +155,14 @@ def _half_trained(
 
 _SLIPS = {
     "clear never": "the gradients of the steps add up: clear the old ones before each step, with optimizer.zero_grad()",
-    "no step": "no weight has moved: clear the old gradients, call loss.backward(), and then optimizer.step()",
+    "no step": "no weight has moved: first clear the old gradients, then loss.backward(), and then optimizer.step()",
     "hold gradients": (
         "pruned weights came back to life: masking the gradient is not enough, since the optimizer remembers earlier "
         "gradients; mask the weights after the step"
     ),
     "hold before": "pruned weights came back to life: the step moves weights that were 0, so mask after every step",
     "uphill": "the step goes up the gradient: the loss itself is to fall",
+    "softmax": "cross_entropy takes the logits, as the network returns them, and does the softmax itself",
 }
 
 
@@ -165,7 +172,8 @@ def _slipped(optimizer: Callable[..., torch.optim.Optimizer], slip: str, steps: 
     for _ in range(steps):
         if slip != "clear never":
             using.zero_grad()
-        loss = cross_entropy(network(x), y)
+        logits = network(x)
+        loss = cross_entropy(logits.softmax(1) if slip == "softmax" else logits, y)
         (-loss if slip == "uphill" else loss).backward()
         for name in mask if slip == "hold gradients" else ():
             network.get_parameter(name).grad.mul_(mask[name])  # type: ignore[union-attr]
@@ -218,7 +226,8 @@ def _compare_loss(case: str, loss: Any, expected: float, right: nn.Module, x: Te
     mistakes = {
         "this is the loss after the step: return the one that the step began with": cross_entropy(right(x), y).item(),
         "this is the sum over the batch: the cross-entropy is the mean of the examples": expected * len(x),
-        **{f"this is rounded to {d} digits: return the loss as it is": round(expected, d) for d in range(1, 5)},
+        "this is divided by the number of examples: the cross-entropy is their mean already": expected / len(x),
+        **{f"this is rounded to {d} digits: return the loss as it is": round(expected, d) for d in range(5)},
     }
     otherwise = "this is not the cross-entropy of the batch before the step"
     return Finding(case, f"{found:.4f}", f"{expected:.4f}", verdict.fitting(found, mistakes, otherwise, 1e-5))
@@ -229,6 +238,20 @@ _KEPT_ALIVE = (
     "(`state_dict()`, `.data` and `detach()` share their memory with the network, so that restoring from them changes "
     "nothing: clone them)"
 )
+
+
+def _largest(w: Tensor, share: float) -> Tensor:
+    return masks.keep_largest(w.abs(), round(share * w.numel()))
+
+
+def _above_the_cut(w: Tensor, share: float) -> Tensor:
+    return masks.keep_largest(w.abs(), max(round(share * w.numel()) - 1, 0))
+
+
+def _by_positions(w: Tensor, share: float, descending: bool) -> Tensor:
+    return verdict.ranked_by_positions(w.abs(), round(share * w.numel()), descending)
+
+
 _SCANS: dict[str, dict[str, Any]] = {
     _KEPT_ALIVE: {"undo": "never"},
     "a share prunes what an earlier share of the layer has left: prune the layer's first weights each time": {
@@ -237,9 +260,31 @@ _SCANS: dict[str, dict[str, Any]] = {
     "a layer stays pruned while the next ones are scanned: put its weights back after its last share": {
         "undo": "share"
     },
-    "the shares are those to keep, and this prunes them": {"pruned": True},
-    "it ranks the weights themselves: magnitude has no sign": {"score": torch.Tensor.positive},
-    "it keeps the smallest magnitudes: the largest stay": {"score": lambda w: -w.abs()},
+    "the shares are those to keep, and this prunes them": {"keep": lambda w, share: _largest(w, 1 - share)},
+    "it ranks the weights themselves: magnitude has no sign": {
+        "keep": lambda w, share: masks.keep_largest(w, round(share * w.numel()))
+    },
+    "it keeps the smallest magnitudes: the largest stay": {
+        "keep": lambda w, share: masks.keep_largest(-w.abs(), round(share * w.numel()))
+    },
+    "the count is rounded down: round it to the nearest": {
+        "keep": lambda w, share: masks.keep_largest(w.abs(), math.floor(share * w.numel()))
+    },
+    "the count is rounded up: round it to the nearest": {
+        "keep": lambda w, share: masks.keep_largest(w.abs(), math.ceil(share * w.numel()))
+    },
+    "the weight at the threshold is lost, as by >: rank, and keep the first of the ranking": {"keep": _above_the_cut},
+    "a quantile is a value between two weights and does not fix the number kept: rank the weights": {
+        "keep": lambda w, share: w.abs() >= w.abs().quantile(1 - share)
+    },
+    "a quantile is a value between two weights, and > loses the largest or the smallest: rank the weights": {
+        "keep": lambda w, share: w.abs() > w.abs().quantile(1 - share)
+    },
+    **{
+        said: {"keep": functools.partial(_by_positions, descending=descending)}
+        for descending, said in verdict.POSITIONS.items()
+    },
+    "each accuracy is that from before its pruning: prune, and then measure": {"late": True},
 }
 
 
@@ -249,21 +294,23 @@ def _scan(
     accuracy: Callable[[nn.Module], float],
     *,
     undo: str = "always",
-    pruned: bool = False,
-    score: Callable[[Tensor], Tensor] = torch.abs,
+    keep: Callable[[Tensor, float], Tensor] = _largest,
+    late: bool = False,
 ) -> dict[str, list[float]]:
     """Scan the layers with one of the usual mistakes.
 
     undo: when pruning is undone: always, never, after each layer only, or between the shares of a layer only.
+    keep: (weights, share) → the mask. late: prune after measuring.
     """
     found: dict[str, list[float]] = {}
     for name, p in masks.prunable(network).items():
         before, found[name] = p.detach().clone(), []
         for share in shares:
             now = p.detach() if undo in ("never", "layer") else before
-            count = round((1 - share if pruned else share) * now.numel())
-            p.data = now * masks.keep_largest(score(now), count)
+            pruned = now * keep(now, share)
+            p.data = p.detach() if late else pruned
             found[name].append(accuracy(network))
+            p.data = pruned
         if undo in ("always", "layer"):
             p.data = before
     return found
@@ -300,7 +347,9 @@ def _wrong_scan(yours: Any, expected: dict[str, list[float]], moved: float) -> s
     for name, values in expected.items():
         numbers = verdict.numbers(yours[name])
         if numbers is None:
-            return f"{name} should have a list of accuracies, and has {type(yours[name]).__name__}"
+            held = verdict.sequence(yours[name])
+            what = f"a list of {type(held[0]).__name__}" if held else type(yours[name]).__name__
+            return f"{name} should have a list of accuracies, and has {what}"
         if len(numbers) != len(values):
             return f"{name} has {len(numbers)} accuracies for {len(values)} shares"
         differences = [abs(a - b) for a, b in zip(numbers, values, strict=True)]

@@ -98,21 +98,24 @@ def _popup(
     momentum: float = 0.0,
     order: Sequence[int] = (),
     summed: bool = False,
+    softmax: bool = False,
 ) -> tuple[Mask, State]:
     """Return the supermask and the scores: the right ones, or those with some of the bugs.
 
     momentum: of the steps; with 1, gradients add up. order: of the batches, if it is not theirs. summed: the loss.
+    softmax: once more before it.
     """
     weights, scores = verdict.copied(search.weights), verdict.copied(search.scores)
     memory = {name: torch.zeros_like(s) for name, s in scores.items()}
     batches = [search.batches[i] for i in order] if order else search.batches
     mask = _chosen(search, scores, weights, bugs)
     for x, y in batches[: 1 if "one batch" in bugs else None]:
-        mask = _chosen(search, scores, weights, bugs)
+        mask = mask if "once" in bugs else _chosen(search, scores, weights, bugs)
         used = {name: w if "all used" in bugs else w.where(mask[name], 0) for name, w in weights.items()}
         for w in used.values():
             w.requires_grad_()
-        loss = cross_entropy(_forward(used, x), y, reduction="sum" if summed else "mean")
+        logits = _forward(used, x)
+        loss = cross_entropy(logits.softmax(1) if softmax else logits, y, reduction="sum" if summed else "mean")
         for (name, w), g in zip(used.items(), torch.autograd.grad(loss, list(used.values())), strict=True):
             w.requires_grad_(False)
             step = g if "weight" in bugs else g * weights[name]
@@ -142,6 +145,7 @@ _BUGS = {
     "share": "k is taken as the share pruned, but it is the share kept",
     "signed": "the scores are ranked as they are: rank by |score|",
     "one batch": "it learns from the first batch only",
+    "once": "the mask is chosen once: choose it anew in every step, since the scores have changed",
     "late": "the mask was chosen from the scores before the last step: choose it from those that you return",
 }
 
@@ -176,6 +180,8 @@ def _wrong_pair(yours: Any, search: _Search) -> str:
     if not isinstance(yours, tuple) or len(yours) != 2:
         return f"return two dicts, the mask and the scores: this is {type(yours).__name__}"
     mask, scores = yours
+    if isinstance(mask, dict) and verdict.wrong_masks(scores, search.weights) == "":
+        return "they are swapped: the mask comes first, then the scores"
     if wrong := verdict.wrong_masks(mask, search.weights):
         return wrong
     if not isinstance(scores, dict) or scores.keys() != search.scores.keys():
@@ -226,6 +232,11 @@ def _wrong_scores(yours: tuple[Mask, State], search: _Search) -> str:
         return ""
     if _near(yours[1], search.scores):
         return "no score has moved: nothing was learned"
+    right = _popup(search)[1]
+    if _near(yours[1], {name: s.abs() for name, s in right.items()}):
+        return "these are the |scores|: return the scores with their signs"
+    if _near(yours[1], {name: s.where(yours[0][name], 0) for name, s in right.items()}):
+        return "the scores of unused edges are 0: return all scores as they were learned"
     for way, how in _ways(len(search.batches)):
         if _near(yours[1], _popup(search, **how)[1]):
             return way
@@ -244,6 +255,8 @@ def _wrong_scores(yours: tuple[Mask, State], search: _Search) -> str:
 def _ways(steps: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield other ways to take some steps: what is told of each, and how to take them so."""
     yield "the loss is summed over the batch: the cross-entropy is the mean of the examples", {"summed": True}
+    yield "cross_entropy takes the logits, as `forward` returns them, and does the softmax itself", {"softmax": True}
+    yield "each batch is used twice: take one step on each", {"order": [*range(steps), *range(steps)]}
     if steps == 1:
         return
     yield "the gradients of the steps add up: clear the old ones before each step", {"momentum": 1.0}

@@ -27,7 +27,7 @@ def forward_mask(function: Callable[[Tensor, float], Tensor]) -> Verdict:
     eight = torch.tensor([[0.7, -0.2, 0.1, -0.9], [-0.4, 0.6, -0.3, 0.5]])
     # no count is a half; each case before the ties tells one way to get the count wrong from the others
     cases = [
-        (torch.tensor([-0.9, 0.3, 0.1, -0.2, 0.5, -0.8, 0.4, 0.6]), 0.25),
+        (torch.tensor([1.8, 0.3, -0.05, -0.15, -0.8, -0.2, 0.1, -1.2]), 0.25),
         (torch.tensor([[0.8, -0.9, 0.4], [-0.2, 0.3, 0.1]]), 0.3),
         *((eight, k) for k in (0.4, 0.15)),
         (torch.tensor([0.5, -0.5, 0.5, 1.0]), 0.5),
@@ -78,14 +78,14 @@ def score_gradient(function: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor])
 
 def popup_step(function: Callable[[Tensor, Tensor, Tensor, Tensor, float, float], Step]) -> Verdict:
     """Check exercise 3 of lesson 07: (weight, scores, inputs, ∂L/∂out, k, lr) → the output and the new scores."""
-    four = _named([[2.0]], [[1.0, 3.0, 1.0, -1.0]], [[1.0, -2.0, 3.0, 0.5]], [[-0.9, 0.4, -0.2, 0.6]])
+    four = _named([[2.0]], [[1.0, 3.0, 1.0, -1.0]], [[1.0, -2.0, 3.0, 0.5]], [[-0.2, 0.4, 0.6, -0.9]])
     # no count is a half, and no k: a share kept must not look like a share pruned
     cases = [
         (four, 0.25, 0.1),
         (_layer(1, 2, 2), 1.0, 0.5),
         (_layer(1, 2, 2), 0.0, 0.5),
         (_layer(5, 4, 3), 0.3, 0.2),
-        (_layer(16, 9, 6), 0.7, 0.05),
+        (_layer(16, 9, 6), 0.65, 0.05),  # k · n is rounded up in the case before, and down here
     ]
 
     def findings() -> Iterator[Finding]:
@@ -170,10 +170,17 @@ def wrong_mask(yours: Any, scores: Tensor, k: float, count: int) -> str:
         "k is the share kept, but this prunes the share k": masks.keep_largest(size, n - count),
         "it ranks the scores themselves: rank by |score|": masks.keep_largest(scores, count),
         "it keeps the smallest |scores|: the largest stay": masks.keep_largest(-size, count),
+        "it keeps the most negative scores: rank by |score|": masks.keep_largest(-scores, count),
+        **verdict.by_positions(size, count),
         quantile: size >= torch.quantile(size.flatten(), 1 - k),
         f"round k · n = {k * n:.4g} to the nearest, not down": masks.keep_largest(size, math.floor(k * n)),
         f"round k · n = {k * n:.4g} to the nearest, not up": masks.keep_largest(size, math.ceil(k * n)),
         "it ranks each row on its own: all edges of a layer compete": _by_rows(scores, k),
+        "it ranks each column on its own: all edges of a layer compete": _by_rows(scores.flatten(1).T, k).T
+        if scores.dim() > 1
+        else scores > math.inf,
+        "k is a share, and this compares |scores| with it: rank them": size >= k,
+        "it keeps every positive score: rank by |score|": scores > 0,
     }
     if (size == cut).sum() > 1 and kept in (int((size >= cut).sum()), int((size > cut).sum())):
         return f"{wrong}: some |scores| are equal, and a threshold keeps all of these or none"
@@ -304,6 +311,15 @@ def _wrong_outs(layer: Layer, k: float, lr: float) -> dict[str, Tensor]:
         "the scores choose the weights in use, and do not scale them": (weight * size).where(
             masks.keep_largest(size, count), 0
         ),
+        **{
+            f"round k · n = {k * scores.numel():.4g} to the nearest, not {way}": weight.where(
+                masks.keep_largest(size, rounded(k * scores.numel())), 0
+            )
+            for way, rounded in {"down": math.floor, "up": math.ceil}.items()
+        },
+        **{said: weight.where(mask, 0) for said, mask in verdict.by_positions(size, count).items()},
+        "a weight in use stays as it is, and is not divided by k": weight.where(masks.keep_largest(size, count), 0)
+        / (k or 1),
     }
     return {wrong: inputs @ w.T for wrong, w in used.items()}
 

@@ -26,7 +26,7 @@ from ltcourse.pruning.restarts import State
 def find_ticket(function: Callable[[nn.Module, Train, float, int], Mask]) -> Verdict:
     """Check question 2 of lesson 08: (network, train, rate, rounds) → the mask, and the network as the ticket."""
     # no count of weights is a half, in no round
-    cases = [((3, 2), 0.5, 1), ((4, 6, 3), 0.3, 2), ((5, 8, 4), 0.2, 3)]
+    cases = [((4, 2), 0.5, 1), ((4, 6, 3), 0.3, 2), ((5, 8, 4), 0.2, 3)]
 
     def findings() -> Iterator[Finding]:
         for sizes, rate, rounds in cases:

@@ -28,7 +28,7 @@ Batches = list[tuple[Tensor, Tensor]]
 def imp_round(function: Callable[[nn.Module, State, Mask, float, Train], Mask]) -> Verdict:
     """Check exercise 1 of lesson 03: (network, initial, mask, rate, train) → the next mask, and the network reset."""
     # no count of weights is a half, and no two weights are equally large
-    cases = [((3, 2), 1.0, 0.5), ((4, 5), 0.5, 0.2), ((4, 6, 3), 0.5, 0.3), ((5, 8, 4), 0.3, 0.2)]
+    cases = [((4, 2), 1.0, 0.5), ((4, 5), 0.5, 0.2), ((4, 6, 3), 0.5, 0.3), ((5, 8, 4), 0.3, 0.2)]
 
     def findings() -> Iterator[Finding]:
         for sizes, share, rate in cases:
@@ -59,7 +59,7 @@ def rounds_until(function: Callable[[float, list[int], float], int]) -> Verdict:
     cases = [
         (1.0, [4, 2], 0.5),
         (0.625, [16, 16], 0.5),  # exactly reached
-        (0.5, [10, 14], 0.3),
+        (0.3, [10, 34], 0.2),  # each of the usual mistakes comes to another number of rounds
         (0.3, [28, 28], 0.2),
         (0.25, [60, 30, 20], 0.2),
         (0.1, [100, 300], 0.2),
@@ -191,6 +191,9 @@ def wrong_choice(yours: Mask, old: Mask, rate: float, trained: Weights, first: W
             return f"it keeps {rate:.0%} of the remaining weights and prunes the others: the other way round"
         if sum(gone.values()) == round(rate * sum(left.values())):
             return "it prunes the share of all layers together: each layer loses its own share"
+        last = list(old)[-1]
+        if gone == right | {last: round(rate / 2 * left[last])}:
+            return f"it prunes {last} at half the rate: here every layer loses the share {rate}"
         name = next(name for name in gone if gone[name] != right[name])
         return f"it prunes {gone[name]} of the {left[name]} remaining weights of {name}, and should prune {right[name]}"
     if verdict.same(yours, criteria.magnitude(trained, old, rate)):
@@ -200,6 +203,9 @@ def wrong_choice(yours: Mask, old: Mask, rate: float, trained: Weights, first: W
         "it prunes the smallest of the initial weights, not of the trained ones": {n: first[n].abs() for n in old},
         "it prunes the largest magnitudes: the smallest go": {n: -magnitude[n] for n in old},
         "it prunes the most negative weights: magnitude has no sign": trained,
+        "it prunes the weights that training moved least: the smallest go": {
+            n: (trained[n] - first[n]).abs() for n in old
+        },
     }
     for wrong, scores in mistakes.items():
         if verdict.same(yours, criteria.select(scores, old, rate)):
@@ -237,18 +243,26 @@ def _compare_reset(case: str, network: nn.Module, mask: Mask, first: Weights, tr
 # Lesson 03, exercise 2
 
 
-def _left(sizes: Sequence[float], rounds: int, rate: float, output: float, whole: bool = True) -> float:
-    """How many weights are left. output: rate of the last layer. whole: round the count pruned to whole weights."""
+def _left(sizes: Sequence[float], rounds: int, rate: float, output: float, whole: Callable[[float], float]) -> float:
+    """How many weights are left. output: rate of the last layer. whole: what makes the count pruned whole."""
     left = list(sizes)
     for _ in range(rounds):
         pruned = [rate * n for n in left[:-1]] + [output * left[-1]]
-        left = [n - (round(p) if whole else p) for n, p in zip(left, pruned, strict=True)]
+        left = [n - whole(p) for n, p in zip(left, pruned, strict=True)]
     return sum(left)
 
 
-def _rounds(density: float, sizes: Sequence[int], rate: float, output: float | None = None, whole: bool = True) -> int:
+def _rounds(
+    density: float,
+    sizes: Sequence[int],
+    rate: float,
+    output: float | None = None,
+    whole: Callable[[float], float] = round,
+) -> int:
+    """The rounds that lead to the density, -1 where none do."""
     output = rate / 2 if output is None else output
-    return next(r for r in range(1000) if _left(sizes, r, rate, output, whole) <= density * sum(sizes))
+    enough = (r for r in range(200) if _left(sizes, r, rate, output, whole) <= density * sum(sizes))
+    return next(enough, -1)
 
 
 def _wrong_rounds(yours: Any, expected: int, density: float, sizes: Sequence[int], rate: float) -> str:
@@ -261,15 +275,30 @@ def _wrong_rounds(yours: Any, expected: int, density: float, sizes: Sequence[int
         return "rounds are whole, and not negative: count them"
 
     def leave(rounds: int) -> str:
-        return f"{rounds} rounds leave {_left(sizes, rounds, rate, rate / 2) / sum(sizes):.2%}"
+        return f"{rounds} rounds leave {_left(sizes, rounds, rate, rate / 2, round) / sum(sizes):.2%}"
 
-    if rounds in [_rounds(density, sizes, rate, rate, whole) for whole in (True, False)]:
+    if rounds in [_rounds(density, sizes, rate, rate, whole) for whole in (round, float)]:
         return f"the last layer is pruned at half the rate, and yours at the full rate: {leave(int(rounds))}"
-    if rounds == _rounds(density, sizes, rate, rate / 2, whole=False):
+    if rounds == _rounds(density, sizes, rate, rate / 2, whole=float):
         return f"weights are whole: round the count that a layer loses, each round; {leave(expected)}"
+    mistakes = {
+        "a round prunes a share of the weights that are left, not of all": math.ceil((1 - density) / rate),
+        "this counts the first layer alone: all weights together are to reach the density": _rounds(
+            density, sizes[:1], rate, rate
+        ),
+        "the lower rate is that of the last layer, not of the first": _rounds(density, sizes[::-1], rate),
+        "the count that a layer loses is rounded up: round it to the nearest": _rounds(
+            density, sizes, rate, whole=math.ceil
+        ),
+        "the count that a layer loses is rounded down: round it to the nearest": _rounds(
+            density, sizes, rate, whole=math.floor
+        ),
+    }
+    if wrong := verdict.fitting(rounds, mistakes, ""):
+        return f"{wrong}; {leave(int(rounds))}"
     if rounds < expected:
         return f"too few: {leave(int(rounds))}"
-    if _left(sizes, expected, rate, rate / 2) == density * sum(sizes):
+    if _left(sizes, expected, rate, rate / 2, round) == density * sum(sizes):
         return f"too many: {leave(expected)}, and at most {density:.1%} includes exactly {density:.1%}"
     return f"too many: {leave(expected)}, and that is enough"
 

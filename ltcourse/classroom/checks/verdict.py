@@ -365,6 +365,24 @@ def slip_at_an_end(kept: int, count: int, total: int) -> str:
     return ""
 
 
+POSITIONS = {
+    descending: f"it takes the positions of a sorting{which} for ranks: `argsort` says which one comes at each place, "
+    "and `argsort().argsort()` at which place each one comes"
+    for descending, which in ((False, ""), (True, " from the largest"))
+}
+
+
+def ranked_by_positions(values: Tensor, count: int, descending: bool = False) -> Tensor:
+    """Return the mask of the `count` largest where the positions of a sorting are taken for ranks."""
+    order = values.flatten().argsort(descending=descending)
+    return (order < count if descending else order >= len(order) - count).view_as(values)
+
+
+def by_positions(values: Tensor, count: int) -> dict[str, Tensor]:
+    """Return what is wrong with the masks of positions that are taken for ranks, and these masks."""
+    return {said: ranked_by_positions(values, count, descending) for descending, said in POSITIONS.items()}
+
+
 def small_network(sizes: Sequence[int], seed: int) -> nn.Sequential:
     """Build a network of dense layers, so small that a case of it can be shown."""
     generator = torch.Generator().manual_seed(seed)

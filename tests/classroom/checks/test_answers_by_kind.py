@@ -20,6 +20,7 @@ from ltcourse.classroom import checks
 from ltcourse.classroom.checks.attempts import Attempt
 from ltcourse.networks import initializers, masks
 from ltcourse.networks.models import snapshot
+from ltcourse.pruning import criteria
 
 
 def check(name, answer):
@@ -692,6 +693,211 @@ def test_other_wrong_answers_are_refused(name, answer):
     refused_and_not_stopped(check(name, answer))
 
 
+# Mistakes that must be told by their name
+
+
+def by_positions(values, count, descending=False):
+    """Positions of a sorting are taken for ranks."""
+    order = values.flatten().argsort(descending=descending)
+    return (order < count if descending else order >= len(order) - count).view_as(values)
+
+
+def kept_by(mask_of):
+    """A scan that keeps what mask_of(weights, share) says."""
+
+    def function(network, shares, accuracy):
+        found = {}
+        for name, p in masks.prunable(network).items():
+            before, found[name] = p.detach().clone(), []
+            for share in shares:
+                p.data = before * mask_of(before, share)
+                found[name].append(accuracy(network))
+            p.data = before
+        return found
+
+    return function
+
+
+def measured_before_pruning(network, shares, accuracy):
+    found = solutions()["sensitivity_scan"](network, [1.0, *shares], accuracy)
+    return {name: values[:-1] for name, values in found.items()}
+
+
+def with_its_shares(network, shares, accuracy):
+    found = solutions()["sensitivity_scan"](network, shares, accuracy)
+    return {name: list(zip(shares, values, strict=True)) for name, values in found.items()}
+
+
+def cleared_too_late(network, optimizer, mask, x, y):
+    loss = cross_entropy(network(x), y)
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    masks.apply(network, mask)
+    return loss.item()
+
+
+def moved_least(network, initial, mask, rate, train):
+    train(network, mask)
+    way = {n: network.get_parameter(n).detach() - initial[n] for n in mask}
+    new = criteria.magnitude(way, mask, rate)
+    network.load_state_dict(initial)
+    masks.apply(network, new)
+    return new
+
+
+def last_layer_at_half(network, initial, mask, rate, train):
+    train(network, mask)
+    last = list(mask)[-1]
+    new = criteria.magnitude(snapshot(network), mask, {n: rate / 2 if n == last else rate for n in mask})
+    network.load_state_dict(initial)
+    masks.apply(network, new)
+    return new
+
+
+def a_weight_for_each_layer(weights, density):
+    new = solutions()["global_mask"](weights, density)
+    for name, m in new.items():
+        m.view(-1)[weights[name].abs().argmax()] |= not m.any()
+    return new
+
+
+def slopes(activation):
+    z = normal(1).requires_grad_()
+    return float(torch.autograd.grad(activation(z).sum(), z)[0].square().mean() ** -0.5)
+
+
+def dropping(dropped):
+    """popup_step that drops another number of edges."""
+
+    def function(weight, scores, inputs, grad_out, k, lr):
+        mask = masks.keep_largest(scores.abs(), scores.numel() - int(dropped(k, scores.numel())))
+        return inputs @ (weight * mask).T, solutions()["popup_step"](weight, scores, inputs, grad_out, k, lr)[1]
+
+    return function
+
+
+def of_positions(weight, scores, inputs, grad_out, k, lr):
+    mask = by_positions(scores.abs(), round(k * scores.numel()))
+    return inputs @ (weight * mask).T, solutions()["popup_step"](weight, scores, inputs, grad_out, k, lr)[1]
+
+
+def judged_by(time=lambda a, b: a <= b, good=lambda a, b: a >= b, both=all, at=lambda attempt: attempt.early_stop):
+    """A reading of the hypothesis; at: where an attempt is compared."""
+
+    def function(dense, subnetworks, small):
+        def reached(attempt):
+            return attempt.iterations[at(attempt)], attempt.test_accuracy[at(attempt)]
+
+        return any(
+            masks.density(sub.mask) <= small
+            and all(torch.equal(sub.initial[n], dense.initial[n] * m) for n, m in sub.mask.items())
+            and both([test(a, b) for test, a, b in zip((time, good), reached(sub), reached(dense), strict=True)])
+            for sub in subnetworks
+        )
+
+    return function
+
+
+def chosen_once(forward, weights, scores, k, lr, batches):
+    mask = {n: masks.keep_largest(s.abs(), round(k * s.numel())) for n, s in scores.items()}
+    for x, y in batches:
+        used = {n: (w * mask[n]).requires_grad_() for n, w in weights.items()}
+        grads = torch.autograd.grad(cross_entropy(forward(used, x), y), list(used.values()))
+        scores = {n: s - lr * g * weights[n] * s.sign() for (n, s), g in zip(scores.items(), grads, strict=True)}
+    return {n: masks.keep_largest(s.abs(), round(k * s.numel())) for n, s in scores.items()}, scores
+
+
+RANKS = "positions of a sorting"
+SOFTMAX = "does the softmax itself"
+NAMED = {
+    "exact_pruning": [(lambda w, n: by_positions(w.abs(), n), RANKS)],
+    "masked_step": [
+        (cleared_too_late, "first clear the old gradients"),
+        (stepping(loss_of=lambda logits, y: cross_entropy(logits.softmax(1), y)), SOFTMAX),
+        (stepping(told=lambda loss: loss / 8), "divided by the number of examples"),
+        (stepping(told=round), "rounded to 0 digits"),
+    ],
+    "sensitivity_scan": [
+        (kept_by(lambda w, share: by_positions(w.abs(), round(share * w.numel()))), RANKS),
+        (kept_by(lambda w, share: by_positions(w.abs(), round(share * w.numel()), True)), f"{RANKS} from the largest"),
+        (kept_by(lambda w, share: w.abs() >= w.abs().quantile(1 - share)), "a quantile is a value between"),
+        (kept_by(lambda w, share: w.abs() > w.abs().quantile(1 - share)), "> loses the largest or the smallest"),
+        (scanning(count=math.floor), "rounded down"),
+        (scanning(count=math.ceil), "rounded up"),
+        (scanning(count=lambda n: max(round(n) - 1, 0)), "the weight at the threshold is lost"),
+        (measured_before_pruning, "prune, and then measure"),
+        (with_its_shares, "has a list of tuple"),
+    ],
+    "imp_round": [(moved_least, "training moved least"), (last_layer_at_half, "at half the rate: here every layer")],
+    "rounds_until": [
+        (lambda d, s, r: math.ceil((1 - d) / r), "of the weights that are left, not of all"),
+        (lambda d, s, r: solutions()["rounds_until"](d, s[::-1], r), "of the last layer, not of the first"),
+    ],
+    "global_mask": [
+        (a_weight_for_each_layer, "a layer may lose all of its weights"),
+        (lambda w, d: pooled(w, d, magnitude=lambda t: t.abs() / t.std(correction=0)), "in the scale of their layer"),
+        (lambda w, d: pooled(w, d, magnitude=lambda t: -t.abs()), "the largest stay"),
+        (lambda w, d: {n: ~m for n, m in pooled(w, d).items()}, "True means kept"),
+    ],
+    "transferred_share": [
+        (lead(of=median), "takes the median of the seeds"),
+        (lead(of=min), "takes the worst seed"),
+        (lead(of=max), "takes the best seed"),
+        (lead(then=lambda share: share - 1), "measured from the own ticket"),
+    ],
+    "keeping_gain": [
+        (slopes, "the derivative's mean square"),
+        (lambda act: 1 / act(torch.tensor(1.0)).item(), "1 / act(1)"),
+        (lambda act: act(torch.linspace(-3, 3, 10_001)).square().mean() ** -0.5, "uniform, from −3 to 3"),
+    ],
+    "forward_mask": [
+        (lambda s, k: by_positions(s.abs(), round(k * s.numel())), RANKS),
+        (lambda s, k: s.abs() >= k, "k is a share, and this compares |scores| with it"),
+        (lambda s, k: s > 0, "every positive score"),
+        (
+            lambda s, k: (
+                torch.stack([masks.keep_largest(c.abs(), round(k * len(c))) for c in s.mT], -1)
+                if s.dim() == 2
+                else solutions()["forward_mask"](s, k)
+            ),
+            "each column on its own",
+        ),
+    ],
+    "popup_step": [
+        (dropping(lambda k, n: (1 - k) * n), "to the nearest, not up"),
+        (dropping(lambda k, n: math.ceil((1 - k) * n)), "to the nearest, not down"),
+        (of_positions, RANKS),
+        (steps(lambda out, new, w, s, x, g, k, lr: (out / (k or 1), new)), "not divided by k"),
+    ],
+    "supports": [
+        (judged_by(good=lambda a, b: a >= b - 0.01), "less accurate by 0.01"),
+        (judged_by(at=lambda attempt: -1), "compares the ends of the runs"),
+        (judged_by(both=any), "content with speed or accuracy"),
+    ],
+    "find_supermask": [
+        (chosen_once, "the mask is chosen once"),
+        (lambda f, w, s, k, lr, b: solutions()["find_supermask"](f, w, s, k, lr, b * 2), "each batch is used twice"),
+        (
+            lambda f, w, s, k, lr, b: solutions()["find_supermask"](lambda *g: f(*g).softmax(1), w, s, k, lr, b),
+            SOFTMAX,
+        ),
+        (right("find_supermask", lambda two: two[::-1]), "they are swapped"),
+        (right("find_supermask", lambda two: (two[0], {n: s.abs() for n, s in two[1].items()})), "the |scores|"),
+        (
+            right("find_supermask", lambda two: (two[0], {n: s * two[0][n] for n, s in two[1].items()})),
+            "the scores of unused edges are 0",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "mistake"), cases(NAMED))
+def test_a_usual_mistake_is_told_by_its_name(name, mistake):
+    answer, said = mistake
+    refused_and_not_stopped(check(name, answer), said)
+
+
 # Right answers of unusual forms
 
 
@@ -734,6 +940,42 @@ def by_autograd_and_memory(network, optimizer, mask, x, y):
         for name, m in mask.items():
             network.get_parameter(name).masked_fill_(~m, 0)
     return loss
+
+
+def through_its_state(network, optimizer, mask, x, y):
+    """What the state returns shares its memory with the network: here that is wanted."""
+    return stepping(hold=lambda network, mask: [network.state_dict()[n].mul_(m) for n, m in mask.items()])(
+        network, optimizer, mask, x, y
+    )
+
+
+def by_new_tensors(network, shares, accuracy):
+    """No clone is needed where each pruning puts a new tensor in the place of the old one."""
+    found = {}
+    for name, p in masks.prunable(network).items():
+        before, found[name] = p.data, []
+        for share in shares:
+            p.data = before * masks.keep_largest(before.abs(), round(share * before.numel()))
+            found[name].append(accuracy(network))
+        p.data = before
+    return found
+
+
+def by_quadrature(activation):
+    places, weights = np.polynomial.hermite_e.hermegauss(120)
+    return float(np.average(np.asarray(activation(torch.tensor(places))) ** 2, weights=weights)) ** -0.5
+
+
+def on_copies(network, train, rate, rounds):
+    """The network that is given keeps its initial values: copies are trained."""
+    mask = masks.dense(network)
+    for _ in range(rounds):
+        trained = copy.deepcopy(network)
+        masks.apply(trained, mask)
+        train(trained, mask)
+        mask = criteria.magnitude(masks.prunable(trained), mask, rate)
+    masks.apply(network, mask)
+    return mask
 
 
 def with_copies(network, shares, accuracy):
@@ -851,8 +1093,8 @@ def without_any(values, wanted):
 
 RIGHT = {
     "exact_pruning": [threshold_and_fill, by_partition],
-    "masked_step": [with_a_closure, by_autograd_and_memory, stepping()],
-    "sensitivity_scan": [with_copies, scanning()],
+    "masked_step": [with_a_closure, by_autograd_and_memory, stepping(), through_its_state],
+    "sensitivity_scan": [with_copies, scanning(), by_new_tensors],
     "rate_for": [
         lambda d, n: 1 - np.float32(d) ** np.float32(1 / n),
         lambda d, n: 1 - torch.tensor(d) ** (1 / n),
@@ -900,7 +1142,7 @@ RIGHT = {
         right("xavier_and_kaiming", np.array),
         right("xavier_and_kaiming", lambda stds: torch.tensor(stds)),
     ],
-    "keeping_gain": [right("keeping_gain", np.float32), right("keeping_gain", torch.tensor)],
+    "keeping_gain": [right("keeping_gain", np.float32), right("keeping_gain", torch.tensor), by_quadrature],
     "diagnose": [
         right("diagnose", list),
         lambda s: (solutions()["diagnose"](s)[0], np.float64(solutions()["diagnose"](s)[1])),
@@ -916,7 +1158,7 @@ RIGHT = {
         lambda shape, k: np.sqrt(2 / (k * np.prod(shape[1:]))),
         lambda shape, k: torch.tensor(k * math.prod(shape[1:]) / 2).rsqrt(),
     ],
-    "find_ticket": [search(), one_at_a_time],
+    "find_ticket": [search(), one_at_a_time, on_copies],
     "find_supermask": [popping(), with_a_parameter],
     "honest_choice": [lambda v, t: t[np.argmax(v)], lambda v, t: t[without_any(v, max)]],
     "was_redrawn": [

@@ -118,7 +118,7 @@ def test_an_error_shows_the_input_as_it_was_given():
         (checks.count_parameters, "layers = list [(2, 3, 1, 1)]"),
         (checks.rate_for, "layers = float 1.0"),
         (checks.error_barrier, "layers = list [0.2, 0.2]"),
-        (checks.global_mask, "layers = fc: [[1.0, -3.0]]"),
+        (checks.global_mask, "layers = fc: [[1.0, 2.0, -3.0]]"),
     ],
 )
 def test_an_error_shows_small_inputs_in_full(check, shown):

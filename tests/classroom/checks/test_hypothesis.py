@@ -179,7 +179,7 @@ def with_controls_that_fail(dense, subnetworks, small):
         ),
         (
             reading(worse=lambda a2, a: False),
-            ["0.1 points less", "93.9 % are right there (dense: 94.0 %)", "lets a subnetwork be less accurate"],
+            ["0.1 points less", "93.90 % are right there (dense: 94.00 %)", "lets a subnetwork be less accurate"],
         ),
         (
             reading(large=lambda share, small: False),

@@ -227,7 +227,7 @@ def of(scores, k):
         (lambda f, weights, scores, k, lr, batches: (of(scores, k), scores), ["no score has moved"]),
         (lambda f, weights, scores, k, lr, batches: (of(weights, k), weights), ["largest difference"]),
         (lambda f, weights, scores, k, lr, batches: of(scores, k), ["return two dicts"]),
-        (lambda f, weights, scores, k, lr, batches: (scores, of(scores, k)), ["a mask is boolean"]),
+        (lambda f, weights, scores, k, lr, batches: (scores, of(scores, k)), ["they are swapped"]),
         (
             lambda f, weights, scores, k, lr, batches: (of(scores, k), {n: s * math.nan for n, s in scores.items()}),
             ["largest difference nan"],

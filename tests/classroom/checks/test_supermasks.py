@@ -119,9 +119,9 @@ def to_the_last_dropped(scores, k):
             ["k = 0.25: keep 2 of", "6 of the 8 edges, 4 more than 2", "the share kept, but this prunes"],
         ),
         (the_complement, ["k = 0.25", "6 of the 8 edges", "the mask of the edges that are dropped"]),
-        (largest(round, lambda s: s), ["0.4 larger than", "ranks the scores themselves"]),
-        (largest(round, lambda s: -s.abs()), ["0.8 larger than", "keeps the smallest"]),
-        (largest(round, lambda s: -s), ["k = 0.3", "drops an edge", "0.6 larger than"]),
+        (largest(round, lambda s: s), ["0.9 larger than", "ranks the scores themselves"]),
+        (largest(round, lambda s: -s.abs()), ["1.75 larger than", "keeps the smallest"]),
+        (largest(round, lambda s: -s), ["drops an edge", "1 larger than", "keeps the most negative scores"]),
         (threshold(torch.ge, lambda count: count), ["3 of the 8 edges, 1 more than 2", "> and ≥"]),
         (threshold(torch.gt, lambda count: count - 1), ["1 of the 8 edges, 1 fewer than 2", "> and ≥"]),
         (
@@ -390,12 +390,12 @@ def prunes_in_place(weight, scores, inputs, grad_out, k, lr):
 @pytest.mark.parametrize(
     ("answer", "evidence"),
     [
-        (step(forward=lambda w, s, k: w), ["out [[-2.5]]", "out [[1.0]]", "out: all edges are in use"]),
+        (step(forward=lambda w, s, k: w), ["out [[-2.5]]", "out [[-0.5]]", "out: all edges are in use"]),
         (step(before=False), ["out [[-6.0]]", "out: it is that of the new scores"]),
-        (step(forward=soft), ["out [[0.9]]", "do not scale"]),
+        (step(forward=soft), ["out [[-0.45]]", "do not scale"]),
         (step(forward=lambda w, s, k: w * largest(round, lambda s: s)(s, k)), ["out: it ranks the scores themselves"]),
         (step(forward=lambda w, s, k: w * largest(round, lambda s: -s.abs())(s, k)), ["out: it keeps the smallest"]),
-        (step(forward=lambda w, s, k: 3 * w), ["out: largest difference 8.5"]),
+        (step(forward=lambda w, s, k: 3 * w), ["out: largest difference 7"]),
         (step(update=lambda s, g, lr, w: s), ["new_scores: they are the old ones"]),
         (step(update=lambda s, g, lr, w: g), ["new_scores: this is the gradient"]),
         (step(update=lambda s, g, lr, w: s + lr * g), ["new_scores: this goes up the gradient"]),
