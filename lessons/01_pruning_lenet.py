@@ -377,7 +377,7 @@ print("largest pruned weight:", max(w.detach()[~mask[name]].abs().max().item() f
 # tickets.)
 #
 # Our targets are those of the paper: keep 8 % of the first layer, 9 % of the second and 26 % of the third (Han et al.
-# 2015, Table 2). After *n* rounds of equal rate *r* the share (1 − *r*)ⁿ is left, so *r* = 1 − share^(1/*n*):
+# 2015, Table 2). After $n$ rounds of equal rate $r$ the share $s = (1 - r)^n$ is left, so $r = 1 - s^{1/n}$:
 
 # %% [markdown] tags=["notes"]
 # <details><summary>For the instructor, 4 minutes</summary>

@@ -12,10 +12,9 @@
 #
 # **Outline** the slides' question · the hypothesis · the algorithm as a picture · the algorithm by hand · two controls ·
 # the experiment · step through the rounds · at the paper's settings · faster? · which way to the ticket · is it so? ·
-# exercises · two workers
+# filters instead of weights · exercises · two workers
 
 # %%
-
 import matplotlib.pyplot as plt
 import torch
 
@@ -690,15 +689,14 @@ Table(["", "test accuracy", *(f"{percent(share)} of the filters" for share in sh
 
 # %% [markdown]
 # From scratch does better. At both rates the newly drawn network is ahead of the fine-tuned one, at every size where the
-# interval excludes 0. That is in line with Liu et al.'s answer to S4: they find fine-tuning comparable or worse. Our
-# fine-tuning is short and gentle, a quarter of the iterations at a tenth of the rate: when few filters are left, little
-# of the dense network is left to be tuned.
+# interval excludes 0. That is in line with Liu et al.'s answer to S4: they find fine-tuning comparable or worse. When
+# few filters are left, little of the dense network is left to be tuned.
 #
 # The initial weights are worth little here. At the higher rate the ticket is ahead of newly drawn weights at one size of
 # four, by a fraction of a point; at the lower rate its lead at the smallest size is over a point. Liu et al. report a
 # lead only for single weights, at a low rate, and none for filters; our one lead of over a point, for filters at the
-# low rate, differs from that. Which filters are kept does matter to the fine-tuned
-# network: at the higher rate, the chosen ones beat random ones at all sizes but the smallest.
+# low rate, differs from that. Which filters are kept does matter to the fine-tuned network: at the higher rate, the
+# chosen ones beat random ones at all sizes but the smallest.
 #
 # So S4's question has two answers. When single weights are removed, the network from newly drawn weights fell short
 # of the dense one at the smallest sizes, in this lesson's records. When whole filters are removed, it does better

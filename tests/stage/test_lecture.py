@@ -144,6 +144,12 @@ def test_a_lesson_is_found_by_number_name_or_path(tmp_path):
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_the_imports_of_a_lesson_are_no_slide(file):
+    first = next(cell for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code")
+    assert first.metadata["slideshow"]["slide_type"] == "skip"
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_every_section_of_every_lesson_has_its_notes_and_the_plan_fits_the_lecture(file):
     sections = lecture.sections(lecture.read(file))[1:]
     silent = [s.heading for s in sections if not s.notes and s.heading != "References"]
