@@ -82,6 +82,19 @@ def test_the_alternative_text_of_an_output_comes_along_and_where_there_is_none_i
         assert f'alt="{alt}"' in made["data"]["text/html"]
 
 
+def test_a_tables_numbers_stay_whole_in_a_narrow_column():
+    table = "| P_m | `a % b` (c d) |\n| 7.0 % | +0.28 points (+0.10 to +0.43) |\nat 7.0 %"
+    assert lesson_pages.unbroken(table).replace("\N{NO-BREAK SPACE}", "~") == (
+        "| $P_m$ | `a % b` (c d) |\n| 7.0~% | +0.28~points (+0.10~to~+0.43) |\nat 7.0 %"
+    )
+
+
+def test_a_docstring_that_names_no_heading_is_told_by_its_name(site):
+    extension.LINK = site.pages.link
+    with pytest.raises(ValueError, match=r'^a\.f: lesson 03 has no heading "?\'?Nowhere'):
+        extension._docstring(None, "function", "a.f", None, None, ['Lesson 03, "Nowhere".'])
+
+
 def test_a_slider_has_every_stored_step_with_its_caption(site):
     steps = [{"caption": f"k {k}", "image/png": PNG, "alt": f"at {k}"} for k in (0.1, 0.5, 0.9)]
     (made,) = site.pages.output({"data": {STEPS: steps, "image/png": PNG}}, "s", "accuracy", "")

@@ -20,6 +20,7 @@ import extension
 import faster
 import lesson_pages
 from sphinx.application import Sphinx
+from sphinx.errors import SphinxError
 from written import Site
 
 from ltcourse.files import ROOT
@@ -137,8 +138,8 @@ def main() -> int:
     start = time.perf_counter()
     try:
         status = build(target, options.students, options.only)
-    except ValueError as problem:
-        print(f"{problem}", file=sys.stderr)
+    except (ValueError, SphinxError) as problem:
+        print(problem.__cause__ or problem, file=sys.stderr)
         return 1
     files = [file for file in target.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files) / 1e6

@@ -41,7 +41,10 @@ def _docstring(app: Any, what: str, name: str, about: Any, options: Any, lines: 
         text = text[: len(text) - len(text.rsplit("\n", 1)[-1])].rstrip()
     text = "\n\n".join(map(_paragraph, text.split("\n\n")))
     if last:
-        where = f"`{last[0]} <../{LINK(last[1], last[2])}>`__" if last[2] else last[0]
+        try:
+            where = f"`{last[0]} <../{LINK(last[1], last[2])}>`__" if last[2] else last[0]
+        except ValueError as problem:
+            raise ValueError(f"{name}: {problem}") from problem
         text = f"{text}\n\n{where}"
     lines[:] = text.split("\n")
 

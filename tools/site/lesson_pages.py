@@ -170,7 +170,7 @@ class Pages:
         elif vectors.VECTOR in data or PICTURES.keys() & data.keys():
             yield _html(f'<figure class="course-figure">{self._picture(data, name, says, top)}</figure>')
         elif "text/markdown" in data and "text/html" not in data:
-            yield _markdown(self.text(data["text/markdown"], top))
+            yield _markdown(self.text(unbroken(data["text/markdown"]), top))
         elif "text/html" in data:
             yield _html(scrolling(self.text(data["text/html"], top)))
         elif not data.get("text/plain", "").startswith("<Figure"):
@@ -213,6 +213,20 @@ def unfolded(text: str) -> str:
     """Return Markdown whose folded text is Markdown, too: blank lines set it apart from the tags around it."""
     text = re.sub(r"(<details\b[^>]*>)\s*(<summary>.*?</summary>)[ \t]*\n*", r"\1\2\n\n", text, flags=re.DOTALL)
     return re.sub(r"\n*[ \t]*</details>", "\n\n</details>", text)
+
+
+def unbroken(table: str) -> str:
+    """Return a table in Markdown whose numbers stay whole in a narrow column, with their units, and their ranges.
+
+    $P_m$ is a formula, as it is in the text.
+    """
+
+    def whole(cell: str) -> str:
+        words = r"\((?:[^()]{1,18})\)|\[[^\[\]]{1,18}\]|[+−-]?[\d.,]+ (?:%|points?|of \d+)"
+        return re.sub(words, lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), cell)
+
+    lines = (whole(line) if line.startswith("|") and "`" not in line else line for line in table.split("\n"))
+    return "\n".join(lines).replace("| P_m |", "| $P_m$ |")
 
 
 def scrolling(source: str) -> str:
