@@ -17,7 +17,8 @@ from ltcourse.pruning import supermasks
 from ltcourse.training import Recipe, evaluate, train
 
 SGD = Recipe(iterations=4, batch=20, optimizer="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine", evaluate_every=2)
-NAMES = [name for name in EXPERIMENTS if name.startswith("hidden-")]
+SEARCHES = (name for name, e in EXPERIMENTS.items() if isinstance(e.budgets["smoke"], SupermaskSearch))
+NAMES = [name for name in SEARCHES if name.startswith("hidden-")]
 
 
 def plan(**choices):
