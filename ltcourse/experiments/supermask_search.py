@@ -164,7 +164,7 @@ def _conv(network: str, lr: float, ks: tuple[float, ...] = (0.5,), widths: tuple
 def _in_float32(found: Experiment) -> Experiment:
     """Return a search at half of the edges whose products are not rounded to bfloat16; nothing else differs."""
     budgets = {}
-    for at in ("smoke", "night"):
+    for at in ("smoke", "class", "night"):
         plan = found.budgets[at]
         assert isinstance(plan, SupermaskSearch)
         exact = {part: getattr(plan, part).but(precision="float32") for part in ("recipe", "trained")}

@@ -39,8 +39,8 @@ def test_a_paper_budget_is_the_papers_but_for_what_its_experiment_says():
         ("lottery-conv-4", {"precision"}),
         ("lottery-conv-6", {"precision"}),
         ("lottery-resnet", {"schedule", "augmentation", "pruned"}),
-        ("hidden-conv-2", set()),
-        ("hidden-conv-8", set()),
+        ("hidden-conv-2", {"precision"}),
+        ("hidden-conv-8", {"precision"}),
     ):
         different = {setting for setting, (_, _, same) in cells(name, "paper").items() if same == "no"}
         assert different - {"seeds"} == but, name

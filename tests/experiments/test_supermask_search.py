@@ -256,7 +256,7 @@ def test_the_width_of_all_networks_can_be_set(small_trials, tiny):
     assert "width" not in plan().to_dict() and plan(width=0.5).to_dict()["width"] == 0.5
 
 
-@pytest.mark.parametrize("at", ["smoke", "night"])
+@pytest.mark.parametrize("at", ["smoke", "class", "night"])
 def test_the_search_in_float32_differs_in_the_precision_alone_and_is_the_first_at_half_of_the_edges(at):
     exact, rounded = (catalog.settings(name, at) for name in ("precision-conv-2", "hidden-conv-2"))
     assert exact.ks == (0.5,) and {exact.recipe.precision, exact.trained.precision} == {"float32"}
