@@ -114,7 +114,8 @@ def slides(options: argparse.Namespace) -> int:
         write = export.write_lecture if name == "lecture" else partial(export.write, lecture.find(name))
         file, count = write(folder, how)
         print(f"{file}: {count} slides, {file.stat().st_size / 1000:,.0f} kB", flush=True)
-    print("In the browser: arrows turn pages, S opens the notes, B blanks, F fills the screen, ? lists all keys.")
+    notes = "" if options.for_students else "S opens the notes, "
+    print(f"In the browser: arrows turn pages, {notes}B blanks, F fills the screen, ? lists all keys.")
     print("As PDF: put ?print-pdf behind the address, and print.")
     return 0
 

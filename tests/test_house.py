@@ -36,8 +36,8 @@ MODULES = sorted(SOURCES.keys() - {""})
 HOUSE = """
     cli
     doctor
-    stage: bundle student_copy grading sandbox examiner slices rehearsal slides plan pages wall pieces statements
-        lecture formulas
+    stage: bundle student_copy grading sandbox examiner landlock slices rehearsal slides plan pages wall pieces
+        statements lecture formulas
     claims: evidence catalog frontier frontier_today frontier_measures demonstrations measures implemented sheet
         verdicts
     conformance

@@ -293,17 +293,34 @@ def _inches(kind: str, content: str) -> tuple[float, float]:
 
 
 def _steps(data: dict[str, Any], says: str) -> Block:
-    """A widget or a stepper: its picture, and a few other settings, one each time that the page is turned."""
+    """A widget or a stepper: its picture, and a few other settings, one each time that the page is turned.
+
+    A stepper's picture is its first step, and the last is printed; a widget's is printed as it stands.
+    """
     kind, content = _picture(data)
-    first = f"<figure>{_img(says or 'widget', kind, content)}<figcaption>the next key moves it</figcaption></figure>"
     steps = data[STEPS]
-    others = "".join(
-        f'<figure class="fragment" data-fragment-index="{i}">'
-        f"{_img(step.get('alt') or step['caption'], *_picture(step))}"
-        f"<figcaption><b>{html.escape(step['caption'])}</b> · {i + 1} of {len(steps)}</figcaption></figure>"
-        for i, step in enumerate(steps)
+    shown = [
+        (
+            step.get("alt") or step["caption"],
+            _picture(step),
+            f"<b>{html.escape(step['caption'])}</b> · {i} of {len(steps)}",
+        )
+        for i, step in enumerate(steps, 1)
+    ]
+    stepper = shown[0][1] == (kind, content)
+    if not stepper:
+        shown.insert(0, (says or "widget", (kind, content), f"{len(steps)} steps"))
+    figures = "".join(
+        f"<figure{_comes(i, printed=stepper and i == len(shown) - 1)}>{_img(alt, *picture)}"
+        f"<figcaption>{caption}</figcaption></figure>"
+        for i, (alt, picture, caption) in enumerate(shown)
     )
-    return _framed(f"{first}{others}", *_inches(kind, content), steps=True)
+    return _framed(figures, *_inches(kind, content), steps=True)
+
+
+def _comes(i: int, printed: bool) -> str:
+    """Attributes of the picture i of several: all but the first come at a key."""
+    return f' class="fragment{" printed" * printed}" data-fragment-index="{i - 1}"' if i else ""
 
 
 def _picture(data: dict[str, Any]) -> tuple[str, str]:

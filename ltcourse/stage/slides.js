@@ -30,7 +30,7 @@ function fitAll() {
 // The arrows to the side turn pages; those up and down go to the beginning of another section.
 const section = (step) => () => {
   const { h, v } = Reveal.getIndices();
-  Reveal.slide(step < 0 && v > 0 ? h : Math.max(0, h + step), 0, -1);
+  if (h + step < Reveal.getHorizontalSlides().length) Reveal.slide(step < 0 && v > 0 ? h : Math.max(0, h + step), 0, -1);
 };
 
 // When the pictures are there, and have their sizes.

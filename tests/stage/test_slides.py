@@ -173,6 +173,20 @@ def test_solutions_stay_folded(export):
     assert "<details><summary>Solution</summary>" in text and "<details open" not in text
 
 
+def test_a_stepper_begins_with_its_first_step_and_is_printed_with_its_last(monkeypatch):
+    steps = [{"caption": f"x {i}", "image/webp": content} for i, content in enumerate(("AAAA", "BBBB", "CCCC"))]
+    bundle = new_output("display_data", {"image/webp": "AAAA", pieces.STEPS: steps})
+    monkeypatch.setattr(pieces, "_inches", lambda *_: (9.0, 4.5))
+    block = pieces._steps(bundle.data, "a story").html
+    assert [block.count(content) for content in ("AAAA", "BBBB", "CCCC")] == [1, 1, 1]
+    assert re.findall(r'class="(fragment[^"]*)" data-fragment-index="(\d)"', block) == [
+        ("fragment", "0"),
+        ("fragment printed", "1"),
+    ]
+    assert "<b>x 0</b> · 1 of 3" in block
+    assert "printed" not in pieces._steps(bundle.data | {"image/webp": "DDDD"}, "a widget").html
+
+
 def test_a_widget_is_its_picture_and_a_few_steps(export):
     steps = [{"caption": f"x {i}", "image/webp": "UklGRg=="} for i in range(3)]
     text = export(new_markdown_cell("## One"), new_code_cell("explore()", outputs=[shown(image_png=png())]))
