@@ -11,8 +11,8 @@
 # **Time** {minutes} to run on two processor cores
 #
 # **Outline** the claim · what makes a ticket win · values or signs · by hand · the threshold · watch the edges · how many
-# edges, which random weights, how wide · no weight has moved · move k · convolutions · ImageNet · why should there be
-# one? · exercises
+# edges, which random weights, how wide · no weight has moved · move k · convolutions, at the paper's length, too ·
+# ImageNet · why should there be one? · exercises
 
 # %%
 from statistics import fmean
@@ -352,7 +352,7 @@ Table(["no weight trained", "the paper reports"], [[r.about, r.reported] for r i
 # network and a short training. **The point is contested**: in deep networks, new magnitudes with the old signs do not
 # train as the old weights do (Frankle, Schwab & Morcos 2020).
 #
-# The table's learned masks go further. The mask itself is trained, by gradients, and the weights never are. That is the
+# The learned masks in the last table go further. The mask itself is trained, by gradients, and the weights never are. That is the
 # step from tickets to the slides' algorithm.
 #
 # ## Edge-popup by hand
@@ -852,7 +852,7 @@ for width, accuracies in sorted(by_width["supermask, kaiming"].items()):
     print(f"Conv-4 at {percent(width, 0)} of its width: supermask minus trained {apart_by}")
 
 # %% [markdown]
-# On average it shrinks with every width, but the intervals of two seeds are wide, and all of them hold 0. It is not
+# On average it shrinks with every width, but the intervals of two seeds are wide, and all of them hold 0. Nor is it
 # smallest in the deepest network. Ten epochs end the training of both, and the trained networks do not gain from depth
 # here, either: so the comparison of depths is not that of the paper, whose networks are trained ten times as long.
 #
@@ -920,8 +920,8 @@ Table(["network", *long, "kaiming minus trained", "signed constant minus trained
 # answers: in shallow networks they are behind, and in deep ones they are not.
 #
 # One seed has no interval. Of Conv-2 and Conv-4 a second one was begun: it differs from the first by less than the
-# depths do. The signed constant in Conv-8 is missing, since the time on the graphics card was over
-# before it was done: on another one, `ltcourse record hidden-conv-8 --budget paper --journals data/unfinished` goes on.
+# depths do. The signed constant in Conv-8 is missing: the time on the graphics card ended before it was done. On
+# another one, `ltcourse record hidden-conv-8 --budget paper --journals data/unfinished` goes on from there.
 #
 # **The paper** shows curves without numbers. In its Fig. 3 the best supermasks of Conv-2, 4, 6 and 8 reach by eye about
 # 77.5, 86, 88 and 88.5 %, at k between 30 and 70 %, and the deeper the network, the smaller the distance to the trained
@@ -1032,8 +1032,8 @@ for n in (4, 8, 16, 24):
 Table(["random network", "weights", "as drawn", "with the mask"], rows)
 
 # %% [markdown]
-# No weight of the random network was trained. If there are enough of them, the subnetwork is nearly as good as the
-# trained layer, because it is close to the trained layer, built from random parts. (For five random networks of this
+# No weight of the random network was trained. If there are enough of them, the subnetwork computes nearly what the
+# trained layer computes, and so it reads digits nearly as well. (For five random networks of this
 # width, lesson 08's claims table prints the difference with its interval, which holds 0.) The price is width: compare the second
 # column with the 490 weights of the target. The proof says that a good subnetwork exists. Edge-popup searches for one
 # without knowing the target, and nobody has proved that it always finds one.
