@@ -326,3 +326,16 @@ def test_at_the_papers_length_supermasks_come_closer_to_training_with_every_dept
         for method in ("trained", "kaiming"):
             found = record.values(method, int(method != "trained"), "test_accuracy")
             assert max(found) - min(found) < 0.01
+
+
+@pytest.mark.skipif(not runs.path("instability-tickets", "night").exists(), reason="not recorded yet")
+def test_the_ticket_that_wins_is_recorded_as_stable_and_the_one_that_loses_is_not():
+    """Lesson 04: reset to 0 far from stable and behind; rewound, stable and no worse; the dense one later."""
+    record = runs.load("instability-tickets", "night")
+    barrier, dense = (record.by("iteration", "barrier", m) for m in ("ticket", "dense"))
+    accuracy, whole = (record.by("iteration", "test_accuracy", m) for m in ("ticket", "dense"))
+    for seed in range(len(record.trials)):
+        assert barrier[0][seed] > 0.1 and accuracy[0][seed] < whole[0][seed] - 0.02
+        for k in (400, 2_000):
+            assert barrier[k][seed] < 0.02 < barrier[0][seed] and accuracy[k][seed] > whole[k][seed] - 0.01
+        assert barrier[400][seed] < dense[400][seed] and 0.01 < dense[400][seed] < 0.03 < dense[0][seed]
