@@ -15,7 +15,7 @@ from matplotlib import pyplot
 
 from ltcourse.data import Split
 from ltcourse.display import progress, stopped
-from ltcourse.experiments import executors
+from ltcourse.experiments import catalog, executors, trials
 from ltcourse.training import loop
 
 LESSONS = sorted((Path(__file__).resolve().parents[2] / "lessons").glob("*.py"))
@@ -45,6 +45,13 @@ class Stopper:
             yield item
 
 
+def one_after_another(name, chosen, seeds, device, folder):
+    """Trials in this process, where the stop is."""
+    for seed in seeds:
+        for row in trials.rows(catalog.get(name), chosen, seed, device, executors.journal_of(folder, seed)):
+            yield seed, row
+
+
 @pytest.fixture
 def stopper(monkeypatch):
     """A course in which nothing is learned, in no time, and which stops where it is told to."""
@@ -63,7 +70,7 @@ def stopper(monkeypatch):
     monkeypatch.setattr(loop, "look_at", first)
     monkeypatch.setattr(loop, "record", noted)
     monkeypatch.setattr(progress.Live, "__iter__", lambda live: stopper.iterate(live))
-    monkeypatch.setattr(executors, "_pool", executors._one_after_another)
+    monkeypatch.setattr(executors, "_pool", one_after_another)
     monkeypatch.setenv("LTCOURSE_BUDGET", "smoke")
     monkeypatch.setenv("LTCOURSE_DEVICE", "cpu")
     matplotlib.use("agg")
