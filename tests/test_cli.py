@@ -203,6 +203,7 @@ def test_the_recorded_runs_of_the_repository_can_be_listed(capsys):
 def quick(monkeypatch, tmp_path):
     """A machine whose step takes 3 ms, and a lesson that took 100 s where a step took 1.5 ms."""
     monkeypatch.setattr(doctor, "step_milliseconds", lambda: 3.0)
+    monkeypatch.setattr(doctor, "bfloat16_share", lambda: 0.6)
     monkeypatch.setattr(doctor, "MINUTES", tmp_path / "minutes.json")
     measured = {"seconds": 100, "budget": "class", "step_ms": 1.5}
     (tmp_path / "minutes.json").write_text(json.dumps({"01_pruning_lenet": measured}))
@@ -217,6 +218,24 @@ def test_doctor_examines_everything(capsys, quick):
     assert "lesson 01_pruning_lenet: about 3.3 minutes at the class budget" in out
 
 
+@pytest.mark.parametrize(("share", "told"), [(0.6, "in 0.60 of float32's time, which gains\n"), (1.4, "gains nothing")])
+def test_doctor_says_whether_bfloat16_gains(capsys, quick, monkeypatch, share, told):
+    monkeypatch.setattr(doctor, "bfloat16_share", lambda: share)
+    assert cli.main(["doctor"]) == 0
+    assert told in capsys.readouterr().out
+
+
+def test_bfloat16_is_timed_against_float32_by_the_best_of_three(monkeypatch):
+    now, took = [0.0], {"float32": iter((9.0, 4.0, 5.0)), "bfloat16": iter((3.0, 8.0, 2.0))}
+
+    def train(network, dataset, recipe, *, end):
+        now[0] += next(took[recipe.precision])
+
+    monkeypatch.setattr(doctor, "train", train)
+    monkeypatch.setattr(doctor.time, "perf_counter", lambda: now[0])
+    assert doctor.bfloat16_share() == 0.5
+
+
 def test_doctor_finds_a_missing_package_and_a_missing_file(capsys, quick, monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "PACKAGES", ("torch", "no-such-package"))
     monkeypatch.setattr(sources, "EMBEDDED", tmp_path)
@@ -229,6 +248,7 @@ def test_doctor_finds_a_missing_package_and_a_missing_file(capsys, quick, monkey
 
 def test_doctor_works_with_the_minutes_of_the_repository(capsys, monkeypatch):
     monkeypatch.setattr(doctor, "step_milliseconds", lambda: 3.0)
+    monkeypatch.setattr(doctor, "bfloat16_share", lambda: 0.6)
     assert cli.main(["doctor"]) == 0
     assert "minutes at the class budget" in capsys.readouterr().out
 
