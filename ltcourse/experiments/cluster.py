@@ -1,6 +1,7 @@
 """A Dask cluster as the place where trials run: each of its workers one at a time, on this machine or on others."""
 
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -8,6 +9,7 @@ import platform
 import queue
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -189,6 +191,15 @@ def connect(scheduler: str) -> Iterator[Cluster]:
             log.setLevel(level)
 
 
+def _end_failed(problem: BaseException) -> None:
+    """Let a client of Dask's that failed end here and now.
+
+    Collected while Dask starts another one, it would wait for ever for the lock that Dask holds in the meantime.
+    """
+    traceback.clear_frames(problem.__traceback__)
+    gc.collect()
+
+
 def _client(kind: Any, scheduler: str, where: dict[str, str]) -> Any:
     """Return a client of the scheduler; raises ClusterError where nobody answers, or this machine is too busy."""
 
@@ -198,13 +209,16 @@ def _client(kind: Any, scheduler: str, where: dict[str, str]) -> Any:
     try:
         try:
             return begin()
-        except AssertionError:  # Dask's own thread has not begun within the 10 s that Dask gives it: once more
+        except AssertionError as problem:  # Dask's thread has not begun within the 10 s that Dask gives it: once more
+            _end_failed(problem)
             return begin()
     except (OSError, ValueError) as problem:
+        _end_failed(problem)
         raise ClusterError(
             f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`, which prints its address"
         ) from problem
     except AssertionError as problem:
+        _end_failed(problem)
         raise ClusterError(
             "this machine is too busy to start Dask's client: end other work, and try again"
         ) from problem

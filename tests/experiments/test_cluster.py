@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import clone
@@ -369,3 +370,18 @@ def at_work(local):
 def busy(workers):
     """How many trials each worker is at, wanted or not."""
     return workers._client.run(lambda dask_worker: len(dask_worker.active_threads)).values()
+
+
+def test_a_client_that_failed_is_gone_before_another_one_is_begun(monkeypatch):
+    """Dask holds a lock while a client starts, and a client that is collected just then waits for it for ever."""
+    left = []
+
+    class Failing:
+        def __init__(self, **where):
+            self.itself = self  # as Dask's: only the collector ends it
+            left.append(weakref.ref(self))
+            raise OSError("nobody answers")
+
+    with pytest.raises(ClusterError):
+        cluster._client(Failing, "tcp://nowhere:1", {"address": "tcp://nowhere:1"})
+    assert left and left[0]() is None
