@@ -841,19 +841,6 @@ Table(["network", "trained", "supermask, Kaiming", "minus trained", *others], ro
 # networks. Xavier's supermasks fall further behind with every depth, down to about chance in Conv-8. A likely reason,
 # which we did not test: where a convolution has as many channels in as out, Xavier's weights are smaller than Kaiming's
 # by a factor of √2, half of the edges are gone, and the factors multiply from layer to layer (lesson 06).
-
-# %% Rounded and exact products
-exact = runs.load_or_run("precision-conv-2", "night")
-print(exact)
-pairs = {m: (exact.values(m, int(m != "trained"), "test_accuracy"), at_half(2, m)) for m in kinds}
-pairs["trained"] = (exact.values("trained", 0, "test_accuracy"), weights_trained[2])
-rows = [[m, spread(full, 1), points_interval(difference(rounded, full))] for m, (full, rounded) in pairs.items()]
-Table(["Conv-2, k = 50 %", "float32", "bfloat16 minus float32, same seeds"], rows)
-
-# %% [markdown]
-# *Precision*: all these runs multiply in bfloat16, numbers of 8 significant bits, which many processors do faster. The
-# table has Conv-2 once more without the rounding. The rounding changes single runs, but not the order of the four
-# methods, in either seed, and no interval excludes 0.
 #
 # *Share*, in Conv-2: the best k is in the middle, where three values of k are close to each other. At k = 100 % nothing
 # is left to choose, and the random network is at chance. *Width*, in Conv-4: the supermask and the trained network both
