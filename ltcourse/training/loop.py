@@ -365,7 +365,7 @@ def record(
 def layout(device: torch.device, precision: str = "float32") -> torch.memory_format:
     """Return how the numbers of images and convolutions lie in memory.
 
-    On a CPU, channels last is twice as fast, and so it is on a GPU in bfloat16, but not in float32.
+    On a CPU, channels last is twice as fast. On a GPU it gains in bfloat16, and loses in float32.
     """
     last = device.type == "cpu" or precision == "bfloat16"
     return torch.channels_last if last else torch.contiguous_format
